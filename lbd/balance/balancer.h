@@ -1,0 +1,67 @@
+/*
+ * balancer.h - which server gets this exchange?  One per pool and worker.  Pure: no I/O, no clock.
+ *
+ * balancer_update is told the pool's servers and who may be chosen; it is called when the configuration or
+ * server_table.version changed, and may cost O(n) or build tables.  balancer_pick costs O(1) or O(log n) on
+ * average.  Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
+ * a pair, and every worker, choose alike.  Loads are read from the server table, over all workers.
+ *
+ * Panic: when more than half of the servers that are not in drain or maintenance are unavailable, all of them
+ * are candidates (balancer_panics).
+ */
+#ifndef LBD_BALANCE_BALANCER_H
+#define LBD_BALANCE_BALANCER_H
+
+#include "lbd/balance/server_table.h"
+
+enum balance_algorithm {
+	BALANCE_ROUND_ROBIN, /* smooth, honours weights; weighted_round_robin is its other name */
+	BALANCE_LEAST_CONNECTIONS,
+	BALANCE_IP_HASH,
+	BALANCE_CONSISTENT_HASH, /* Maglev */
+	BALANCE_LEAST_RESPONSE_TIME, /* peak EWMA x active, power of two choices */
+	BALANCE_RANDOM
+};
+
+struct balance_server {
+	struct str name; /* decides its place in hash tables: the same on both nodes */
+	uint32_t slot; /* in the server table */
+	uint32_t weight; /* configured; 0 gets nothing unless all are 0 */
+};
+
+struct balancer;
+
+/*
+ * `servers` and the names in it must outlive the balancer; the index of a server in that array is what pick
+ * returns.  `seed` differs between workers, so that their round robins start apart and their random choices
+ * differ; hashes do not depend on it.  NULL: out of memory.
+ */
+struct balancer *balancer_new(enum balance_algorithm, const struct balance_server *servers,
+    uint32_t n_servers, const struct server_table *, uint64_t seed);
+void balancer_free(struct balancer **);
+
+/* Reads availability and weights anew.  Keeps its place in the round. */
+void balancer_update(struct balancer *);
+
+/* Server indexes that this exchange has tried already. */
+enum { BALANCE_TRIED_MAX = 16 };
+struct balance_tried {
+	uint32_t n;
+	uint32_t index[BALANCE_TRIED_MAX];
+};
+
+/*
+ * The index of the server to use, or -1 if there is none (left).  `hash`: of the client's address (or other
+ * key) for hash algorithms, else ignored.  After a first try in panic, retries go to available servers first.
+ * `now_ns` only ages response times.
+ */
+int balancer_pick(struct balancer *, uint64_t hash, const struct balance_tried *, int64_t now_ns);
+
+bool balancer_panics(const struct balancer *);
+
+/* A good 64-bit hash, the same on every machine. */
+uint64_t balance_hash(const void *p, size_t n);
+
+const char *balance_algorithm_name(enum balance_algorithm);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * config.h - the configuration of lbd, decoded: an immutable snapshot.
+ *
+ * Loaded by config_load from the text of lbd.json, shared by all threads, reference-counted, freed as one
+ * arena.  Every default is filled in, every name is resolved to an index, everything is in range.  Durations
+ * are nanoseconds, sizes bytes.  Keys and meanings: lbd.json(5).
+ */
+#ifndef LBD_CONFIG_CONFIG_H
+#define LBD_CONFIG_CONFIG_H
+
+#include "common/address.h"
+#include "lbd/balance/balancer.h"
+#include "lbd/http/h1_parse.h"
+
+struct problems;
+
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
+enum access_format { ACCESS_OFF, ACCESS_JSON, ACCESS_COMBINED };
+
+struct log_config {
+	int level; /* syslog priority: LOG_ERR .. LOG_DEBUG */
+	enum log_target target;
+	struct str path; /* with LOG_TO_FILE */
+	enum access_format access_format;
+	enum log_target access_target;
+	struct str access_path;
+};
+
+struct admin_config {
+	struct str socket;
+	bool http_on;
+	struct address http;
+};
+
+struct limits_config {
+	uint32_t connections; /* client connections, over all workers */
+	uint32_t connections_per_client; /* by address; 0: no limit */
+	struct http_limits request; /* limits.headers, header_size, uri_size */
+	uint64_t body_size; /* of a request; 0: no limit */
+	uint32_t server_idle; /* idle connections kept per server and worker */
+};
+
+struct timeouts_config {
+	int64_t client_header, client_idle, client_body, connect, response, server_idle, queue,
+	    tunnel, drain;
+};
+
+struct listener_config {
+	struct str name;
+	const struct address *bind;
+	uint32_t n_bind;
+	uint32_t pool; /* index into lbd_config.pools */
+	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
+	struct {
+		const struct network *trust;
+		uint32_t n_trust;
+		bool x_forwarded, rfc7239;
+	} forwarded;
+};
+
+enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };
+
+struct health_config {
+	enum check_type type;
+	struct str path, host; /* host empty: the server's address */
+	const uint16_t *expect_status;
+	uint32_t n_expect_status;
+	int64_t interval, timeout;
+	uint32_t fall, rise;
+	uint16_t port; /* 0: the server's own */
+};
+
+struct server_config {
+	struct str name; /* default: the address as written */
+	struct str address_text;
+	struct address address;
+	uint32_t weight;
+	uint32_t
+	    slot; /* in the server table; set by whoever adopts the snapshot, before sharing it */
+};
+
+enum retry_on {
+	RETRY_CONNECT_FAILURE = 1,
+	RETRY_RESET = 2,
+	RETRY_TIMEOUT = 4,
+	RETRY_502 = 8,
+	RETRY_503 = 16,
+	RETRY_504 = 32
+};
+
+struct retry_config {
+	uint32_t attempts; /* tries after the first */
+	unsigned on; /* bits of enum retry_on */
+	bool non_idempotent;
+	uint32_t budget_percent;
+};
+
+struct pool_config {
+	struct str name;
+	enum balance_algorithm algorithm;
+	struct server_config *servers;
+	uint32_t n_servers;
+	uint32_t id; /* for statistics, as a listener's */
+	struct health_config health;
+	struct retry_config retry;
+};
+
+struct lbd_config {
+	uint32_t workers; /* resolved: never 0 */
+	struct str user; /* empty: stay who we are */
+	struct str node; /* --node or the host name */
+	struct log_config log;
+	struct admin_config admin;
+	struct limits_config limits;
+	struct timeouts_config timeouts;
+	struct listener_config *listeners;
+	uint32_t n_listeners;
+	struct pool_config *pools;
+	uint32_t n_pools;
+	char digest[17]; /* hex; over what decides behaviour, not paths of sockets and logs */
+	/* private: config.c */
+	struct arena *arena;
+	_Atomic uint32_t references;
+	void *effective; /* json_t: what -T prints */
+};
+
+struct config_options {
+	const char *file; /* its name in messages */
+	const char *node; /* NULL: the host name */
+};
+
+/* NULL when anything is wrong: *problems then says everything that is.  The caller owns one reference. */
+struct lbd_config *config_load(struct str text, const struct config_options *, struct problems *);
+
+/* Reads a whole file, bounded; the caller frees *text.  0 or -errno with the reason. */
+int config_read(const char *file, char **text, size_t *n, struct err *);
+
+struct lbd_config *config_ref(struct lbd_config *);
+void config_unref(struct lbd_config **);
+
+/* The effective configuration as JSON text that parses to itself.  The caller frees it; NULL: out of memory. */
+char *config_print(const struct lbd_config *);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * termination.h - how an exchange ended: the `termination` of the access log and the `reason` of
+ * lbpair_rejected_total.  Refusals of the HTTP parsers keep their own names (refusal_name).
+ */
+#ifndef LBD_WORKER_TERMINATION_H
+#define LBD_WORKER_TERMINATION_H
+
+#include "lbd/http/refusal.h"
+
+/* Values below REFUSE_COUNT are enum refusal; REFUSE_NOTHING is a normal end. */
+enum termination {
+	END_OK = REFUSE_NOTHING,
+	END_CLIENT_CLOSED = REFUSE_COUNT, /* the client went away */
+	END_CLIENT_HEADER_TIMEOUT, /* 408 */
+	END_CLIENT_BODY_TIMEOUT, /* 408 idle, or below the minimum rate */
+	END_CLIENT_STALLED, /* the client did not read the response in time */
+	END_NO_SERVER, /* 503 none available */
+	END_CONNECT_FAILED, /* 503 */
+	END_CONNECT_TIMEOUT, /* 503 */
+	END_SERVER_RESET, /* 502, or cut: the connection broke before the response was complete */
+	END_SERVER_BAD_RESPONSE, /* 502 */
+	END_SERVER_TIMEOUT, /* 504, or cut */
+	END_TUNNEL_IDLE, /* timeouts.tunnel */
+	END_CONNECTIONS_LIMIT, /* limits.connections: an idle connection was closed, or none could be */
+	END_CLIENT_LIMIT, /* 429 limits.connections_per_client */
+	END_OUT_OF_MEMORY, /* 503 */
+	END_DRAIN, /* the drain deadline cut it */
+	TERMINATION_COUNT
+};
+
+const char *termination_name(enum termination); /* "ok", "client_closed", ... */
+
+#endif
