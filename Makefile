@@ -1,4 +1,6 @@
 # lbpair - one non-recursive Makefile.  `make help` lists what it can do.
+#
+# Each kind of build has an object tree of its own: build, build-clang, build-address+undefined, build-fuzz.
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -6,19 +8,24 @@ PREFIX  ?= /usr
 DESTDIR ?=
 TIME    ?= 60
 SAN     ?=
+FUZZER  ?=
 V       ?=
+PYTHON  ?= /usr/bin/python3
 VERSION := 0.1.0
 
 comma := ,
-O     := build$(if $(SAN),-$(subst $(comma),+,$(SAN)))
+KIND  := $(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-$(subst $(comma),+,$(SAN)))
+O     := build$(KIND)
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)")
 
 WARN := -std=c17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings -Wundef
 CPPFLAGS += -D_GNU_SOURCE -I. -DLBPAIR_VERSION='"$(VERSION)"' -MMD -MP
-HARDEN   := -fno-strict-aliasing -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+FORTIFY  := $(if $(SAN)$(FUZZER)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDEN   := -fno-strict-aliasing -fstack-protector-strong -fPIE $(FORTIFY)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+            $(if $(FUZZER),-fsanitize=fuzzer-no-link)
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 LIBS_lbd := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
 
@@ -29,12 +36,61 @@ FUZZ       := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 BENCH      := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
 obj         = $(patsubst %.c,$(O)/%.o,$(1))
 
+# A second make with everything installed, on all CPUs unless the caller said how many.
+built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .DELETE_ON_ERROR:
-.PHONY: all help clean
-all: $(O)/bin/lbd
+.SECONDARY:
+.PHONY: all help deps test tested lint fuzz fuzzers bench benched demo install clean
+all: $(O)/bin/lbd ## build/bin/lbd
 
 help: ## this list
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo; echo 'Knobs: CC=clang  CFLAGS=...  SAN=address,undefined  SAN=thread  O=DIRECTORY  V=1'
+
+deps: ## install what is missing to build, test and lint (apt, dnf)
+	$(Q)packaging/deps.sh
+
+test: ## all that proves behaviour, installing what is missing; SAN=address,undefined or SAN=thread
+	$(Q)packaging/deps.sh build test
+	$(built) tested
+	$(Q)$(PYTHON) tests/run-tests.py --build $(O) $(if $(SAN),--san $(SAN))
+tested: $(O)/bin/lbd $(UNIT) $(FUZZ)
+	@:
+
+lint: ## format, layers, cppcheck, clang-tidy, shellcheck, man pages; all files unless FILES=...
+	$(Q)packaging/deps.sh build test lint
+	$(Q)$(PYTHON) tests/lint/run.py --cache $(O)/lint $(FILES)
+
+fuzz: ## libFuzzer on every parser, TIME=60 seconds each; new inputs are merged into the corpus
+	$(Q)packaging/deps.sh build fuzz
+	$(built) fuzzers O=build-fuzz CC=clang FUZZER=1 SAN=address,undefined
+	$(Q)tests/run-fuzz.sh $(TIME) $(patsubst $(O)/%,build-fuzz/%,$(FUZZ))
+fuzzers: $(FUZZ)
+	@:
+
+bench: ## lbd beside HAProxy and nginx
+	$(Q)packaging/deps.sh build test bench
+	$(built) benched
+	$(Q)$(PYTHON) tests/bench/run.py --build $(O) $(ARGS)
+benched: $(O)/bin/lbd $(BENCH)
+	@:
+
+demo: ## three servers in network namespaces, one is killed under load, nobody notices
+	$(Q)packaging/deps.sh build test
+	$(built) all
+	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/bin/lbd $(DESTDIR)$(PREFIX)/sbin/lbd
+	for page in $(wildcard docs/*.[1-8]); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	for unit in $(wildcard systemd/*.service); do \
+		install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair README.md CHANGELOG.md LICENSE
+
+clean: ## remove everything that was built
+	rm -rf build build-*
 
 $(O)/lbd.a: $(call obj,$(LBD_SRC))
 $(O)/common.a: $(call obj,$(COMMON_SRC))
@@ -50,15 +106,17 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(O)/lbd.a $(O)/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_lbd) $(LDFLAGS)
 
+# Without libFuzzer a harness replays the files that it is given: any compiler can do that.
+$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(O)/lbd.a $(O)/common.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS_lbd) $(LDFLAGS)
+
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
 
-$(O)/%.o: %.c
+$(O)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) $(SANFLAGS) -pthread -c -o $@ $<
-
-clean: ## remove everything that was built
-	rm -rf build build-*
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,141 @@
+#!/bin/sh
+# deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
+#
+#	deps.sh [--check] [GROUP...]	groups: build test lint fuzz bench (default: build test lint fuzz)
+#
+# Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
+# a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
+# who is not root.  docs/dependencies.md has one line of reason for each.
+set -eu
+
+check_only=no
+if [ "${1:-}" = --check ]; then
+	check_only=yes
+	shift
+fi
+[ $# -gt 0 ] || set -- build test lint fuzz
+
+if command -v apt-get >/dev/null 2>&1; then
+	family=apt
+elif command -v dnf >/dev/null 2>&1; then
+	family=dnf
+else
+	family=none
+fi
+missing=
+
+has_command() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+has_header() {
+	for dir in /usr/include /usr/local/include "/usr/include/$(uname -m)-linux-gnu"; do
+		[ ! -e "$dir/$1" ] || return 0
+	done
+	return 1
+}
+
+has_fuzzer() { # libFuzzer and the sanitizers of clang
+	echo 'int LLVMFuzzerTestOneInput(const char *, long); int LLVMFuzzerTestOneInput(const char *p, long n) {
+		return n > 8 && *p; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null
+}
+
+# need APT-PACKAGE DNF-PACKAGE PROBE...
+need() {
+	apt=$1 dnf=$2
+	shift 2
+	! "$@" || return 0
+	case $family in
+	apt) package=$apt ;;
+	*) package=$dnf ;;
+	esac
+	case " $missing " in
+	*" $package "*) ;;
+	*) missing="$missing $package" ;;
+	esac
+}
+
+for group in "$@"; do
+	case $group in
+	build)
+		has_command clang || need gcc gcc has_command gcc
+		need make make has_command make
+		need libc6-dev glibc-devel has_header stdio.h
+		need libev-dev libev-devel has_header ev.h
+		need libssl-dev openssl-devel has_header openssl/ssl.h
+		need libjansson-dev jansson-devel has_header jansson.h
+		need libcap-ng-dev libcap-ng-devel has_header cap-ng.h
+		;;
+	test)
+		need libcmocka-dev libcmocka-devel has_header cmocka.h
+		need python3 python3 test -x /usr/bin/python3
+		need iproute2 iproute has_command ip
+		need openssl openssl has_command openssl
+		need procps procps-ng has_command ps
+		need util-linux util-linux has_command unshare
+		;;
+	lint)
+		need git git has_command git
+		need clang clang has_command clang
+		need clang-format clang-tools-extra has_command clang-format
+		need clang-tidy clang-tools-extra has_command clang-tidy
+		need cppcheck cppcheck has_command cppcheck
+		need mandoc mandoc has_command mandoc
+		need shellcheck ShellCheck has_command shellcheck
+		;;
+	fuzz)
+		need clang clang has_command clang
+		need libclang-rt-dev compiler-rt has_fuzzer
+		;;
+	bench)
+		need haproxy haproxy has_command haproxy
+		need nginx-light nginx has_command nginx
+		need valgrind valgrind has_command valgrind
+		need strace strace has_command strace
+		;;
+	*)
+		echo "deps.sh: no group $group (build test lint fuzz bench)" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ -n "$missing" ] || exit 0
+missing=${missing# }
+
+if [ $check_only = yes ] || [ $family = none ]; then
+	echo "missing:  $missing" >&2
+	exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	echo "missing:  $missing" >&2
+	echo "install:  sudo $0 $*" >&2
+	exit 1
+fi
+
+# The peers of `make bench` are Debian services: installing them must not start a web server here.
+hold_services() {
+	[ -e /usr/sbin/policy-rc.d ] && return
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod 755 /usr/sbin/policy-rc.d
+}
+
+echo "installing: $missing"
+# shellcheck disable=SC2086 # a list of package names
+case $family in
+apt)
+	hold_services
+	apt-get -qq update
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null
+	;;
+dnf)
+	# Headers of libev, jansson and cmocka live in CRB on RHEL and its rebuilds, the lint tools in EPEL.
+	if grep -q '^ID_LIKE=.*rhel' /etc/os-release; then
+		dnf -q -y install epel-release || true
+		dnf -q -y --enablerepo=crb --setopt=install_weak_deps=False install $missing
+	else
+		dnf -q -y --setopt=install_weak_deps=False install $missing
+	fi
+	;;
+esac

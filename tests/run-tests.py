@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Run everything that `make test` built, say what came of it, and fail when anything failed or nothing ran.
+
+Unit binaries run side by side; each case that cmocka reports counts.  A fuzz harness replays its corpus and
+counts once; a golden script and the integration suite count what their last line says.  The very last
+line is `N passed, N failed`.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+UNIT_SECONDS = 300
+REPLAY_SECONDS = 300
+GOLDEN_SECONDS = 300
+INTEGRATION_SECONDS = 1500
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Outcome:
+    """What one program did: counts, and its output if somebody should read it."""
+
+    def __init__(self, name, passed, failed, skipped=0, output=""):
+        self.name, self.passed, self.failed, self.skipped = name, passed, failed, skipped
+        self.output = output
+
+
+def run(command, seconds, show=False):
+    """Exit status (None: out of time) and everything that was printed; `show` prints it meanwhile as well."""
+    env = {**SANITIZER_ENV, **os.environ}
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, text=True,
+                                   errors="replace", stdout=subprocess.PIPE if show else log,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            if show:
+                return follow(process, seconds)
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            end_session(process)
+        log.seek(0)
+        return status, log.read()
+
+
+def follow(process, seconds):
+    """Print lines as they come.  The suite has its own time limits; ours only ends what hangs altogether."""
+    from threading import Timer
+    watchdog = Timer(seconds, end_session, [process])
+    watchdog.start()
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        print("  " + line, end="", flush=True)
+    status = process.wait()
+    late = watchdog.finished.is_set()
+    watchdog.cancel()
+    return None if late else status, "".join(lines)
+
+
+def end_session(process):
+    """Nothing that a test started outlives it."""
+    try:
+        os.killpg(process.pid, 9)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def why(status, seconds):
+    if status is None:
+        return f"\n*** not finished after {seconds} s\n"
+    if status < 0:
+        return f"\n*** killed by signal {-status}\n"
+    return f"\n*** exit status {status}\n"
+
+
+def unit(binary):
+    """cmocka's marks count cases; a crash in the middle is a failure of the case that was running."""
+    status, text = run([binary], UNIT_SECONDS)
+    passed = len(re.findall(r"^\[       OK \]", text, re.M))
+    skipped = len(re.findall(r"^\[  SKIPPED \] (?!\d+ test)", text, re.M))
+    failed = sum(int(n) for n in re.findall(r"^\[  FAILED  \] (\d+) test\(s\), listed below", text, re.M))
+    if status != 0 and failed == 0:
+        failed = 1
+    if passed + failed + skipped == 0:
+        failed, text = 1, text + "\n*** no test ran\n"
+    if failed:
+        text += why(status, UNIT_SECONDS)
+    return Outcome(binary.name, passed, failed, skipped, text)
+
+
+def replay(binary):
+    corpus = ROOT / "tests/fuzz/corpus" / binary.name.removeprefix("fuzz_")
+    inputs = sorted(p for p in corpus.glob("*") if p.is_file()) if corpus.is_dir() else []
+    name = f"{binary.name} ({len(inputs)} inputs)"
+    if not inputs:
+        return Outcome(name, 0, 1, output=f"no corpus in {corpus.relative_to(ROOT)}\n")
+    status, text = run([binary, *inputs], REPLAY_SECONDS)
+    if status == 0:
+        return Outcome(name, 1, 0)
+    return Outcome(name, 0, 1, output=text + why(status, REPLAY_SECONDS))
+
+
+def counted(name, command, seconds, show=False):
+    """A program that sums up for itself.  An exit status that contradicts its sum is a failure."""
+    status, text = run(command, seconds, show)
+    sums = SUMMARY.findall(text)
+    passed, failed, skipped = (int(n or 0) for n in sums[-1]) if sums else (0, 0, 0)
+    output = text
+    if (status == 0) != (failed == 0) or not sums:
+        failed = max(failed, 1)
+        output += why(status, seconds) + ("" if sums else "*** no sum at its end\n")
+    return Outcome(name, passed, failed, skipped, "" if show else output)
+
+
+def in_parallel(function, items):
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(function, items)
+
+
+def units(args):
+    return in_parallel(unit, built(args.build / "unit", "test_*", ROOT / "tests/unit"))
+
+
+def replays(args):
+    return in_parallel(replay, built(args.build / "fuzz", "fuzz_*", ROOT / "tests/fuzz"))
+
+
+def golden(args):
+    command = [sys.executable]
+    environment_of(args)
+    return in_parallel(lambda script: counted(script.name, command + [script], GOLDEN_SECONDS),
+                       sorted((ROOT / "tests/golden").glob("*.py")))
+
+
+def integration(args):
+    runner = ROOT / "tests/integration/run.py"
+    environment_of(args)
+    if runner.exists():
+        yield counted("tests/integration", [sys.executable, runner, *args.integration_args],
+                      INTEGRATION_SECONDS, show=True)
+
+
+def built(folder, pattern, sources):
+    """Only what still has a source: an old object tree may hold tests that are gone."""
+    return sorted(p for p in folder.glob(pattern) if p.is_file() and (sources / f"{p.name}.c").exists())
+
+
+def environment_of(args):
+    os.environ["LBD"] = str(args.build / "bin/lbd")
+    os.environ["SAN"] = args.san
+
+
+SUITES = {"unit": units, "corpus": replays, "golden": golden, "integration": integration}
+
+
+def run_suite(name, args):
+    print(f"== {name}", flush=True)
+    total = Outcome(name, 0, 0)
+    for outcome in SUITES[name](args):
+        if outcome.failed and outcome.output:
+            print(f"---- {outcome.name}\n{outcome.output}----")
+        skipped = f", {outcome.skipped} SKIPPED" if outcome.skipped else ""
+        verdict = f"{outcome.failed} FAILED, " if outcome.failed else ""
+        print(f"  {outcome.name:<36} {verdict}{outcome.passed} passed{skipped}", flush=True)
+        total.passed += outcome.passed
+        total.failed += outcome.failed
+        total.skipped += outcome.skipped
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", type=lambda p: (ROOT / p).resolve(), default=ROOT / "build")
+    parser.add_argument("--san", default="", help="the sanitizers that this build has")
+    parser.add_argument("--only", help="suites, comma-separated: " + ",".join(SUITES))
+    parser.add_argument("integration_args", nargs="*", help="for tests/integration/run.py")
+    args = parser.parse_args()
+
+    suites = args.only.split(",") if args.only else list(SUITES)
+    start = time.monotonic()
+    totals = [run_suite(name, args) for name in suites]
+
+    print(f"== {args.build.name}: {time.monotonic() - start:.0f} s")
+    for total in totals:
+        skipped = f"   {total.skipped} SKIPPED" if total.skipped else ""
+        print(f"  {total.name:<12} {total.passed:5} passed {total.failed:5} failed{skipped}")
+        if total.passed + total.failed == 0:
+            print(f"  {total.name:<12} SKIP: nothing there to run")
+    passed, failed = sum(t.passed for t in totals), sum(t.failed for t in totals)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
