@@ -1,38 +1,23 @@
 /*
  * stats.h - the counters of one worker: it alone writes them, the main thread reads and sums.
  *
- * All are relaxed atomics, written as load + store (one writer), so that the request path pays no locked
- * instruction, no lock and no allocation beyond the first request of a new (listener, pool, server, status).
- * Listeners and pools are named by interned ids that survive reloads (stats_names), servers by their slot in
- * the server table.  A block is made once per worker and never freed before the process ends.
+ * All are relaxed atomics, written as load + store (one writer), so that the request path pays no
+ * locked instruction, no lock and no allocation beyond the first request of a new (listener, pool,
+ * server, status).  Listeners, pools and servers are named by interned ids that survive reloads and are
+ * never given to another name (stats_names): a new server in a reused slot inherits no counts.  A block
+ * is made once per worker and never freed before the process ends.  Summing: stats_sum.h.
  */
 #ifndef LBD_WORKER_STATS_H
 #define LBD_WORKER_STATS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "common/str.h"
+#include "lbd/worker/stats_counter.h"
 #include "lbd/worker/termination.h"
-
-typedef _Atomic uint64_t counter; /* the one typedef: it reads as what it is */
-
-static inline void
-counter_add(counter *c, uint64_t n)
-{
-	atomic_store_explicit(
-	    c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
-}
-
-static inline uint64_t
-counter_get(const counter *c)
-{
-	return atomic_load_explicit(c, memory_order_relaxed);
-}
 
 enum {
 	STATS_LISTENERS_MAX = 1024,
 	STATS_POOLS_MAX = 4096,
+	STATS_SERVERS_MAX = 0xffff, /* different pool/server names while the process lives */
 	STATS_NO_SERVER = 0xffff,
 	STATS_NO_POOL = 0xffff
 };
@@ -43,8 +28,12 @@ struct stats_names *stats_names_new(void);
 void stats_names_free(struct stats_names **);
 int stats_listener_id(struct stats_names *, struct str name); /* -ENOSPC, -ENOMEM */
 int stats_pool_id(struct stats_names *, struct str name);
+/* On -ENOSPC count under STATS_NO_SERVER: no reason to refuse a configuration. */
+int stats_server_id(struct stats_names *, struct str pool, struct str server);
+/* Empty for STATS_NO_POOL and STATS_NO_SERVER.  They live as long as `names`. */
 struct str stats_listener_name(const struct stats_names *, uint32_t id);
 struct str stats_pool_name(const struct stats_names *, uint32_t id);
+struct str stats_server_name(const struct stats_names *, uint32_t id); /* without its pool */
 
 struct stats_listener {
 	counter connections; /* open now (a gauge: written by its worker alone) */
@@ -67,14 +56,17 @@ void stats_free(struct stats **);
 struct stats_listener *stats_listener(struct stats *, uint32_t listener_id);
 struct stats_pool *stats_pool(struct stats *, uint32_t pool_id);
 
-/* One finished exchange.  Times in nanoseconds, -1 where there was none.  `now_ns` picks the quantile slice. */
+/*
+ * One finished exchange.  Times in nanoseconds, -1 where there was none.  `server` is a stats_server_id,
+ * not a slot.  `now_ns` picks the quantile slice.
+ */
 struct stats_exchange {
-	uint16_t listener, pool, server, status;
+	uint16_t listener, pool, server, status; /* status 0: none was sent */
 	int64_t duration_ns, connect_ns, response_ns;
 };
 void stats_exchange(struct stats *, const struct stats_exchange *, int64_t now_ns);
 
-/* The worker's loop: how late timers ran. */
+/* The worker's loop: how late timers ran.  What is shown is a peak that decays by 1/8 a report. */
 void stats_loop_lag(struct stats *, int64_t lag_ns);
 
 #endif
