@@ -1,26 +1,31 @@
 /*
  * balancer.h - which server gets this exchange?  One per pool and worker.  Pure: no I/O, no clock.
  *
- * balancer_update is told the pool's servers and who may be chosen; it is called when the configuration or
- * server_table.version changed, and may cost O(n) or build tables.  balancer_pick costs O(1) or O(log n) on
- * average.  Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
- * a pair, and every worker, choose alike.  Loads are read from the server table, over all workers.
+ * balancer_update reads who may be chosen and by what weight; it is called when server_table.version changed,
+ * and may cost O(n) or build tables.  balancer_pick costs O(1) or O(log n) on average.  Loads are read from
+ * the server table, over all workers.
  *
- * Panic: when more than half of the servers that are not in drain or maintenance are unavailable, all of them
- * are candidates (balancer_panics).
+ * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of a pair,
+ * and every worker, choose alike.  A weight set at run time counts as configured (an operator who sets it on
+ * one node alone parts the two); 0 is unavailable: that server's clients move, all others stay.
+ *
+ * A server in drain or maintenance is out of the count, and so is one of weight 0 unless all that are ready
+ * have weight 0.  Panic: when more than half of the servers that count are unavailable, all of them are
+ * candidates (balancer_panics).
  */
 #ifndef LBD_BALANCE_BALANCER_H
 #define LBD_BALANCE_BALANCER_H
 
+#include "lbd/balance/hash.h"
 #include "lbd/balance/server_table.h"
 
 enum balance_algorithm {
 	BALANCE_ROUND_ROBIN, /* smooth, honours weights; weighted_round_robin is its other name */
-	BALANCE_LEAST_CONNECTIONS,
-	BALANCE_IP_HASH,
-	BALANCE_CONSISTENT_HASH, /* Maglev */
-	BALANCE_LEAST_RESPONSE_TIME, /* peak EWMA x active, power of two choices */
-	BALANCE_RANDOM
+	BALANCE_LEAST_CONNECTIONS, /* least active / weight; among equals as in round robin */
+	BALANCE_IP_HASH, /* by weight; a change of the configured servers moves anybody */
+	BALANCE_CONSISTENT_HASH, /* Maglev: that moves about the changed server's share */
+	BALANCE_LEAST_RESPONSE_TIME, /* peak EWMA x (active + 1) / weight, the better of two */
+	BALANCE_RANDOM /* by weight */
 };
 
 struct balance_server {
@@ -32,7 +37,7 @@ struct balance_server {
 struct balancer;
 
 /*
- * `servers` and the names in it must outlive the balancer; the index of a server in that array is what pick
+ * n_servers is 1..SERVER_SLOTS_MAX.  `servers` and the names in it must outlive the balancer; the index of a server in that array is what pick
  * returns.  `seed` differs between workers, so that their round robins start apart and their random choices
  * differ; hashes do not depend on it.  NULL: out of memory.
  */
@@ -59,8 +64,8 @@ int balancer_pick(struct balancer *, uint64_t hash, const struct balance_tried *
 
 bool balancer_panics(const struct balancer *);
 
-/* A good 64-bit hash, the same on every machine. */
-uint64_t balance_hash(const void *p, size_t n);
+/* Servers looked at so far to find one: what picks cost, for tests. */
+uint64_t balancer_work(const struct balancer *);
 
 const char *balance_algorithm_name(enum balance_algorithm);
 

@@ -16,7 +16,7 @@
 
 #include "common/str.h"
 
-enum { SERVER_SLOTS_MAX = 16384, SERVER_KEY_MAX = 128 };
+enum { SERVER_SLOTS_MAX = 16384, SERVER_KEY_MAX = 128, SERVER_WEIGHT_MAX = 256 };
 
 enum server_health {
 	HEALTH_UNKNOWN,
@@ -46,7 +46,7 @@ struct server_load {
 	_Alignas(64) _Atomic uint32_t connect_failures; /* in a row, over all workers */
 	_Atomic uint32_t idle_connections;
 	_Atomic uint32_t connections; /* open to this server, idle ones included */
-	_Atomic uint32_t response_ewma_us; /* peak EWMA of the time to the response head */
+	_Atomic uint32_t response_ewma_us; /* peak EWMA of the time to the response head; 0: none */
 	_Atomic int64_t response_ewma_at_ns;
 	_Atomic uint64_t checks_passed, checks_failed;
 	_Atomic uint32_t check_duration_us; /* of the last check */
@@ -57,12 +57,18 @@ struct server_table {
 	struct server_load *load; /* [SERVER_SLOTS_MAX] */
 	_Atomic uint32_t *active; /* [SERVER_SLOTS_MAX] exchanges in flight; compact, for scans */
 	_Atomic uint64_t version;
+	/* server_table.c's own, for the main thread */
+	uint16_t *index; /* slots by the hash of their key */
+	uint32_t free_from; /* no slot below is free */
 };
 
 /* Bytes that the shared half needs; zeroed memory (a fresh mmap) is a valid empty table. */
 size_t server_table_shared_size(void);
 
-/* The private half is allocated, the shared half adopted.  0 or -ENOMEM. */
+/*
+ * The private half is allocated, the shared half adopted: what a crashed process left is kept where it makes
+ * sense, and corrected where not.  0 or -ENOMEM.
+ */
 int server_table_init(struct server_table *, void *shared);
 void server_table_fini(struct server_table *);
 
@@ -78,13 +84,19 @@ int server_table_slot(struct server_table *, struct str pool, struct str server)
  */
 void server_table_keep(struct server_table *, const uint32_t *slots, size_t n);
 
+/* Ready, that is neither in drain nor in maintenance; whatever its health. */
+bool server_operating(const struct server_table *, uint32_t slot);
+
 /* May this server get a new exchange?  Health, administration and unreachability together. */
 bool server_available(const struct server_table *, uint32_t slot);
 
-/* The run-time weight if set, else `configured`. */
+/* The run-time weight if set, else `configured`; at most SERVER_WEIGHT_MAX. */
 uint32_t server_weight(const struct server_table *, uint32_t slot, uint32_t configured);
 
-/* Setters that bump `version` when they change anything; true if so. */
+/*
+ * Setters that bump `version` when they change anything; true if so.  A weight is 0..SERVER_WEIGHT_MAX, or -1
+ * for the configured one.  Reachable again means no connect failures either.
+ */
 bool server_set_health(struct server_table *, uint32_t slot, enum server_health, int64_t wall_ns);
 bool server_set_admin(struct server_table *, uint32_t slot, enum server_admin, int64_t wall_ns);
 bool server_set_weight(struct server_table *, uint32_t slot, int32_t weight);
@@ -100,6 +112,9 @@ void server_connect_worked(struct server_table *, uint32_t slot);
 
 /* One response took that long: peak EWMA with a decay time of 10 s. */
 void server_response_time(struct server_table *, uint32_t slot, uint32_t us, int64_t now_ns);
+
+/* That average as it counts now: without new samples it fades too.  0: no sample yet. */
+double server_response_us(const struct server_table *, uint32_t slot, int64_t now_ns);
 
 const char *server_health_name(enum server_health);
 const char *server_admin_name(enum server_admin);

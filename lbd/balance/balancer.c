@@ -1,0 +1,439 @@
+/*
+ * balancer.c - who may be chosen (balancer_update), then one small function for each algorithm.
+ *
+ * A server counts by its effective weight: the run-time one if set, else the configured one.  Weight 0 is out
+ * of the count like drain and maintenance, unless every server in operation has weight 0: then all weigh 1.
+ * What remains are candidates if they are available, or all of them in panic.
+ *
+ * A pick that falls on a server which this exchange has tried, or (on a retry in panic) which is not
+ * available, is repeated a few times; after that one of those left is found by a scan.
+ */
+#include "lbd/balance/balancer.h"
+
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "lbd/balance/choice.h"
+#include "lbd/balance/maglev.h"
+#include "lbd/balance/round.h"
+
+/* Half of a pool may be gone without panic: this many misses in a row are one in 2^24. */
+enum { REHASHES_MAX = 24 };
+
+/* A server without a sample of its response time that has exchanges in flight: let those answer first. */
+static const double COST_UNTESTED = 1e18;
+
+struct candidate {
+	uint32_t index, slot, weight;
+};
+
+struct balancer {
+	enum balance_algorithm algorithm;
+	const struct balance_server *servers;
+	uint32_t n;
+	const struct server_table *table;
+	uint64_t random;
+	bool panic;
+	bool *available; /* [n] */
+	uint32_t *weight; /* [n] of candidates, else 0 */
+	uint32_t *home_weight; /* [n] that `home` or `maglev` was built with */
+	struct candidate *candidates; /* in order of index, compact for scans */
+	uint32_t n_candidates;
+	uint32_t *position; /* [n] in `candidates` */
+	struct round round; /* round_robin, least_connections */
+	struct choice choice; /* by weight among candidates: the rest */
+	struct choice home; /* ip_hash: by weight among all */
+	struct maglev maglev; /* consistent_hash */
+	uint64_t work;
+};
+
+/* One pick's circumstances. */
+struct request {
+	uint64_t hash;
+	const struct balance_tried *tried;
+	bool available_only;
+	int64_t now_ns;
+};
+
+static bool
+uses_round(const struct balancer *b)
+{
+	return b->algorithm == BALANCE_ROUND_ROBIN || b->algorithm == BALANCE_LEAST_CONNECTIONS;
+}
+
+static bool
+uses_hash(const struct balancer *b)
+{
+	return b->algorithm == BALANCE_IP_HASH || b->algorithm == BALANCE_CONSISTENT_HASH;
+}
+
+static uint64_t
+configured_units(const struct balancer *b)
+{
+	uint64_t units = 0;
+	uint32_t i;
+
+	for (i = 0; i < b->n; i++)
+		units += b->servers[i].weight;
+	return units;
+}
+
+static int
+parts_init(struct balancer *b)
+{
+	uint32_t i;
+	int rc = 0;
+
+	if (uses_round(b))
+		return round_init(&b->round, b->n);
+	if (b->algorithm == BALANCE_IP_HASH)
+		rc = choice_init(&b->home, b->n);
+	if (b->algorithm == BALANCE_CONSISTENT_HASH) {
+		rc = maglev_init(&b->maglev, b->n, configured_units(b));
+		for (i = 0; rc == 0 && i < b->n; i++)
+			maglev_name(&b->maglev, i, b->servers[i].name);
+	}
+	return rc ? rc : choice_init(&b->choice, b->n);
+}
+
+/* Workers start at different points of the round; a start is a turn taken, so the round stays exact. */
+static void
+round_start_apart(struct balancer *b)
+{
+	uint64_t turns = hash_mix(b->random) % (b->round.total < 1024 ? b->round.total : 1024);
+
+	while (turns--)
+		round_next(&b->round);
+}
+
+struct balancer *
+balancer_new(enum balance_algorithm algorithm, const struct balance_server *servers,
+    uint32_t n_servers, const struct server_table *table, uint64_t seed)
+{
+	struct balancer *b = calloc(1, sizeof(*b));
+
+	CHECK(n_servers > 0 && n_servers <= SERVER_SLOTS_MAX);
+	if (!b)
+		return NULL;
+	b->algorithm = algorithm;
+	b->servers = servers;
+	b->n = n_servers;
+	b->table = table;
+	b->random = seed;
+	b->available = calloc(b->n, sizeof(*b->available));
+	b->weight = calloc(b->n, sizeof(*b->weight));
+	b->home_weight = calloc(b->n, sizeof(*b->home_weight));
+	b->candidates = calloc(b->n, sizeof(*b->candidates));
+	b->position = calloc(b->n, sizeof(*b->position));
+	if (!b->available || !b->weight || !b->home_weight || !b->candidates || !b->position ||
+	    parts_init(b) < 0) {
+		balancer_free(&b);
+		return NULL;
+	}
+	balancer_update(b);
+	if (uses_round(b) && b->n_candidates)
+		round_start_apart(b);
+	return b;
+}
+
+void
+balancer_free(struct balancer **bp)
+{
+	struct balancer *b = *bp;
+
+	*bp = NULL;
+	if (!b)
+		return;
+	round_fini(&b->round);
+	choice_fini(&b->choice);
+	choice_fini(&b->home);
+	maglev_fini(&b->maglev);
+	free(b->available);
+	free(b->weight);
+	free(b->home_weight);
+	free(b->candidates);
+	free(b->position);
+	free(b);
+}
+
+static uint32_t
+effective_weight(const struct balancer *b, uint32_t i)
+{
+	return server_weight(b->table, b->servers[i].slot, b->servers[i].weight);
+}
+
+/* Fills `weight` and `available`, decides about panic. */
+static void
+weights_read(struct balancer *b)
+{
+	uint32_t i, n_counting = 0, n_available = 0;
+	bool all_zero = true;
+
+	for (i = 0; i < b->n; i++) {
+		b->weight[i] = effective_weight(b, i);
+		b->available[i] = server_operating(b->table, b->servers[i].slot);
+		all_zero = all_zero && !(b->available[i] && b->weight[i]);
+	}
+	for (i = 0; i < b->n; i++) {
+		if (!b->available[i])
+			b->weight[i] = 0;
+		else if (all_zero)
+			b->weight[i] = 1;
+		b->available[i] = b->weight[i] && server_available(b->table, b->servers[i].slot);
+		n_counting += b->weight[i] != 0;
+		n_available += b->available[i];
+	}
+	b->panic = n_available < n_counting - n_available;
+}
+
+static void
+candidates_list(struct balancer *b)
+{
+	uint32_t i;
+
+	b->n_candidates = 0;
+	for (i = 0; i < b->n; i++) {
+		if (!b->panic && !b->available[i])
+			b->weight[i] = 0;
+		if (b->weight[i] == 0)
+			continue;
+		b->position[i] = b->n_candidates;
+		b->candidates[b->n_candidates++] =
+		    (struct candidate){ i, b->servers[i].slot, b->weight[i] };
+	}
+}
+
+/* A hash table's weights, whoever is available: the run-time ones but 0, which is unavailable. */
+static bool
+home_weights_changed(struct balancer *b)
+{
+	uint32_t i, weight;
+	bool all_zero = true, changed = false;
+
+	for (i = 0; i < b->n; i++)
+		all_zero = all_zero && !b->servers[i].weight && !effective_weight(b, i);
+	for (i = 0; i < b->n; i++) {
+		weight = effective_weight(b, i);
+		if (weight == 0)
+			weight = all_zero ? 1 : b->servers[i].weight;
+		changed = changed || weight != b->home_weight[i];
+		b->home_weight[i] = weight;
+	}
+	return changed;
+}
+
+void
+balancer_update(struct balancer *b)
+{
+	weights_read(b);
+	candidates_list(b);
+	if (uses_round(b))
+		round_update(&b->round, b->weight);
+	else if (b->n_candidates)
+		choice_build(&b->choice, b->weight);
+	if (!uses_hash(b) || !home_weights_changed(b))
+		return;
+	if (b->algorithm == BALANCE_IP_HASH)
+		choice_build(&b->home, b->home_weight);
+	else
+		maglev_build(&b->maglev, b->home_weight);
+}
+
+static bool
+acceptable(const struct balancer *b, uint32_t i, const struct request *q)
+{
+	uint32_t k;
+
+	if (b->weight[i] == 0 || (q->available_only && !b->available[i]))
+		return false;
+	for (k = 0; k < q->tried->n; k++)
+		if (q->tried->index[k] == i)
+			return false;
+	return true;
+}
+
+static uint32_t
+active_of(const struct balancer *b, uint32_t slot)
+{
+	return atomic_load_explicit(&b->table->active[slot], memory_order_relaxed);
+}
+
+/*
+ * Least active / weight, compared without a division.  The scan starts with whoever has the next turn, and
+ * one with nothing to do is as good as can be: an idle pool is a round robin and costs no more.
+ */
+static int
+pick_least_connections(struct balancer *b, const struct request *q)
+{
+	uint32_t at = b->position[round_next(&b->round)], left, active;
+	uint64_t best_active = 1, best_weight = 0; /* infinitely many */
+	const struct candidate *c;
+	int best = -1;
+
+	for (left = b->n_candidates; left && best_active; left--) {
+		c = &b->candidates[at];
+		at = at + 1 < b->n_candidates ? at + 1 : 0;
+		active = active_of(b, c->slot);
+		if (active * best_weight < best_active * c->weight && acceptable(b, c->index, q)) {
+			best = (int)c->index;
+			best_active = active;
+			best_weight = c->weight;
+		}
+	}
+	b->work += b->n_candidates - left;
+	return best;
+}
+
+static double
+response_cost(const struct balancer *b, uint32_t i, int64_t now_ns)
+{
+	uint32_t slot = b->servers[i].slot, active = active_of(b, slot);
+	double us = server_response_us(b->table, slot, now_ns);
+
+	if (us == 0 && active > 0)
+		us = COST_UNTESTED;
+	return us * (active + 1) / b->weight[i];
+}
+
+static uint32_t
+draw(struct balancer *b)
+{
+	b->work++;
+	return choice_pick(&b->choice, hash_next(&b->random));
+}
+
+static uint32_t
+draw_other(struct balancer *b, uint32_t than)
+{
+	uint32_t i, k;
+
+	for (k = 0; k < 4; k++)
+		if ((i = draw(b)) != than)
+			return i;
+	return b->candidates[(b->position[than] + 1) % b->n_candidates].index;
+}
+
+static uint32_t
+draw_faster_of_two(struct balancer *b, const struct request *q)
+{
+	uint32_t i = draw(b), j = draw_other(b, i);
+
+	if (!acceptable(b, i, q) || !acceptable(b, j, q))
+		return acceptable(b, i, q) ? i : j;
+	return response_cost(b, j, q->now_ns) < response_cost(b, i, q->now_ns) ? j : i;
+}
+
+/* A proposal: it may turn out not to be acceptable. */
+static uint32_t
+propose(struct balancer *b, const struct request *q, uint64_t hash)
+{
+	switch (b->algorithm) {
+	case BALANCE_ROUND_ROBIN:
+	case BALANCE_LEAST_CONNECTIONS:
+		return round_next(&b->round);
+	case BALANCE_IP_HASH:
+		return choice_pick(&b->home, hash);
+	case BALANCE_CONSISTENT_HASH:
+		return maglev_pick(&b->maglev, hash);
+	case BALANCE_LEAST_RESPONSE_TIME:
+		return draw_faster_of_two(b, q);
+	case BALANCE_RANDOM:
+		return draw(b);
+	}
+	CHECK_NEVER();
+}
+
+/* One of the acceptable candidates, by weight and `number`. */
+static int
+pick_by_scan(struct balancer *b, const struct request *q, uint64_t number)
+{
+	const struct candidate *c, *end = b->candidates + b->n_candidates;
+	uint64_t total = 0;
+
+	b->work += b->n_candidates;
+	for (c = b->candidates; c < end; c++)
+		total += acceptable(b, c->index, q) ? c->weight : 0;
+	if (total == 0)
+		return -1;
+	number = hash_scale(number, total);
+	for (c = b->candidates; c < end; c++) {
+		if (!acceptable(b, c->index, q))
+			continue;
+		if (number < c->weight)
+			return (int)c->index;
+		number -= c->weight;
+	}
+	CHECK_NEVER();
+}
+
+static int
+pick(struct balancer *b, const struct request *q)
+{
+	uint32_t i, k, proposals = uses_hash(b) ? REHASHES_MAX : q->tried->n + 1;
+	uint64_t number = q->hash, sequence = q->hash;
+
+	if (b->algorithm == BALANCE_LEAST_CONNECTIONS)
+		return pick_least_connections(b, q);
+	for (k = 0; k < proposals; k++) {
+		i = propose(b, q, number);
+		if (acceptable(b, i, q))
+			return (int)i;
+		number = hash_next(&sequence);
+	}
+	if (uses_hash(b)) {
+		i = choice_pick(&b->choice, number);
+		if (acceptable(b, i, q))
+			return (int)i;
+	} else {
+		number = hash_next(&b->random);
+	}
+	return pick_by_scan(b, q, number);
+}
+
+int
+balancer_pick(struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
+{
+	struct request q = { hash, tried, b->panic && tried->n > 0, now_ns };
+	int i;
+
+	if (b->n_candidates == 0)
+		return -1;
+	i = pick(b, &q);
+	if (i < 0 && q.available_only) {
+		q.available_only = false;
+		i = pick(b, &q);
+	}
+	return i;
+}
+
+bool
+balancer_panics(const struct balancer *b)
+{
+	return b->panic;
+}
+
+uint64_t
+balancer_work(const struct balancer *b)
+{
+	return b->work + b->round.work;
+}
+
+const char *
+balance_algorithm_name(enum balance_algorithm algorithm)
+{
+	switch (algorithm) {
+	case BALANCE_ROUND_ROBIN:
+		return "round_robin";
+	case BALANCE_LEAST_CONNECTIONS:
+		return "least_connections";
+	case BALANCE_IP_HASH:
+		return "ip_hash";
+	case BALANCE_CONSISTENT_HASH:
+		return "consistent_hash";
+	case BALANCE_LEAST_RESPONSE_TIME:
+		return "least_response_time";
+	case BALANCE_RANDOM:
+		return "random";
+	}
+	CHECK_NEVER();
+}
