@@ -79,6 +79,15 @@ text_printf(struct text *t, const char *format, ...)
 	va_end(again);
 }
 
+void
+text_drop(struct text *t, size_t n)
+{
+	if (!n)
+		return;
+	t->n -= n;
+	memmove(t->p, t->p + n, t->n + 1);
+}
+
 char *
 text_take(struct text *t, size_t *n)
 {

@@ -21,6 +21,9 @@ void text_fini(struct text *);
 void text_append(struct text *, struct str);
 __attribute__((format(printf, 2, 3))) void text_printf(struct text *, const char *format, ...);
 
+/* Forgets the first n bytes. */
+void text_drop(struct text *, size_t n);
+
 /* Hands the buffer over to the caller, who frees it, and starts anew.  NULL when failed or empty. */
 char *text_take(struct text *, size_t *n);
 
