@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/acceptor.h"
+#include "common/admin_listener.h"
 #include "common/admin_request.h"
 #include "common/check.h"
 
@@ -25,7 +25,7 @@ enum { CLIENT_MAGIC = 0x61646d68, REQUEST_S = 5, RESPONSE_S = 60, LINGER_S = 1 }
 struct admin_http {
 	struct ev_loop *loop;
 	struct admin_http_options options;
-	struct acceptor acceptor;
+	struct admin_listener listener;
 	struct client *clients;
 	unsigned n_clients;
 };
@@ -63,7 +63,7 @@ client_free(struct client *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	if (http->n_clients-- == ADMIN_HTTP_CLIENTS_MAX)
-		acceptor_resume(&http->acceptor);
+		admin_listener_resume(&http->listener);
 	free(c->body);
 	free(c);
 }
@@ -277,9 +277,9 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-on_accepted(struct acceptor *acceptor, int fd)
+on_accepted(struct admin_listener *listener, int fd)
 {
-	struct admin_http *http = acceptor->owner;
+	struct admin_http *http = listener->owner;
 	struct client *c = malloc(sizeof(*c));
 
 	if (!c) {
@@ -291,7 +291,7 @@ on_accepted(struct acceptor *acceptor, int fd)
 		c->next->prev = c;
 	http->clients = c;
 	if (++http->n_clients == ADMIN_HTTP_CLIENTS_MAX) /* the rest waits in the backlog */
-		acceptor_pause(acceptor);
+		admin_listener_pause(listener);
 	ev_io_init(&c->io, on_io, fd, EV_READ);
 	ev_timer_init(&c->timer, on_timer, REQUEST_S, 0.);
 	c->io.data = c->timer.data = c;
@@ -310,7 +310,7 @@ admin_http_start(struct ev_loop *loop, const struct admin_http_options *options,
 	}
 	http->loop = loop;
 	http->options = *options;
-	acceptor_start(&http->acceptor, loop, options->listen_fd, on_accepted, http);
+	admin_listener_start(&http->listener, loop, options->listen_fd, on_accepted, http);
 	return http;
 }
 
@@ -324,7 +324,7 @@ admin_http_stop(struct admin_http **hp)
 		return;
 	while (http->clients)
 		client_free(http->clients);
-	acceptor_stop(&http->acceptor);
+	admin_listener_stop(&http->listener);
 	free(http);
 }
 

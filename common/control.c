@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/acceptor.h"
+#include "common/admin_listener.h"
 #include "common/check.h"
 #include "common/text.h"
 
@@ -25,7 +25,7 @@ enum { CLIENT_MAGIC = 0x63746c63, CONTROL_STALL_S = 30 };
 struct control {
 	struct ev_loop *loop;
 	struct control_options options;
-	struct acceptor acceptor;
+	struct admin_listener listener;
 	struct client *clients;
 	unsigned n_clients;
 };
@@ -465,10 +465,10 @@ client_new(struct control *control, int fd)
 }
 
 static void
-on_accepted(struct acceptor *acceptor, int fd)
+on_accepted(struct admin_listener *listener, int fd)
 {
 	static const char full[] = "{\"ok\":false,\"error\":\"too many clients\"}\n";
-	struct control *control = acceptor->owner;
+	struct control *control = listener->owner;
 	struct client *c = NULL;
 
 	if (control->n_clients < CONTROL_CLIENTS_MAX)
@@ -493,7 +493,7 @@ control_start(struct ev_loop *loop, const struct control_options *options, struc
 	}
 	control->loop = loop;
 	control->options = *options;
-	acceptor_start(&control->acceptor, loop, options->listen_fd, on_accepted, control);
+	admin_listener_start(&control->listener, loop, options->listen_fd, on_accepted, control);
 	return control;
 }
 
@@ -505,7 +505,7 @@ control_stop(struct control **cp)
 	*cp = NULL;
 	if (!control)
 		return;
-	acceptor_stop(&control->acceptor);
+	admin_listener_stop(&control->listener);
 	while (control->clients)
 		client_free(control->clients);
 	free(control);

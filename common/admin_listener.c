@@ -1,5 +1,5 @@
-/* acceptor.c - a few accepts per wakeup, a rest when descriptors run out. */
-#include "common/acceptor.h"
+/* admin_listener.c - a few accepts per wakeup, a rest when descriptors run out. */
+#include "common/admin_listener.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -17,7 +17,7 @@ accept_can_wait(int error)
 static void
 on_connection(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct acceptor *a = w->data;
+	struct admin_listener *a = w->data;
 	int i, fd;
 
 	(void)revents;
@@ -39,7 +39,7 @@ on_connection(struct ev_loop *loop, ev_io *w, int revents)
 static void
 on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct acceptor *a = w->data;
+	struct admin_listener *a = w->data;
 
 	(void)loop;
 	(void)revents;
@@ -48,9 +48,10 @@ on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-acceptor_start(struct acceptor *a, struct ev_loop *loop, int fd, acceptor_fn *accepted, void *owner)
+admin_listener_start(struct admin_listener *a, struct ev_loop *loop, int fd,
+    admin_listener_fn *accepted, void *owner)
 {
-	*a = (struct acceptor){ .loop = loop, .accepted = accepted, .owner = owner };
+	*a = (struct admin_listener){ .loop = loop, .accepted = accepted, .owner = owner };
 	ev_io_init(&a->io, on_connection, fd, EV_READ);
 	ev_timer_init(&a->retry, on_retry, retry_after_s, 0.);
 	a->io.data = a->retry.data = a;
@@ -58,14 +59,14 @@ acceptor_start(struct acceptor *a, struct ev_loop *loop, int fd, acceptor_fn *ac
 }
 
 void
-acceptor_pause(struct acceptor *a)
+admin_listener_pause(struct admin_listener *a)
 {
 	a->paused = true;
 	ev_io_stop(a->loop, &a->io);
 }
 
 void
-acceptor_resume(struct acceptor *a)
+admin_listener_resume(struct admin_listener *a)
 {
 	a->paused = false;
 	if (!ev_is_active(&a->retry))
@@ -73,7 +74,7 @@ acceptor_resume(struct acceptor *a)
 }
 
 void
-acceptor_stop(struct acceptor *a)
+admin_listener_stop(struct admin_listener *a)
 {
 	ev_io_stop(a->loop, &a->io);
 	ev_timer_stop(a->loop, &a->retry);
