@@ -34,6 +34,9 @@ write_str(struct writer *w, struct str s)
 
 void write_uint(struct writer *, uint64_t);
 
+/* "Name: value" CRLF. */
+void write_field(struct writer *, struct str name, struct str value);
+
 /* What a request gets on its way to a server, apart from the head itself. */
 struct forward {
 	struct str client; /* address text: "192.0.2.1" or "2001:db8::1" */
@@ -48,13 +51,13 @@ struct forward {
 
 /*
  * Where things that a log needs ended up in what was written: slices into the writer's buffer.
- * request_id may be the client's own.
+ * request_id may be the client's own.  All empty when the head did not fit.
  */
 struct formatted {
 	struct str method, target, host, request_id, user_agent, referer;
 };
 
-/* keep_alive and framing as the head says; always HTTP/1.1, always without Connection unless upgrading. */
+/* Framing as the head says; always HTTP/1.1; Connection only to upgrade or to say TE: trailers. */
 void h1_format_request(
     struct writer *, const struct http_head *, const struct forward *, struct formatted *);
 

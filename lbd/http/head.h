@@ -71,6 +71,7 @@ struct http_head {
 	enum http_method method_id;
 	struct str method;
 	struct str target; /* origin-form or "*": what is forwarded */
+	bool target_slash; /* a "/" belongs before it: "http://host?query" in absolute-form */
 	struct str host; /* Host, or the authority of an absolute-form target; empty if neither */
 	bool expect_continue; /* Expect: 100-continue from an HTTP/1.1 client */
 	bool te_trailers; /* TE: trailers */

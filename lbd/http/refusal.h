@@ -26,6 +26,7 @@ enum refusal {
 	REFUSE_TRANSFER_ENCODING, /* 400 */
 	REFUSE_TRANSFER_CODING, /* 501 unknown coding */
 	REFUSE_FRAMING, /* 400 both Content-Length and Transfer-Encoding */
+	REFUSE_BODY_DENIED, /* 413 a body with GET or HEAD in HTTP/1.0 */
 	REFUSE_EXPECT, /* 417 */
 	REFUSE_CHUNK, /* 400 chunk size or extension */
 	REFUSE_TRAILER, /* 400 */

@@ -1,0 +1,18 @@
+/*
+ * forwarding.h - what lbd tells a server about the client: X-Forwarded-*, Forwarded, Via, X-Request-Id.
+ *
+ * A client that is not trusted cannot say anything of the kind: what it sent is left out, in every spelling
+ * that a server might read.
+ */
+#ifndef LBD_HTTP_FORWARDING_H
+#define LBD_HTTP_FORWARDING_H
+
+#include "lbd/http/h1_format.h"
+
+/* Is that field of the client's copied as it is?  Else it is dropped, or forwarding_write extends it. */
+bool forwarding_copies(const struct http_field *, const struct forward *);
+
+/* Returns the request id as written. */
+struct str forwarding_write(struct writer *, const struct http_head *, const struct forward *);
+
+#endif

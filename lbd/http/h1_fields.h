@@ -1,0 +1,49 @@
+/*
+ * h1_fields.h - the field section of an HTTP/1 head or trailer, line by line.
+ *
+ * Shared by requests, responses and trailers.  A line is judged as soon as it is complete, a byte that can
+ * stand nowhere at once; what depends on several fields is noted in struct h1_facts and decided by
+ * h1_request.c and h1_response.c when the head is complete.
+ */
+#ifndef LBD_HTTP_H1_FIELDS_H
+#define LBD_HTTP_H1_FIELDS_H
+
+#include <sys/types.h>
+
+#include "lbd/http/h1_parse.h"
+
+/* Members of all Connection fields together: more are only ever sent to burn time. */
+enum { H1_OPTIONS_MAX = 64 };
+
+struct h1_facts {
+	bool response; /* Host and Expect mean nothing there */
+	uint32_t seen; /* 1 << enum field_id */
+	unsigned options; /* members of Connection */
+	bool close, keep_alive, upgrade; /* Connection lists these */
+	bool named; /* Connection lists fields by name */
+	bool websocket; /* Upgrade, once, with that value alone */
+};
+
+static inline bool
+h1_seen(const struct h1_facts *facts, enum field_id id)
+{
+	return facts->seen & 1u << id;
+}
+
+/*
+ * One field line.  >0: its bytes with CRLF; 0: incomplete; <0: -(enum refusal).  The empty line that ends
+ * the section answers 2 with an empty name.
+ */
+ssize_t h1_field_parse(struct str in, struct str *name, struct str *value);
+
+/*
+ * All field lines up to and with the empty one; answers as h1_parse_request does.  head->minor is known.
+ * On success the fields that Connection lists are marked.
+ */
+ssize_t
+h1_fields_parse(struct str in, const struct http_limits *, struct http_head *, struct h1_facts *);
+
+/* RFC 9112 9.3: may another message follow on this connection? */
+bool h1_persistent(const struct http_head *, const struct h1_facts *);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * h1_format.c - writes heads: first what lbd decides itself, then the peer's fields, then what lbd adds.
+ *
+ * The order of the peer's fields is kept, their names keep their case, their values lost only the blanks
+ * around them.
+ */
+#include "lbd/http/h1_format.h"
+
+#include "lbd/http/forwarding.h"
+
+/* Writes `s` and says where it ended up. */
+static struct str
+write_kept(struct writer *w, struct str s)
+{
+	struct str kept = { w->p, s.n };
+
+	write_str(w, s);
+	return kept;
+}
+
+/* The field value that was written last. */
+static struct str
+last_value(const struct writer *w, size_t n)
+{
+	return w->overflow ? (struct str){ NULL, 0 } : (struct str){ w->p - 2 - n, n };
+}
+
+static void
+write_length(struct writer *w, uint64_t length)
+{
+	write_str(w, STR("Content-Length: "));
+	write_uint(w, length);
+	write_bytes(w, "\r\n", 2);
+}
+
+static void
+write_request_line(struct writer *w, const struct http_head *head, struct formatted *out)
+{
+	out->method = write_kept(w, head->method);
+	write_bytes(w, " ", 1);
+	out->target = (struct str){ w->p, head->target.n + head->target_slash };
+	if (head->target_slash)
+		write_bytes(w, "/", 1);
+	write_str(w, head->target);
+	write_str(w, STR(" HTTP/1.1\r\nHost: "));
+}
+
+static void
+write_request_fields(struct writer *w, const struct http_head *head, const struct forward *forward,
+    struct formatted *out)
+{
+	for (unsigned i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (f->one_hop || !forwarding_copies(f, forward))
+			continue;
+		write_field(w, f->name, f->value);
+		if (f->id == FIELD_USER_AGENT)
+			out->user_agent = last_value(w, f->value.n);
+		else if (f->id == FIELD_REFERER)
+			out->referer = last_value(w, f->value.n);
+	}
+}
+
+/* Framing, and what else is between lbd and the server alone. */
+static void
+write_request_hop(struct writer *w, const struct http_head *head)
+{
+	if (head->framing == FRAMING_CHUNKED)
+		write_str(w, STR("Transfer-Encoding: chunked\r\n"));
+	else if (head->has_length)
+		write_length(w, head->length);
+	if (head->expect_continue)
+		write_str(w, STR("Expect: 100-continue\r\n"));
+	if (head->upgrade_websocket)
+		write_str(w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"));
+	else if (head->te_trailers)
+		write_str(w, STR("Connection: TE\r\nTE: trailers\r\n"));
+}
+
+void
+h1_format_request(struct writer *w, const struct http_head *head, const struct forward *forward,
+    struct formatted *out)
+{
+	*out = (struct formatted){ .method = { NULL, 0 } };
+	write_request_line(w, head, out);
+	out->host = write_kept(w, head->host.n ? head->host : forward->default_host);
+	write_bytes(w, "\r\n", 2);
+	write_request_fields(w, head, forward, out);
+	write_request_hop(w, head);
+	out->request_id = forwarding_write(w, head, forward);
+	write_bytes(w, "\r\n", 2);
+	if (w->overflow)
+		*out = (struct formatted){ .method = { NULL, 0 } };
+}
+
+static void
+write_status_line(struct writer *w, unsigned status, struct str reason)
+{
+	char code[4] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
+		(char)('0' + status % 10), ' ' };
+
+	write_str(w, STR("HTTP/1.1 "));
+	write_bytes(w, code, sizeof(code));
+	write_str(w, reason);
+	write_bytes(w, "\r\n", 2);
+}
+
+/* Interim responses say nothing of the connection; only the final one does. */
+static void
+write_reply_connection(struct writer *w, unsigned status, const struct reply *reply)
+{
+	if (reply->upgrade)
+		write_str(w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"));
+	else if (status < 200)
+		return;
+	else if (!reply->keep_alive)
+		write_str(w, STR("Connection: close\r\n"));
+	else if (reply->client_minor == 0)
+		write_str(w, STR("Connection: keep-alive\r\n"));
+}
+
+static void
+write_reply_framing(struct writer *w, const struct http_head *head, const struct reply *reply)
+{
+	if (head->status < 200 || head->status == 204)
+		return;
+	if (reply->framing == FRAMING_CHUNKED)
+		write_str(w, STR("Transfer-Encoding: chunked\r\n"));
+	else if (head->has_length)
+		write_length(w, head->length);
+}
+
+void
+h1_format_response(struct writer *w, const struct http_head *head, const struct reply *reply)
+{
+	write_status_line(w, head->status, head->reason);
+	for (unsigned i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (!f->one_hop)
+			write_field(w, f->name, f->value);
+	}
+	write_reply_framing(w, head, reply);
+	write_reply_connection(w, head->status, reply);
+	write_bytes(w, "\r\n", 2);
+}
+
+void
+h1_format_error(
+    struct writer *w, unsigned status, bool head_only, bool keep_alive, unsigned retry_after)
+{
+	struct str reason = str_of(http_reason(status));
+
+	write_status_line(w, status, reason);
+	write_str(w, STR("Content-Type: text/plain\r\n"));
+	write_length(w, 4 + reason.n + 1); /* "404 Not Found\n" */
+	if (status == 405)
+		write_field(w, STR("Allow"), STR("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+	if (retry_after) {
+		write_str(w, STR("Retry-After: "));
+		write_uint(w, retry_after);
+		write_bytes(w, "\r\n", 2);
+	}
+	write_str(w,
+	    keep_alive ? STR("Connection: keep-alive\r\n\r\n") : STR("Connection: close\r\n\r\n"));
+	if (head_only)
+		return;
+	write_uint(w, status);
+	write_bytes(w, " ", 1);
+	write_str(w, reason);
+	write_bytes(w, "\n", 1);
+}

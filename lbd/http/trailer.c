@@ -1,0 +1,60 @@
+/* trailer.c - trailer fields: same syntax as in heads, only some names. */
+#include "lbd/http/trailer.h"
+
+#include "lbd/http/field.h"
+#include "lbd/http/h1_fields.h"
+
+ssize_t
+trailer_check(struct str in)
+{
+	bool more = in.n >= TRAILER_MAX;
+	const char *start = in.p;
+	struct str name, value;
+	ssize_t r;
+
+	if (more)
+		in.n = TRAILER_MAX;
+	do {
+		if ((r = h1_field_parse(in, &name, &value)) < 0 || (r == 0 && more))
+			return -REFUSE_TRAILER;
+		if (r == 0)
+			return 0;
+		in = str_skip(in, (size_t)r);
+	} while (name.n);
+	return in.p - start;
+}
+
+/* One blank after the colon if there was any: written so, a line never grows. */
+static char *
+line_write(char *out, struct str name, struct str value)
+{
+	bool blank = value.p > name.p + name.n + 1;
+
+	memmove(out, name.p, name.n);
+	out += name.n;
+	*out++ = ':';
+	if (blank)
+		*out++ = ' ';
+	memmove(out, value.p, value.n);
+	out += value.n;
+	*out++ = '\r';
+	*out++ = '\n';
+	return out;
+}
+
+size_t
+trailer_rewrite(char *out, struct str in)
+{
+	const char *start = out;
+	struct str name, value;
+
+	for (;;) {
+		ssize_t r = h1_field_parse(in, &name, &value);
+
+		if (r <= 0 || name.n == 0)
+			return (size_t)(out - start);
+		in = str_skip(in, (size_t)r);
+		if (field_in_trailer(name))
+			out = line_write(out, name, value);
+	}
+}
