@@ -273,23 +273,20 @@ decay(int64_t age_ns)
 }
 
 /*
- * Two workers at once may lose one sample; the average does not mind.  A sample that changes nothing after
- * rounding leaves the time alone too, or samples in quick succession would never bring the average down.
+ * Two workers at once may lose one sample; the average does not mind.  Not in whole microseconds: samples in
+ * quick succession change it by less than one each.
  */
 void
 server_response_time(struct server_table *t, uint32_t slot, uint32_t us, int64_t now_ns)
 {
 	struct server_load *l = &t->load[slot];
-	uint32_t old = atomic_load_explicit(&l->response_ewma_us, memory_order_relaxed);
+	double old = atomic_load_explicit(&l->response_ewma_us, memory_order_relaxed);
 	int64_t at = atomic_load_explicit(&l->response_ewma_at_ns, memory_order_relaxed);
+	double new = us ? us : 1; /* 0 means that there was no sample yet */
 
-	us = us ? us : 1; /* 0 means that there was no sample yet */
-	if (us < old) {
-		us += (uint32_t)((old - us) * decay(now_ns - at) + 0.5);
-		if (us == old)
-			return;
-	}
-	atomic_store_explicit(&l->response_ewma_us, us, memory_order_relaxed);
+	if (new < old)
+		new += (old - new) * decay(now_ns - at);
+	atomic_store_explicit(&l->response_ewma_us, new, memory_order_relaxed);
 	if (now_ns > at)
 		atomic_store_explicit(&l->response_ewma_at_ns, now_ns, memory_order_relaxed);
 }
@@ -298,7 +295,7 @@ double
 server_response_us(const struct server_table *t, uint32_t slot, int64_t now_ns)
 {
 	const struct server_load *l = &t->load[slot];
-	uint32_t us = atomic_load_explicit(&l->response_ewma_us, memory_order_relaxed);
+	double us = atomic_load_explicit(&l->response_ewma_us, memory_order_relaxed);
 	int64_t at = atomic_load_explicit(&l->response_ewma_at_ns, memory_order_relaxed);
 
 	return us * decay(now_ns - at);

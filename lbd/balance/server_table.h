@@ -46,7 +46,7 @@ struct server_load {
 	_Alignas(64) _Atomic uint32_t connect_failures; /* in a row, over all workers */
 	_Atomic uint32_t idle_connections;
 	_Atomic uint32_t connections; /* open to this server, idle ones included */
-	_Atomic uint32_t response_ewma_us; /* peak EWMA of the time to the response head; 0: none */
+	_Atomic double response_ewma_us; /* peak EWMA of the time to the response head; 0: none */
 	_Atomic int64_t response_ewma_at_ns;
 	_Atomic uint64_t checks_passed, checks_failed;
 	_Atomic uint32_t check_duration_us; /* of the last check */
