@@ -1,9 +1,13 @@
 /*
  * access_log.h - one record per request, written by a thread of its own.
  *
- * A worker copies a record's bytes into its ring and goes on; the log thread formats, escapes and writes in
- * large pieces.  A full ring drops the record and counts it.  Never blocks a worker.  One ring per worker;
- * record slices are borrowed only during access_log_put.
+ * A worker copies a record's bytes into its ring and goes on; the log thread formats, escapes and
+ * writes in large pieces.  A full ring drops the record and counts it.  Never blocks a worker.
+ * One ring per worker; record slices are borrowed only during access_log_put.
+ *
+ * A sink that takes nothing makes the thread wait for it; rings fill meanwhile.  One that fails
+ * (a full disk, a closed pipe) loses the lines at hand, counted, and is tried again with the
+ * next.
  */
 #ifndef LBD_WORKER_ACCESS_LOG_H
 #define LBD_WORKER_ACCESS_LOG_H
@@ -35,7 +39,12 @@ struct access_log_options {
 /* Starts the thread; no file is open yet.  NULL with a reason. */
 struct access_log *access_log_start(const struct access_log_options *, struct err *);
 
-/* Where and how to write from now on; called at start and by a reload.  fd is taken over (-1: off). */
+/*
+ * Where and how to write from now on; called at start and by a reload.  fd is taken over (-1:
+ * off).  What was put before goes to the former target, whole lines only; one that is stuck gets
+ * a second for it. A datagram fd that is not connected is connected to /dev/log or the journal's
+ * socket.
+ */
 enum access_log_format { ACCESS_LOG_OFF, ACCESS_LOG_JSON, ACCESS_LOG_COMBINED };
 enum access_log_sink { ACCESS_LOG_FD, ACCESS_LOG_SYSLOG, ACCESS_LOG_JOURNAL };
 void access_log_target(struct access_log *, enum access_log_sink, int fd, enum access_log_format);
@@ -52,7 +61,10 @@ void access_log_kick(struct access_log *, unsigned ring);
 uint64_t access_log_dropped(const struct access_log *);
 uint64_t access_log_written(const struct access_log *);
 
-/* Pure, for tests: one record as one line with its newline.  Client bytes are escaped.  Returns the length. */
+/*
+ * Pure: one record as one line with its newline.  Client bytes are escaped; text that is too long
+ * is cut and ends in "...".  Returns the length.
+ */
 enum { ACCESS_LINE_MAX = 65536 };
 size_t
 access_log_format(const struct access_record *, enum access_log_format, char line[ACCESS_LINE_MAX]);

@@ -1,9 +1,9 @@
 /*
  * histogram.c - buckets, sums and quantiles.
  *
- * Log-linear: a value is counted in units of 64 ns.  Its highest bit names the octave, the four bits
- * below it one of its 16 buckets; so a bucket is at most 1/16 of its values wide, and its middle is
- * within 1/32 (3.2 %) of each of them.
+ * Log-linear: a value is counted in units of 64 ns.  Its highest bit names the octave, the four
+ * below it one of 16 buckets there; so a bucket is at most 1/16 of its values wide, and its
+ * middle is within 1/32 (3.2 %) of each of them.
  */
 #include "lbd/worker/histogram.h"
 

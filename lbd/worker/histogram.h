@@ -1,10 +1,11 @@
 /*
  * histogram.h - how long things took.  Pure: `now` is an argument.
  *
- * struct histogram has the fixed buckets that Prometheus wants, since the process started.  struct
- * histogram_minute has log-linear buckets (16 to an octave, from 1 us to 73 minutes; what is longer
- * counts as the longest) of the last minute, in a ring of slices of 10 seconds: a quantile is within
- * 5 % of the exact one.  One thread adds; another may read meanwhile and sees a moment's blur at worst.
+ * struct histogram has the fixed buckets that Prometheus wants, since the process started.
+ * struct histogram_minute has log-linear buckets (16 to an octave, from 1 us to 73 minutes; what
+ * is longer counts as the longest) of the last minute, in a ring of slices of 10 seconds: a
+ * quantile is within 5 % of the exact one.  One thread adds; another may read meanwhile and sees
+ * a moment's blur at worst.
  *
  * Readers sum the histograms of all workers into a ..._sum and ask that.
  */

@@ -2,10 +2,11 @@
  * stats.h - the counters of one worker: it alone writes them, the main thread reads and sums.
  *
  * All are relaxed atomics, written as load + store (one writer), so that the request path pays no
- * locked instruction, no lock and no allocation beyond the first request of a new (listener, pool,
- * server, status).  Listeners, pools and servers are named by interned ids that survive reloads and are
- * never given to another name (stats_names): a new server in a reused slot inherits no counts.  A block
- * is made once per worker and never freed before the process ends.  Summing: stats_sum.h.
+ * locked instruction, no lock and no allocation beyond the first request of a new (listener,
+ * pool, server, status).  Listeners, pools and servers are named by interned ids that survive
+ * reloads and are never given to another name (stats_names): a new server in a reused slot
+ * inherits no counts.  A block is made once per worker and never freed before the process ends.
+ * Summing: stats_sum.h.
  */
 #ifndef LBD_WORKER_STATS_H
 #define LBD_WORKER_STATS_H
@@ -52,13 +53,16 @@ struct stats;
 struct stats *stats_new(void);
 void stats_free(struct stats **);
 
-/* Made on first use, then stable; called by the worker when it adopts a snapshot.  NULL: out of memory. */
+/*
+ * Made on first use, then stable; called by the worker when it adopts a snapshot.  NULL: out of
+ * memory.
+ */
 struct stats_listener *stats_listener(struct stats *, uint32_t listener_id);
 struct stats_pool *stats_pool(struct stats *, uint32_t pool_id);
 
 /*
- * One finished exchange.  Times in nanoseconds, -1 where there was none.  `server` is a stats_server_id,
- * not a slot.  `now_ns` picks the quantile slice.
+ * One finished exchange.  Times in nanoseconds, -1 where there was none.  `server` is a
+ * stats_server_id, not a slot.  `now_ns` picks the quantile slice.
  */
 struct stats_exchange {
 	uint16_t listener, pool, server, status; /* status 0: none was sent */

@@ -1,6 +1,6 @@
 /*
- * stats_block.h - what a block of statistics is made of; for stats.c, which writes, and stats_sum.c,
- * which reads.  Nobody else includes it.
+ * stats_block.h - what a block of statistics is made of; for stats.c, which writes, and
+ * stats_sum.c, which reads.  Nobody else includes it.
  */
 #ifndef LBD_WORKER_STATS_BLOCK_H
 #define LBD_WORKER_STATS_BLOCK_H

@@ -1,8 +1,8 @@
 /*
  * stats_sum.h - the statistics of all workers together, for whoever shows them.
  *
- * Main thread; the workers go on counting meanwhile, so that the parts of a sum may be moments apart, but
- * none ever goes back.  `blocks` are the blocks of all workers.
+ * Main thread; the workers go on counting meanwhile, so that the parts of a sum may be moments
+ * apart, but none ever goes back.  `blocks` are the blocks of all workers.
  */
 #ifndef LBD_WORKER_STATS_SUM_H
 #define LBD_WORKER_STATS_SUM_H

@@ -1,8 +1,8 @@
 /*
  * stats_table.h - items found by a 64-bit key: one thread finds and adds, another walks meanwhile.
  *
- * Items are only ever added and never move, in chunks of growing size.  The hash index belongs to the
- * writer alone, so it may grow freely; a walker goes by number up to the published count.
+ * Items are only ever added and never move, in chunks of growing size.  The hash index belongs to
+ * the writer alone, so it may grow freely; a walker goes by number up to the published count.
  */
 #ifndef LBD_WORKER_STATS_TABLE_H
 #define LBD_WORKER_STATS_TABLE_H
