@@ -14,7 +14,7 @@
 
 struct problems;
 
-enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
+enum log_target { LOG_TO_STDERR = 1, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
 enum access_format { ACCESS_OFF, ACCESS_JSON, ACCESS_COMBINED };
 
 struct log_config {
@@ -45,17 +45,24 @@ struct timeouts_config {
 	    tunnel, drain;
 };
 
+enum listener_protocol { LISTENER_HTTP };
+
+struct forwarded_config {
+	const struct network *trust; /* whose fields are kept and added to */
+	uint32_t n_trust;
+	bool x_forwarded, rfc7239;
+};
+
 struct listener_config {
 	struct str name;
 	const struct address *bind;
+	const struct str *bind_text; /* the same, as address_format writes them */
 	uint32_t n_bind;
+	enum listener_protocol protocol;
+	struct str pool_name;
 	uint32_t pool; /* index into lbd_config.pools */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
-	struct {
-		const struct network *trust;
-		uint32_t n_trust;
-		bool x_forwarded, rfc7239;
-	} forwarded;
+	struct forwarded_config forwarded;
 };
 
 enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };
@@ -121,12 +128,22 @@ struct lbd_config {
 	/* private: config.c */
 	struct arena *arena;
 	_Atomic uint32_t references;
-	void *effective; /* json_t: what -T prints */
 };
 
 struct config_options {
 	const char *file; /* its name in messages */
 	const char *node; /* NULL: the host name */
+	uint32_t cpus; /* default of `workers`; 0: the CPUs that this process may use */
+	/* The first address of a name, with port 0; 0 or -errno with the reason.  NULL: getaddrinfo. */
+	int (*resolve)(const char *name, struct address *, struct err *);
+};
+
+enum {
+	CONFIG_SIZE_MAX = 16 << 20, /* bytes of a file */
+	CONFIG_WORKERS_MAX = 256,
+	CONFIG_LISTENERS_MAX = 1000,
+	CONFIG_POOLS_MAX = 4000,
+	CONFIG_KEY_MAX = 120 /* bytes of "pool/server", and of every other name */
 };
 
 /* NULL when anything is wrong: *problems then says everything that is.  The caller owns one reference. */

@@ -1,0 +1,453 @@
+/*
+ * json_config.c - walks a document along a table of rows, and a table along a struct.
+ *
+ * The decoder carries a chain of json_at on its stack: it is the path of a message, and it holds the index
+ * into the places list, so that a message costs nothing until there is one.
+ */
+#include "common/json_config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/suggest.h"
+
+enum { PATH_TEXT_MAX = 512, FIELDS_MAX = 64 };
+
+struct text {
+	char *p;
+	size_t n, size;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+text_add(struct text *t, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(t->p + t->n, t->size - t->n, format, args);
+	va_end(args);
+	t->n += n < 0 ? 0 : (size_t)n;
+	if (t->n >= t->size)
+		t->n = t->size - 1;
+}
+
+static bool
+is_plain_key(const char *key)
+{
+	size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$-");
+
+	return n > 0 && n <= 64 && !key[n];
+}
+
+static void
+path_add(struct text *t, const struct json_at *at)
+{
+	char quoted[JSON_SHOWN_MAX];
+
+	if (!at->up)
+		return;
+	path_add(t, at->up);
+	if (!at->key) {
+		text_add(t, "[%zu]", at->index);
+	} else if (is_plain_key(at->key)) {
+		text_add(t, "%s%s", at->up->up ? "." : "", at->key);
+	} else {
+		json_config_quote(str_of(at->key), quoted);
+		text_add(t, "[%s]", quoted);
+	}
+}
+
+/* One line of the list.  The path may be empty. */
+static void
+report(struct json_decoder *d, uint32_t place, const char *path, const char *format, va_list args)
+{
+	unsigned line = d->places.list[place].line;
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0) {
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+		return;
+	}
+	problems_add(
+	    d->problems, line, "%s:%u: %s%s%s", d->file, line, path, *path ? ": " : "", text);
+	free(text);
+}
+
+void
+json_config_complain(struct json_decoder *d, const struct json_at *at, const char *format, ...)
+{
+	char path[PATH_TEXT_MAX] = "";
+	va_list args;
+
+	path_add(&(struct text){ path, 0, sizeof(path) }, at);
+	va_start(args, format);
+	report(d, at->place, path, format, args);
+	va_end(args);
+}
+
+/* Steps into a member or element; false when it is not there. */
+static bool
+at_member(const struct json_decoder *d, struct json_at *at, const char *key, size_t n)
+{
+	uint32_t place = at->place + 1;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(at->value, name, value)
+	{
+		if (strlen(name) == n && memcmp(name, key, n) == 0) {
+			at->value = value;
+			at->place = place;
+			return true;
+		}
+		place = d->places.list[place].after;
+	}
+	return false;
+}
+
+static bool
+at_element(const struct json_decoder *d, struct json_at *at, size_t index)
+{
+	uint32_t place = at->place + 1;
+
+	if (index >= json_array_size(at->value))
+		return false;
+	for (size_t i = 0; i < index; i++)
+		place = d->places.list[place].after;
+	at->value = json_array_get(at->value, index);
+	at->place = place;
+	return true;
+}
+
+/* The place of "pools[0].name", or of as much of it as the text has. */
+static uint32_t
+place_of(const struct json_decoder *d, const char *path, const char *end)
+{
+	struct json_at at = { .value = d->root };
+	bool found = true;
+	size_t n;
+
+	while (found && path < end) {
+		if (*path == '[') {
+			found = at_element(d, &at, strtoul(path + 1, NULL, 10));
+			path = strchr(path, ']') + 1;
+		} else {
+			path += *path == '.';
+			n = strcspn(path, ".[:");
+			found = at_member(d, &at, path, n);
+			path += n;
+		}
+	}
+	return at.place;
+}
+
+void
+json_config_problem(struct json_decoder *d, const char *format, ...)
+{
+	const char *end;
+	unsigned line;
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0) {
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+		return;
+	}
+	end = strstr(text, ": ");
+	CHECK(end);
+	line = d->places.list[place_of(d, text, end)].line;
+	problems_add(d->problems, line, "%s:%u: %s", d->file, line, text);
+	free(text);
+}
+
+void
+json_config_mistyped(struct json_decoder *d, const struct json_at *at, const struct json_field *f)
+{
+	char shown[JSON_SHOWN_MAX], expected[512];
+
+	json_config_show(at->value, shown);
+	json_config_describe(f, expected, sizeof(expected));
+	json_config_complain(d, at, "found %s, expected %s", shown, expected);
+}
+
+void
+json_config_describe(const struct json_field *f, char *text, size_t size)
+{
+	if (f->expects)
+		snprintf(text, size, "%s", f->expects);
+	else
+		f->kind->describe(f, text, size);
+}
+
+static void
+complain_unknown(struct json_decoder *d, const struct json_at *at, const struct json_field *fields)
+{
+	char names[512] = "";
+	struct text t = { names, 0, sizeof(names) };
+	struct suggestion s = { 0 };
+
+	for (const struct json_field *f = fields; f->key; f++) {
+		suggest_offer(&s, str_of(at->key), str_of(f->key));
+		text_add(&t, "%s, ", f->key);
+	}
+	if (s.word.p)
+		json_config_complain(d, at, "is not known; did you mean \"%s\"?", s.word.p);
+	else
+		json_config_complain(d, at, "is not known; allowed here: %scomment", names);
+}
+
+static void
+decode_default(
+    struct json_decoder *d, const struct json_at *up, const struct json_field *f, void *to)
+{
+	struct json_at at = { up, f->key, 0, NULL, up->place, true };
+
+	if (!f->fallback)
+		return;
+	at.value = json_loads(f->fallback, JSON_DECODE_ANY, NULL);
+	if (at.value)
+		f->kind->decode(d, &at, f, (char *)to + f->offset);
+	else
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+	json_decref(at.value);
+}
+
+static size_t
+field_find(const struct json_field *fields, const char *key)
+{
+	size_t i = 0;
+
+	while (fields[i].key && strcmp(fields[i].key, key) != 0)
+		i++;
+	return i;
+}
+
+static bool
+is_ignored(const struct json_at *at)
+{
+	return strcmp(at->key, "comment") == 0 || (!at->up->up && strcmp(at->key, "$schema") == 0);
+}
+
+/* What the text gives; the bits of the rows that it gave. */
+static uint64_t
+decode_members(
+    struct json_decoder *d, const struct json_at *up, const struct json_field *fields, void *to)
+{
+	struct json_at at = { .up = up, .place = up->place, .is_default = up->is_default };
+	uint64_t given = 0;
+	size_t i;
+
+	if (!up->is_default)
+		at.place++;
+	json_object_foreach(up->value, at.key, at.value)
+	{
+		i = field_find(fields, at.key);
+		CHECK(i < FIELDS_MAX);
+		if (fields[i].key) {
+			given |= UINT64_C(1) << i;
+			fields[i].kind->decode(d, &at, &fields[i], (char *)to + fields[i].offset);
+		} else if (!is_ignored(&at)) {
+			complain_unknown(d, &at, fields);
+		}
+		if (!up->is_default)
+			at.place = d->places.list[at.place].after;
+	}
+	return given;
+}
+
+static void
+complain_missing(struct json_decoder *d, const struct json_at *up, const struct json_field *f)
+{
+	struct json_at at = { up, f->key, 0, NULL, up->place, true };
+	char expected[512];
+
+	json_config_describe(f, expected, sizeof(expected));
+	json_config_complain(d, &at, "is missing, expected %s", expected);
+}
+
+static void
+complain_barred(
+    struct json_decoder *d, const struct json_at *up, const struct json_field *f, const char *why)
+{
+	struct json_at at = *up;
+
+	if (!up->is_default && at_member(d, &at, f->key, strlen(f->key)))
+		json_config_complain(
+		    d, &(struct json_at){ up, f->key, 0, at.value, at.place, false }, "%s", why);
+}
+
+static void
+decode_fields(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *fields, void *to)
+{
+	uint64_t given = decode_members(d, at, fields, to);
+	const char *why;
+
+	for (size_t i = 0; fields[i].key; i++) {
+		if (given & UINT64_C(1) << i)
+			continue;
+		if (fields[i].required)
+			complain_missing(d, at, &fields[i]);
+		else
+			decode_default(d, at, &fields[i], to);
+	}
+	for (size_t i = 0; fields[i].key; i++)
+		if (given & UINT64_C(1) << i && fields[i].barred && (why = fields[i].barred(to)))
+			complain_barred(d, at, &fields[i], why);
+}
+
+static void
+object_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	if (json_is_object(at->value))
+		decode_fields(d, at, f->object, to);
+	else
+		json_config_mistyped(d, at, f);
+}
+
+static json_t *
+object_encode(const struct json_field *f, const void *from)
+{
+	return json_config_encode(f->object, from);
+}
+
+static void
+object_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "an object");
+}
+
+const struct json_kind json_kind_object = { object_decode, object_encode, object_describe };
+
+static void
+array_decode(struct json_decoder *d, const struct json_at *up, const struct json_field *f, void *to)
+{
+	size_t n = json_array_size(up->value);
+	struct json_at at = { .up = up, .place = up->place, .is_default = up->is_default };
+	char *elements;
+
+	if (!json_is_array(up->value)) {
+		json_config_mistyped(d, up, f);
+		return;
+	}
+	if ((int64_t)n < f->min || (int64_t)n > f->max) {
+		json_config_complain(d, up, "has %zu elements, allowed are %lld..%lld", n,
+		    (long long)f->min, (long long)f->max);
+		return;
+	}
+	if (n == 0 || !(elements = arena_alloc(d->arena, n * f->element->size)))
+		return;
+	if (!up->is_default)
+		at.place++;
+	for (; at.index < n; at.index++) {
+		at.value = json_array_get(up->value, at.index);
+		f->element->kind->decode(
+		    d, &at, f->element, elements + at.index * f->element->size);
+		if (!up->is_default)
+			at.place = d->places.list[at.place].after;
+	}
+	memcpy(to, &elements, sizeof(elements));
+	*(uint32_t *)json_config_beside(f, to) = (uint32_t)n;
+}
+
+static json_t *
+array_encode(const struct json_field *f, const void *from)
+{
+	uint32_t n = *(const uint32_t *)json_config_beside_const(f, from);
+	json_t *array = json_array(), *value;
+	const char *elements;
+
+	memcpy(&elements, from, sizeof(elements));
+	for (uint32_t i = 0; array && i < n; i++) {
+		value = f->element->kind->encode(f->element, elements + i * f->element->size);
+		if (json_array_append_new(array, value) < 0) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
+	return array;
+}
+
+static void
+array_describe(const struct json_field *f, char *text, size_t size)
+{
+	char each[256];
+
+	json_config_describe(f->element, each, sizeof(each));
+	snprintf(text, size, "an array, each element %s", each);
+}
+
+const struct json_kind json_kind_array = { array_decode, array_encode, array_describe };
+
+int
+json_config_open(struct json_decoder *d, struct str text)
+{
+	json_error_t e;
+
+	d->places = (struct json_places){ 0 };
+	d->root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
+	if (!d->root) {
+		problems_add(d->problems, (unsigned)e.line, "%s:%d: %s", d->file, e.line, e.text);
+		return -EINVAL;
+	}
+	if (json_places_init(&d->places, text) < 0) {
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+json_config_close(struct json_decoder *d)
+{
+	json_places_fini(&d->places);
+	json_decref(d->root);
+	d->root = NULL;
+}
+
+void
+json_config_decode(struct json_decoder *d, const struct json_field *fields, void *to)
+{
+	const struct json_field document = { .kind = &json_kind_object, .object = fields };
+	struct json_at at = { .value = d->root };
+
+	object_decode(d, &at, &document, to);
+}
+
+/* Rows without a default stand for "absent" when they are all zero. */
+static bool
+is_absent(const struct json_field *f, const char *member)
+{
+	for (size_t i = 0; i < f->size; i++)
+		if (member[i])
+			return false;
+	return !f->fallback && !f->required;
+}
+
+json_t *
+json_config_encode(const struct json_field *fields, const void *from)
+{
+	json_t *object = json_object();
+
+	for (const struct json_field *f = fields; object && f->key; f++) {
+		const char *member = (const char *)from + f->offset;
+
+		if (is_absent(f, member) || (f->barred && f->barred(from)))
+			continue;
+		if (json_object_set_new(object, f->key, f->kind->encode(f, member)) < 0) {
+			json_decref(object);
+			object = NULL;
+		}
+	}
+	return object;
+}

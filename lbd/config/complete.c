@@ -1,0 +1,81 @@
+/* complete.c - defaults that depend on other keys or on this machine. */
+#include "lbd/config/schema.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+enum { CHECK_TIMEOUT_MS = 2000 };
+
+/* The CPUs that this process may use; 1 if the kernel has more than we can ask for. */
+static uint32_t
+count_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return n < 1 ? 1 : n > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : (uint32_t)n;
+}
+
+static void
+complete_node(struct lbd_config *c, const char *given)
+{
+	char name[256] = "";
+
+	if (!given && gethostname(name, sizeof(name) - 1) == 0)
+		given = name;
+	c->node = arena_str(c->arena, str_of(given ? given : "localhost"));
+}
+
+static void
+complete_log(struct log_config *l)
+{
+	if (l->access_target != 0)
+		return;
+	l->access_target = l->target;
+	l->access_path = l->path;
+}
+
+static void
+complete_listener(struct lbd_config *c, struct listener_config *l)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct str *texts = arena_alloc(c->arena, l->n_bind * sizeof(*texts));
+
+	if (!texts)
+		return;
+	for (uint32_t i = 0; i < l->n_bind; i++)
+		if (l->bind[i].len > 0)
+			texts[i] = arena_str(
+			    c->arena, (struct str){ text, address_format(&l->bind[i], text) });
+	l->bind_text = texts;
+	if (l->name.n == 0 && l->n_bind > 0)
+		l->name = texts[0];
+}
+
+static void
+complete_pool(struct pool_config *p)
+{
+	if (p->health.timeout == 0) {
+		p->health.timeout = CHECK_TIMEOUT_MS * NS_PER_MS;
+		if (p->health.interval && p->health.interval < p->health.timeout)
+			p->health.timeout = p->health.interval;
+	}
+	for (uint32_t i = 0; i < p->n_servers; i++)
+		if (p->servers[i].name.n == 0)
+			p->servers[i].name = p->servers[i].address_text;
+}
+
+void
+config_complete(struct lbd_config *c, const struct config_options *options)
+{
+	if (c->workers == 0)
+		c->workers = options->cpus ? options->cpus : count_cpus();
+	complete_node(c, options->node);
+	complete_log(&c->log);
+	for (uint32_t i = 0; i < c->n_listeners; i++)
+		complete_listener(c, &c->listeners[i]);
+	for (uint32_t i = 0; i < c->n_pools; i++)
+		complete_pool(&c->pools[i]);
+}

@@ -1,0 +1,183 @@
+/*
+ * config.c - from text to snapshot: parse, decode, complete, validate, digest; then count references.
+ *
+ * The snapshot lies in its own arena, which the last config_unref frees.
+ */
+#include "lbd/config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "lbd/config/schema.h"
+
+static struct lbd_config *
+config_new(void)
+{
+	struct arena *a = arena_new();
+	struct lbd_config *c = a ? arena_alloc(a, sizeof(*c)) : NULL;
+
+	if (!c) {
+		arena_free(&a);
+		return NULL;
+	}
+	c->arena = a;
+	atomic_init(&c->references, 1);
+	return c;
+}
+
+static void
+decode(struct lbd_config *c, struct str text, const struct config_options *options,
+    struct problems *problems)
+{
+	struct config_options context = *options;
+	struct json_decoder d = {
+		.file = options->file,
+		.problems = problems,
+		.arena = c->arena,
+		.context = &context,
+	};
+
+	if (json_config_open(&d, text) == 0) {
+		json_config_decode(&d, config_fields, c);
+		config_complete(c, options);
+		config_validate(c, &d);
+	}
+	json_config_close(&d);
+	problems_sort(problems);
+}
+
+struct lbd_config *
+config_load(struct str text, const struct config_options *options, struct problems *problems)
+{
+	struct lbd_config *c = config_new();
+	size_t before = problems->n;
+
+	if (!c) {
+		problems_add(problems, 0, "%s: out of memory", options->file);
+		return NULL;
+	}
+	decode(c, text, options, problems);
+	if (problems->n == before && (arena_failed(c->arena) || config_digest(c, c->digest) < 0))
+		problems_add(problems, 0, "%s: out of memory", options->file);
+	if (problems->n > before)
+		config_unref(&c);
+	return c;
+}
+
+struct lbd_config *
+config_ref(struct lbd_config *c)
+{
+	atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+	return c;
+}
+
+void
+config_unref(struct lbd_config **cp)
+{
+	struct lbd_config *c = *cp;
+	struct arena *a;
+	uint32_t before;
+
+	*cp = NULL;
+	if (!c)
+		return;
+	before = atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel);
+	CHECK(before > 0);
+	if (before > 1)
+		return;
+	a = c->arena;
+	arena_free(&a);
+}
+
+char *
+config_print(const struct lbd_config *c)
+{
+	json_t *document = json_config_encode(config_fields, c);
+	char *dump = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
+	char *text;
+
+	json_decref(document);
+	if (!dump || asprintf(&text, "%s\n", dump) < 0)
+		text = NULL;
+	free(dump);
+	return text;
+}
+
+/* What may differ between the nodes of a pair without their behaving differently. */
+static void
+drop_local(json_t *document)
+{
+	json_object_del(document, "workers");
+	json_object_del(document, "user");
+	json_object_del(document, "log");
+	json_object_del(json_object_get(document, "admin"), "socket");
+}
+
+int
+config_digest(const struct lbd_config *c, char digest[17])
+{
+	json_t *document = json_config_encode(config_fields, c);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	char *text = NULL;
+	int rc = -ENOMEM;
+
+	drop_local(document);
+	if (document)
+		text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
+	if (text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1) {
+		for (int i = 0; i < 8; i++)
+			snprintf(digest + 2 * i, 3, "%02x", hash[i]);
+		rc = 0;
+	}
+	free(text);
+	json_decref(document);
+	return rc;
+}
+
+static int
+read_all(int fd, const char *file, char **text, size_t *n, struct err *err)
+{
+	size_t size = 65536;
+	ssize_t got = 1;
+	char *grown;
+
+	for (*n = 0; got > 0; *n += (size_t)got) {
+		if (*n == size)
+			size *= 2;
+		if (size > CONFIG_SIZE_MAX)
+			return err_set(
+			    err, -EFBIG, "%s is larger than %d MiB", file, CONFIG_SIZE_MAX >> 20);
+		grown = realloc(*text, size);
+		if (!grown)
+			return err_set(err, -ENOMEM, "out of memory for %s", file);
+		*text = grown;
+		got = read(fd, *text + *n, size - *n);
+		if (got < 0)
+			return err_set(err, -errno, "cannot read %s: %s", file, strerror(errno));
+	}
+	return 0;
+}
+
+int
+config_read(const char *file, char **text, size_t *n, struct err *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	*text = NULL;
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open %s: %s", file, strerror(errno));
+	rc = read_all(fd, file, text, n, err);
+	close(fd);
+	if (rc < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return rc;
+}

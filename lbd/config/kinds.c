@@ -1,0 +1,189 @@
+/* kinds.c - values that only lbd.json has: log targets, the admin address, addresses of servers. */
+#include "lbd/config/schema.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+
+static struct str
+value_str(const json_t *value)
+{
+	return (struct str){ json_string_value(value), json_string_length(value) };
+}
+
+static const char *const targets[] = {
+	[LOG_TO_STDERR] = "stderr",
+	[LOG_TO_SYSLOG] = "syslog",
+	[LOG_TO_JOURNAL] = "journal",
+};
+
+static void
+target_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	struct str s = value_str(at->value), *path = json_config_beside(f, to);
+	enum log_target *target = to;
+
+	for (enum log_target t = LOG_TO_STDERR; s.p && t <= LOG_TO_JOURNAL; t++) {
+		if (str_eq(s, str_of(targets[t]))) {
+			*target = t;
+			return;
+		}
+	}
+	if (!s.p || !str_starts(s, STR("file:/"))) {
+		json_config_mistyped(d, at, f);
+		return;
+	}
+	*target = LOG_TO_FILE;
+	*path = arena_str(d->arena, str_skip(s, 5));
+}
+
+static json_t *
+target_encode(const struct json_field *f, const void *from)
+{
+	const struct str *path = json_config_beside_const(f, from);
+	enum log_target target = *(const enum log_target *)from;
+
+	if (target == LOG_TO_FILE)
+		return json_sprintf("file:%.*s", STR_ARG(*path));
+	return json_string(targets[target]);
+}
+
+static void
+target_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "\"stderr\", \"syslog\", \"journal\" or \"file:/PATH\"");
+}
+
+const struct json_kind config_kind_target = { target_decode, target_encode, target_describe };
+
+static void
+admin_http_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	bool *on = json_config_beside(f, to);
+
+	*on = !str_eq(value_str(at->value), STR("off"));
+	if (*on)
+		json_kind_address.decode(d, at, f, to);
+}
+
+static json_t *
+admin_http_encode(const struct json_field *f, const void *from)
+{
+	const bool *on = json_config_beside_const(f, from);
+
+	return *on ? json_kind_address.encode(f, from) : json_string("off");
+}
+
+static void
+admin_http_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "\"ADDRESS:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"off\"");
+}
+
+const struct json_kind config_kind_admin_http = { admin_http_decode, admin_http_encode,
+	admin_http_describe };
+
+static int
+resolve_by_system(const char *name, struct address *a, struct err *err)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list;
+	int rc = getaddrinfo(name, NULL, &hints, &list);
+
+	if (rc != 0)
+		return err_set(
+		    err, -ENOENT, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+	memset(a, 0, sizeof(*a));
+	memcpy(&a->sa, list->ai_addr, list->ai_addrlen);
+	a->len = list->ai_addrlen;
+	freeaddrinfo(list);
+	return 0;
+}
+
+/* A name, not a mistyped IPv4 address: the last label does not begin with a digit. */
+static bool
+is_host_name(struct str host)
+{
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	const char *dot = host.n ? memrchr(host.p, '.', host.n) : NULL;
+	const char *label = dot ? dot + 1 : host.p;
+
+	if (host.n == 0 || host.n > 253 || host.p[0] == '.' || host.p[0] == '-' ||
+	    label == host.p + host.n)
+		return false;
+	for (size_t i = 0; i < host.n; i++)
+		if (!strchr(allowed, host.p[i]))
+			return false;
+	return *label < '0' || *label > '9';
+}
+
+/* "NAME:PORT": the port as address_parse reads it, the rest by the resolver. */
+static int
+parse_name(
+    struct str text, const struct config_options *options, struct address *a, struct err *err)
+{
+	const char *colon = memrchr(text.p, ':', text.n);
+	struct str host = { text.p, colon ? (size_t)(colon - text.p) : text.n };
+	char any[32], name[256];
+	in_port_t port;
+	int rc;
+
+	if (!colon || !is_host_name(host))
+		return address_parse(a, text, err);
+	snprintf(any, sizeof(any), "0.0.0.0:%.*s", (int)(text.n - host.n - 1), colon + 1);
+	if ((rc = address_parse(a, str_of(any), err)) < 0)
+		return rc;
+	port = a->in.sin_port;
+	snprintf(name, sizeof(name), "%.*s", STR_ARG(host));
+	rc = (options->resolve ? options->resolve : resolve_by_system)(name, a, err);
+	if (rc < 0)
+		return rc;
+	a->in.sin_port = port; /* sin6_port lies at the same place */
+	return 0;
+}
+
+static void
+server_address_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	struct str s = value_str(at->value), *text = json_config_beside(f, to);
+	char quoted[JSON_SHOWN_MAX];
+	struct err err;
+
+	if (!s.p) {
+		json_config_mistyped(d, at, f);
+		return;
+	}
+	if (parse_name(s, d->context, to, &err) == 0) {
+		*text = arena_str(d->arena, s);
+		return;
+	}
+	memset(to, 0, f->size);
+	json_config_quote(s, quoted);
+	json_config_complain(d, at,
+	    err.code == -EINVAL ? "%s is not an address: %s" : "%s cannot be resolved: %s", quoted,
+	    err.text);
+}
+
+static json_t *
+server_address_encode(const struct json_field *f, const void *from)
+{
+	const struct str *text = json_config_beside_const(f, from);
+
+	return json_stringn(text->p, text->n);
+}
+
+static void
+server_address_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "\"HOST:PORT\", \"[IPV6]:PORT\" or \"unix:/PATH\"");
+}
+
+const struct json_kind config_kind_server_address = { server_address_decode, server_address_encode,
+	server_address_describe };

@@ -1,0 +1,637 @@
+/* schema.c - one table per object of lbd.json, innermost first. */
+#include "lbd/config/schema.h"
+
+#include <syslog.h>
+
+#include "common/clock.h"
+
+#define MS NS_PER_MS
+#define S NS_PER_S
+#define HOUR (3600 * NS_PER_S)
+#define DAY (24 * HOUR)
+
+enum { K = 1024 };
+
+/* Names go into logs, metrics, control commands and hash tables. */
+const char *
+config_check_name(struct str s)
+{
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@[]/-";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!strchr(allowed, s.p[i]))
+			return "is not a name: allowed are letters, digits and . _ - : @ / [ ]";
+	return NULL;
+}
+
+/* "POOL/SERVER" must have one reading. */
+static const char *
+check_pool_name(struct str s)
+{
+	return memchr(s.p, '/', s.n) ? "is not a pool's name: it holds a slash"
+				     : config_check_name(s);
+}
+
+static const char *
+check_user(struct str s)
+{
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!strchr(allowed, s.p[i]))
+			return "is not a user's name";
+	return NULL;
+}
+
+static const char *
+check_file(struct str s)
+{
+	return s.p[0] == '/' ? NULL : "is not an absolute path";
+}
+
+/* They become part of the check's request. */
+static bool
+is_visible(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return true;
+}
+
+static const char *
+check_path(struct str s)
+{
+	if (s.p[0] != '/')
+		return "is not a path: it must begin with a slash";
+	return is_visible(s) && !memchr(s.p, '#', s.n)
+	    ? NULL
+	    : "is not a path: it holds a blank, \"#\", a control or a non-ASCII character";
+}
+
+static const char *
+check_host(struct str s)
+{
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:[]-";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!strchr(allowed, s.p[i]))
+			return "is not a host: allowed are letters, digits and . _ - : [ ]";
+	return NULL;
+}
+
+static const char *
+barred_without_http(const void *object)
+{
+	const struct health_config *h = object;
+
+	return h->type == CHECK_TCP ? "has no effect on checks of type \"tcp\"" : NULL;
+}
+
+static const struct json_choice levels[] = {
+	{ "error", LOG_ERR },
+	{ "warning", LOG_WARNING },
+	{ "notice", LOG_NOTICE },
+	{ "info", LOG_INFO },
+	{ "debug", LOG_DEBUG },
+	{ NULL, 0 },
+};
+
+static const struct json_choice access_formats[] = {
+	{ "json", ACCESS_JSON },
+	{ "combined", ACCESS_COMBINED },
+	{ "off", ACCESS_OFF },
+	{ NULL, 0 },
+};
+
+static const struct json_field access_fields[] = {
+	{
+	    .key = "target",
+	    .kind = &config_kind_target,
+	    JSON_AT(struct log_config, access_target),
+	    .beside = offsetof(struct log_config, access_path),
+	},
+	{
+	    .key = "format",
+	    .kind = &json_kind_choice,
+	    JSON_AT(struct log_config, access_format),
+	    .fallback = "\"json\"",
+	    .choices = access_formats,
+	},
+	{ 0 },
+};
+
+static const struct json_field log_fields[] = {
+	{
+	    .key = "level",
+	    .kind = &json_kind_choice,
+	    JSON_AT(struct log_config, level),
+	    .fallback = "\"info\"",
+	    .choices = levels,
+	},
+	{
+	    .key = "target",
+	    .kind = &config_kind_target,
+	    JSON_AT(struct log_config, target),
+	    .beside = offsetof(struct log_config, path),
+	    .fallback = "\"stderr\"",
+	},
+	{
+	    .key = "access",
+	    .kind = &json_kind_object,
+	    .fallback = "{ \"format\": \"off\" }",
+	    .object = access_fields,
+	},
+	{ 0 },
+};
+
+static const struct json_field admin_fields[] = {
+	{
+	    .key = "socket",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct admin_config, socket),
+	    .fallback = "\"/run/lbpair/lbd.sock\"",
+	    .min = 2,
+	    .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
+	    .expects = "an absolute path",
+	    .check = check_file,
+	},
+	{
+	    .key = "http",
+	    .kind = &config_kind_admin_http,
+	    JSON_AT(struct admin_config, http),
+	    .beside = offsetof(struct admin_config, http_on),
+	    .fallback = "\"127.0.0.1:9101\"",
+	},
+	{ 0 },
+};
+
+static const struct json_field limits_fields[] = {
+	{
+	    .key = "connections",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct limits_config, connections),
+	    .fallback = "50000",
+	    .min = 1,
+	    .max = 1000000,
+	},
+	{
+	    .key = "connections_per_client",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct limits_config, connections_per_client),
+	    .fallback = "0",
+	    .max = 1000000,
+	},
+	{
+	    .key = "headers",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct limits_config, request.fields),
+	    .fallback = "128",
+	    .min = 1,
+	    .max = HTTP_FIELDS_MAX,
+	},
+	{
+	    .key = "header_size",
+	    .kind = &json_kind_size,
+	    JSON_AT(struct limits_config, request.head_size),
+	    .fallback = "\"32k\"",
+	    .min = 1 * K,
+	    .max = 60 * K, /* a head must fit a buffer of 64k */
+	},
+	{
+	    .key = "uri_size",
+	    .kind = &json_kind_size,
+	    JSON_AT(struct limits_config, request.target_size),
+	    .fallback = "\"16k\"",
+	    .min = 64,
+	    .max = 60 * K,
+	},
+	{
+	    .key = "body_size",
+	    .kind = &json_kind_size,
+	    JSON_AT(struct limits_config, body_size),
+	    .fallback = "0",
+	    .max = INT64_C(1) << 50,
+	},
+	{
+	    .key = "server_idle",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct limits_config, server_idle),
+	    .fallback = "512",
+	    .max = 65536,
+	},
+	{ 0 },
+};
+
+/* All time-outs are alike but for their defaults. */
+#define TIMEOUT(name, text)                                                                        \
+	{                                                                                          \
+		.key = #name, .kind = &json_kind_duration, JSON_AT(struct timeouts_config, name),  \
+		.fallback = text, .min = 1 * MS, .max = 30 * DAY                                   \
+	}
+
+static const struct json_field timeouts_fields[] = {
+	TIMEOUT(client_header, "\"10s\""),
+	TIMEOUT(client_idle, "\"60s\""),
+	TIMEOUT(client_body, "\"30s\""),
+	TIMEOUT(connect, "\"2s\""),
+	TIMEOUT(response, "\"30s\""),
+	TIMEOUT(server_idle, "\"60s\""),
+	TIMEOUT(queue, "\"5s\""),
+	TIMEOUT(tunnel, "\"1h\""),
+	TIMEOUT(drain, "\"30s\""),
+	{ 0 },
+};
+
+static const struct json_field trust_element = {
+	.kind = &json_kind_network,
+	.size = sizeof(struct network),
+};
+
+static const struct json_field forwarded_fields[] = {
+	{
+	    .key = "trust",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct forwarded_config, trust),
+	    .beside = offsetof(struct forwarded_config, n_trust),
+	    .fallback = "[]",
+	    .max = 1024,
+	    .element = &trust_element,
+	},
+	{
+	    .key = "x_forwarded",
+	    .kind = &json_kind_bool,
+	    JSON_AT(struct forwarded_config, x_forwarded),
+	    .fallback = "true",
+	},
+	{
+	    .key = "rfc7239",
+	    .kind = &json_kind_bool,
+	    JSON_AT(struct forwarded_config, rfc7239),
+	    .fallback = "false",
+	},
+	{ 0 },
+};
+
+static const struct json_choice listener_protocols[] = {
+	{ "http", LISTENER_HTTP },
+	{ NULL, 0 },
+};
+
+static const struct json_field bind_element = {
+	.kind = &json_kind_address,
+	.size = sizeof(struct address),
+};
+
+static const struct json_field listener_fields[] = {
+	{
+	    .key = "name",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct listener_config, name),
+	    .min = 1,
+	    .max = CONFIG_KEY_MAX,
+	    .check = config_check_name,
+	},
+	{
+	    .key = "bind",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct listener_config, bind),
+	    .beside = offsetof(struct listener_config, n_bind),
+	    .required = true,
+	    .min = 1,
+	    .max = 64,
+	    .element = &bind_element,
+	},
+	{
+	    .key = "protocol",
+	    .kind = &json_kind_choice,
+	    JSON_AT(struct listener_config, protocol),
+	    .fallback = "\"http\"",
+	    .choices = listener_protocols,
+	},
+	{
+	    .key = "pool",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct listener_config, pool_name),
+	    .required = true,
+	    .min = 1,
+	    .max = CONFIG_KEY_MAX,
+	    .expects = "the name of a pool",
+	},
+	{
+	    .key = "forwarded",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct listener_config, forwarded),
+	    .fallback = "{}",
+	    .object = forwarded_fields,
+	},
+	{ 0 },
+};
+
+static const struct json_field server_fields[] = {
+	{
+	    .key = "name",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct server_config, name),
+	    .min = 1,
+	    .max = CONFIG_KEY_MAX,
+	    .check = config_check_name,
+	},
+	{
+	    .key = "address",
+	    .kind = &config_kind_server_address,
+	    JSON_AT(struct server_config, address),
+	    .beside = offsetof(struct server_config, address_text),
+	    .required = true,
+	},
+	{
+	    .key = "weight",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct server_config, weight),
+	    .fallback = "1",
+	    .max = 256,
+	},
+	{ 0 },
+};
+
+static const struct json_choice check_types[] = {
+	{ "http", CHECK_HTTP },
+	{ "https", CHECK_HTTPS },
+	{ "tcp", CHECK_TCP },
+	{ "none", CHECK_NONE },
+	{ NULL, 0 },
+};
+
+static const struct json_field status_element = {
+	.kind = &json_kind_integer,
+	.size = sizeof(uint16_t),
+	.min = 200,
+	.max = 599,
+};
+
+static const struct json_field health_fields[] = {
+	{
+	    .key = "type",
+	    .kind = &json_kind_choice,
+	    JSON_AT(struct health_config, type),
+	    .fallback = "\"http\"",
+	    .choices = check_types,
+	},
+	{
+	    .key = "path",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct health_config, path),
+	    .fallback = "\"/health\"",
+	    .min = 1,
+	    .max = 1024,
+	    .expects = "a path such as \"/health\"",
+	    .check = check_path,
+	    .barred = barred_without_http,
+	},
+	{
+	    .key = "host",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct health_config, host),
+	    .min = 1,
+	    .max = 255,
+	    .expects = "the value of a Host header",
+	    .check = check_host,
+	    .barred = barred_without_http,
+	},
+	{
+	    .key = "expect_status",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct health_config, expect_status),
+	    .beside = offsetof(struct health_config, n_expect_status),
+	    .fallback = "[200]",
+	    .min = 1,
+	    .max = 64,
+	    .element = &status_element,
+	    .barred = barred_without_http,
+	},
+	{
+	    .key = "interval",
+	    .kind = &json_kind_duration,
+	    JSON_AT(struct health_config, interval),
+	    .fallback = "\"5s\"",
+	    .min = 10 * MS,
+	    .max = DAY,
+	},
+	{
+	    /* without one: 2s, or the interval if that is shorter */
+	    .key = "timeout",
+	    .kind = &json_kind_duration,
+	    JSON_AT(struct health_config, timeout),
+	    .min = 1 * MS,
+	    .max = HOUR,
+	},
+	{
+	    .key = "fall",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct health_config, fall),
+	    .fallback = "3",
+	    .min = 1,
+	    .max = 100,
+	},
+	{
+	    .key = "rise",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct health_config, rise),
+	    .fallback = "2",
+	    .min = 1,
+	    .max = 100,
+	},
+	{
+	    .key = "port",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct health_config, port),
+	    .min = 1,
+	    .max = 65535,
+	},
+	{ 0 },
+};
+
+static const struct json_choice retry_causes[] = {
+	{ "connect_failure", RETRY_CONNECT_FAILURE },
+	{ "reset", RETRY_RESET },
+	{ "timeout", RETRY_TIMEOUT },
+	{ "502", RETRY_502 },
+	{ "503", RETRY_503 },
+	{ "504", RETRY_504 },
+	{ NULL, 0 },
+};
+
+static const struct json_field retry_fields[] = {
+	{
+	    .key = "attempts",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct retry_config, attempts),
+	    .fallback = "2",
+	    .max = 10,
+	},
+	{
+	    .key = "on",
+	    .kind = &json_kind_choices,
+	    JSON_AT(struct retry_config, on),
+	    .fallback = "[\"connect_failure\", \"reset\"]",
+	    .choices = retry_causes,
+	},
+	{
+	    .key = "non_idempotent",
+	    .kind = &json_kind_bool,
+	    JSON_AT(struct retry_config, non_idempotent),
+	    .fallback = "false",
+	},
+	{
+	    .key = "budget_percent",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct retry_config, budget_percent),
+	    .fallback = "20",
+	    .max = 100,
+	},
+	{ 0 },
+};
+
+static const struct json_choice algorithms[] = {
+	{ "round_robin", BALANCE_ROUND_ROBIN },
+	{ "weighted_round_robin", BALANCE_ROUND_ROBIN },
+	{ "least_connections", BALANCE_LEAST_CONNECTIONS },
+	{ "ip_hash", BALANCE_IP_HASH },
+	{ "consistent_hash", BALANCE_CONSISTENT_HASH },
+	{ "least_response_time", BALANCE_LEAST_RESPONSE_TIME },
+	{ "random", BALANCE_RANDOM },
+	{ NULL, 0 },
+};
+
+static const struct json_field server_element = {
+	.kind = &json_kind_object,
+	.size = sizeof(struct server_config),
+	.object = server_fields,
+};
+
+static const struct json_field pool_fields[] = {
+	{
+	    .key = "name",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct pool_config, name),
+	    .required = true,
+	    .min = 1,
+	    .max = CONFIG_KEY_MAX,
+	    .check = check_pool_name,
+	},
+	{
+	    .key = "algorithm",
+	    .kind = &json_kind_choice,
+	    JSON_AT(struct pool_config, algorithm),
+	    .fallback = "\"round_robin\"",
+	    .choices = algorithms,
+	},
+	{
+	    .key = "servers",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct pool_config, servers),
+	    .beside = offsetof(struct pool_config, n_servers),
+	    .required = true,
+	    .min = 1,
+	    .max = SERVER_SLOTS_MAX,
+	    .element = &server_element,
+	},
+	{
+	    .key = "health_check",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct pool_config, health),
+	    .fallback = "{ \"type\": \"tcp\" }",
+	    .object = health_fields,
+	},
+	{
+	    .key = "retry",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct pool_config, retry),
+	    .fallback = "{}",
+	    .object = retry_fields,
+	},
+	{ 0 },
+};
+
+static const struct json_field listener_element = {
+	.kind = &json_kind_object,
+	.size = sizeof(struct listener_config),
+	.object = listener_fields,
+};
+
+static const struct json_field pool_element = {
+	.kind = &json_kind_object,
+	.size = sizeof(struct pool_config),
+	.object = pool_fields,
+};
+
+const struct json_field config_fields[] = {
+	{
+	    /* without one: the CPUs that may be used */
+	    .key = "workers",
+	    .kind = &json_kind_integer,
+	    JSON_AT(struct lbd_config, workers),
+	    .min = 1,
+	    .max = CONFIG_WORKERS_MAX,
+	},
+	{
+	    .key = "user",
+	    .kind = &json_kind_string,
+	    JSON_AT(struct lbd_config, user),
+	    .min = 1,
+	    .max = 32,
+	    .check = check_user,
+	},
+	{
+	    .key = "log",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct lbd_config, log),
+	    .fallback = "{}",
+	    .object = log_fields,
+	},
+	{
+	    .key = "admin",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct lbd_config, admin),
+	    .fallback = "{}",
+	    .object = admin_fields,
+	},
+	{
+	    .key = "limits",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct lbd_config, limits),
+	    .fallback = "{}",
+	    .object = limits_fields,
+	},
+	{
+	    .key = "timeouts",
+	    .kind = &json_kind_object,
+	    JSON_AT(struct lbd_config, timeouts),
+	    .fallback = "{}",
+	    .object = timeouts_fields,
+	},
+	{
+	    .key = "listeners",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct lbd_config, listeners),
+	    .beside = offsetof(struct lbd_config, n_listeners),
+	    .required = true,
+	    .min = 1,
+	    .max = CONFIG_LISTENERS_MAX,
+	    .element = &listener_element,
+	},
+	{
+	    .key = "pools",
+	    .kind = &json_kind_array,
+	    JSON_AT(struct lbd_config, pools),
+	    .beside = offsetof(struct lbd_config, n_pools),
+	    .required = true,
+	    .min = 1,
+	    .max = CONFIG_POOLS_MAX,
+	    .element = &pool_element,
+	},
+	{ 0 },
+};

@@ -1,0 +1,265 @@
+/*
+ * validate.c - what one row of a table cannot say: names that refer to each other, duplicates, sums.
+ *
+ * Runs over whatever was decoded, so every check leaves alone what is missing: that is a problem already.
+ * Duplicates are found by sorting, for there may be thousands of servers.
+ */
+#include "lbd/config/schema.h"
+
+#include <stdlib.h>
+
+#include "common/suggest.h"
+#include "common/units.h"
+
+/* A text with where it stands, for sorting: equal ones become neighbours, in the order of the file. */
+struct entry {
+	struct str text;
+	uint32_t i, j;
+};
+
+struct validation {
+	struct json_decoder *d;
+	struct lbd_config *c;
+	struct entry *entries; /* as many as the longest list needs */
+};
+
+typedef void
+say_repeated(const struct validation *, const struct entry *again, const struct entry *first);
+
+static int
+entry_compare(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	size_t n = x->text.n < y->text.n ? x->text.n : y->text.n;
+	int rc = n ? memcmp(x->text.p, y->text.p, n) : 0;
+
+	if (rc == 0)
+		rc = (x->text.n > y->text.n) - (x->text.n < y->text.n);
+	if (rc == 0)
+		rc = (x->i > y->i) - (x->i < y->i);
+	return rc ? rc : (x->j > y->j) - (x->j < y->j);
+}
+
+static void
+find_repeated(const struct validation *v, uint32_t n, say_repeated *say)
+{
+	struct entry *list = v->entries;
+	uint32_t first = 0;
+
+	qsort(list, n, sizeof(*list), entry_compare);
+	for (uint32_t i = 1; i < n; i++) {
+		if (!str_eq(list[i].text, list[first].text))
+			first = i;
+		else if (list[i].text.n)
+			say(v, &list[i], &list[first]);
+	}
+}
+
+static void
+say_listener(const struct validation *v, const struct entry *again, const struct entry *first)
+{
+	const struct listener_config *a = &v->c->listeners[again->i];
+	const struct listener_config *b = &v->c->listeners[first->i];
+
+	if (a->n_bind && b->n_bind && address_equal(&a->bind[0], &b->bind[0]))
+		return; /* that is said of the address */
+	json_config_problem(v->d,
+	    "listeners[%u].name: \"%.*s\" is the name of listeners[%u] already", again->i,
+	    STR_ARG(again->text), first->i);
+}
+
+static void
+say_bind(const struct validation *v, const struct entry *again, const struct entry *first)
+{
+	json_config_problem(v->d,
+	    "listeners[%u].bind[%u]: \"%.*s\" is bound by listeners[%u].bind[%u] already", again->i,
+	    again->j, STR_ARG(again->text), first->i, first->j);
+}
+
+static void
+say_pool(const struct validation *v, const struct entry *again, const struct entry *first)
+{
+	json_config_problem(v->d, "pools[%u].name: \"%.*s\" is the name of pools[%u] already",
+	    again->i, STR_ARG(again->text), first->i);
+}
+
+static void
+say_server(const struct validation *v, const struct entry *again, const struct entry *first)
+{
+	const struct server_config *s = &v->c->pools[again->i].servers[again->j];
+
+	json_config_problem(v->d,
+	    "pools[%u].servers[%u].name: \"%.*s\" is the name of pools[%u].servers[%u] already%s",
+	    again->i, again->j, STR_ARG(again->text), first->i, first->j,
+	    str_eq(s->name, s->address_text) ? " (a server without a name has its address as one)"
+					     : "");
+}
+
+static void
+check_pool_exists(const struct validation *v, uint32_t i)
+{
+	struct listener_config *l = &v->c->listeners[i];
+	struct suggestion close = { 0 };
+	char quoted[JSON_SHOWN_MAX];
+
+	if (l->pool_name.n == 0)
+		return;
+	for (l->pool = 0; l->pool < v->c->n_pools; l->pool++) {
+		if (str_eq(v->c->pools[l->pool].name, l->pool_name))
+			return;
+		suggest_offer(&close, l->pool_name, v->c->pools[l->pool].name);
+	}
+	json_config_quote(l->pool_name, quoted);
+	if (close.word.p)
+		json_config_problem(v->d,
+		    "listeners[%u].pool: there is no pool %s; did you mean \"%.*s\"?", i, quoted,
+		    STR_ARG(close.word));
+	else
+		json_config_problem(v->d, "listeners[%u].pool: there is no pool %s", i, quoted);
+}
+
+static bool
+is_without_port(const struct address *a)
+{
+	/* sin6_port lies where sin_port does */
+	return (a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6) && a->in.sin_port == 0;
+}
+
+static void
+check_binds(const struct validation *v, uint32_t i)
+{
+	const struct listener_config *l = &v->c->listeners[i];
+	char text[ADDRESS_TEXT_MAX];
+
+	for (uint32_t j = 0; j < l->n_bind; j++) {
+		if (is_without_port(&l->bind[j]))
+			json_config_problem(
+			    v->d, "listeners[%u].bind[%u]: port 0 is outside 1..65535", i, j);
+		if (!v->c->admin.http_on || !address_equal(&l->bind[j], &v->c->admin.http))
+			continue;
+		address_format(&l->bind[j], text);
+		json_config_problem(
+		    v->d, "listeners[%u].bind[%u]: \"%s\" is admin.http already", i, j, text);
+	}
+}
+
+static void
+check_listener(const struct validation *v, uint32_t i)
+{
+	const struct listener_config *l = &v->c->listeners[i];
+	char quoted[JSON_SHOWN_MAX];
+
+	check_pool_exists(v, i);
+	check_binds(v, i);
+	if (config_check_name(l->name)) { /* a derived one: others are checked by their row */
+		json_config_quote(l->name, quoted);
+		json_config_problem(v->d,
+		    "listeners[%u].name: is missing, and %s cannot serve as a name", i, quoted);
+	}
+}
+
+static void
+check_listeners(const struct validation *v)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < v->c->n_listeners; i++) {
+		check_listener(v, i);
+		v->entries[i] = (struct entry){ v->c->listeners[i].name, i, 0 };
+	}
+	find_repeated(v, v->c->n_listeners, say_listener);
+	for (uint32_t i = 0; i < v->c->n_listeners; i++)
+		for (uint32_t j = 0; j < v->c->listeners[i].n_bind; j++)
+			v->entries[n++] = (struct entry){ v->c->listeners[i].bind_text[j], i, j };
+	find_repeated(v, n, say_bind);
+}
+
+static void
+check_server(const struct validation *v, uint32_t i, uint32_t j)
+{
+	const struct pool_config *p = &v->c->pools[i];
+	const struct server_config *s = &p->servers[j];
+	char quoted[JSON_SHOWN_MAX];
+
+	if (is_without_port(&s->address))
+		json_config_problem(
+		    v->d, "pools[%u].servers[%u].address: port 0 is outside 1..65535", i, j);
+	if (p->health.port && s->address.sa.sa_family == AF_UNIX)
+		json_config_problem(v->d,
+		    "pools[%u].health_check.port: servers[%u] is a unix socket and has no ports", i,
+		    j);
+	json_config_quote(s->name, quoted);
+	if (config_check_name(s->name))
+		json_config_problem(v->d,
+		    "pools[%u].servers[%u].name: is missing, and %s cannot serve as a name", i, j,
+		    quoted);
+	if (p->name.n + 1 + s->name.n > CONFIG_KEY_MAX)
+		json_config_problem(v->d,
+		    "pools[%u].servers[%u].name: %s and the pool's name have %zu bytes together, "
+		    "allowed are %d",
+		    i, j, quoted, p->name.n + s->name.n, CONFIG_KEY_MAX - 1);
+}
+
+static void
+check_pool(const struct validation *v, uint32_t i)
+{
+	const struct pool_config *p = &v->c->pools[i];
+	char timeout[UNITS_TEXT_MAX], interval[UNITS_TEXT_MAX];
+
+	if (p->health.interval && p->health.timeout > p->health.interval) {
+		duration_format(p->health.timeout, timeout);
+		duration_format(p->health.interval, interval);
+		json_config_problem(v->d,
+		    "pools[%u].health_check.timeout: \"%s\" is longer than the interval, \"%s\"", i,
+		    timeout, interval);
+	}
+	for (uint32_t j = 0; j < p->n_servers; j++) {
+		check_server(v, i, j);
+		v->entries[j] = (struct entry){ p->servers[j].name, i, j };
+	}
+	find_repeated(v, p->n_servers, say_server);
+}
+
+static void
+check_pools(const struct validation *v)
+{
+	uint64_t servers = 0;
+
+	for (uint32_t i = 0; i < v->c->n_pools; i++) {
+		check_pool(v, i);
+		servers += v->c->pools[i].n_servers;
+	}
+	for (uint32_t i = 0; i < v->c->n_pools; i++)
+		v->entries[i] = (struct entry){ v->c->pools[i].name, i, 0 };
+	find_repeated(v, v->c->n_pools, say_pool);
+	if (servers > SERVER_SLOTS_MAX)
+		json_config_problem(v->d, "pools: hold %llu servers together, allowed are %d",
+		    (unsigned long long)servers, SERVER_SLOTS_MAX);
+}
+
+static size_t
+longest_list(const struct lbd_config *c)
+{
+	size_t binds = 0, most = c->n_pools;
+
+	for (uint32_t i = 0; i < c->n_listeners; i++)
+		binds += c->listeners[i].n_bind;
+	for (uint32_t i = 0; i < c->n_pools; i++)
+		most = c->pools[i].n_servers > most ? c->pools[i].n_servers : most;
+	most = binds > most ? binds : most;
+	return c->n_listeners > most ? c->n_listeners : most;
+}
+
+void
+config_validate(struct lbd_config *c, struct json_decoder *d)
+{
+	struct validation v = { d, c, calloc(longest_list(c) + 1, sizeof(*v.entries)) };
+
+	if (!v.entries) {
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+		return;
+	}
+	check_listeners(&v);
+	check_pools(&v);
+	free(v.entries);
+}
