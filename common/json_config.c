@@ -62,7 +62,7 @@ path_add(struct text *t, const struct json_at *at)
 }
 
 /* One line of the list.  The path may be empty. */
-static void
+__attribute__((format(printf, 4, 0))) static void
 report(struct json_decoder *d, uint32_t place, const char *path, const char *format, va_list args)
 {
 	unsigned line = d->places.list[place].line;
