@@ -48,7 +48,7 @@ help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo; echo 'Knobs: CC=clang  CFLAGS=...  SAN=address,undefined  SAN=thread  O=DIRECTORY  V=1'
 
-deps: ## install what is missing to build, test and lint (apt, dnf)
+deps: ## install what is missing to build, test, lint and fuzz (apt, dnf)
 	$(Q)packaging/deps.sh
 
 test: ## all that proves behaviour, installing what is missing; SAN=address,undefined or SAN=thread
@@ -77,7 +77,7 @@ benched: $(O)/bin/lbd $(BENCH)
 	@:
 
 demo: ## three servers in network namespaces, one is killed under load, nobody notices
-	$(Q)packaging/deps.sh build test
+	$(Q)packaging/deps.sh build demo
 	$(built) all
 	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
 #
-#	deps.sh [--check] [GROUP...]	groups: build test lint fuzz bench (default: build test lint fuzz)
+#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench (default: all but bench)
 #
 # Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
 # a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
@@ -13,7 +13,8 @@ if [ "${1:-}" = --check ]; then
 	check_only=yes
 	shift
 fi
-[ $# -gt 0 ] || set -- build test lint fuzz
+[ $# -gt 0 ] || set -- build test demo lint fuzz
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps ip, out of a user's sight
 
 if command -v apt-get >/dev/null 2>&1; then
 	family=apt
@@ -74,6 +75,12 @@ for group in "$@"; do
 		need procps procps-ng has_command ps
 		need util-linux util-linux has_command unshare
 		;;
+	demo)
+		need python3 python3 test -x /usr/bin/python3
+		need iproute2 iproute has_command ip
+		need util-linux util-linux has_command unshare
+		need curl curl has_command curl
+		;;
 	lint)
 		need git git has_command git
 		need clang clang has_command clang
@@ -94,7 +101,7 @@ for group in "$@"; do
 		need strace strace has_command strace
 		;;
 	*)
-		echo "deps.sh: no group $group (build test lint fuzz bench)" >&2
+		echo "deps.sh: no group $group (build test demo lint fuzz bench)" >&2
 		exit 2
 		;;
 	esac

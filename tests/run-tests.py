@@ -14,6 +14,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 ROOT = Path(__file__).resolve().parent.parent
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
@@ -56,14 +57,14 @@ def run(command, seconds, show=False):
 
 
 def follow(process, seconds):
-    """Print lines as they come.  The suite has its own time limits; ours only ends what hangs altogether."""
-    from threading import Timer
+    """Print what is not well as it comes.  The suite has time limits of its own; ours ends what hangs altogether."""
     watchdog = Timer(seconds, end_session, [process])
     watchdog.start()
     lines = []
     for line in process.stdout:
         lines.append(line)
-        print("  " + line, end="", flush=True)
+        if os.environ.get("V") or not line.startswith("ok "):
+            print("  " + line, end="", flush=True)
     status = process.wait()
     late = watchdog.finished.is_set()
     watchdog.cancel()
