@@ -5,8 +5,9 @@
  * of the count like drain and maintenance, unless every server in operation has weight 0: then all weigh 1.
  * What remains are candidates if they are available, or all of them in panic.
  *
- * A pick that falls on a server which this exchange has tried, or (on a retry in panic) which is not
- * available, is repeated a few times; after that one of those left is found by a scan.
+ * A retry must not fall on a server that this exchange has tried, nor, in panic, on one that is not available
+ * as long as there are others: it may cost a scan of the candidates, which a first pick never does except
+ * for least connections when everybody is busy.
  */
 #include "lbd/balance/balancer.h"
 
@@ -67,17 +68,6 @@ uses_hash(const struct balancer *b)
 	return b->algorithm == BALANCE_IP_HASH || b->algorithm == BALANCE_CONSISTENT_HASH;
 }
 
-static uint64_t
-configured_units(const struct balancer *b)
-{
-	uint64_t units = 0;
-	uint32_t i;
-
-	for (i = 0; i < b->n; i++)
-		units += b->servers[i].weight;
-	return units;
-}
-
 static int
 parts_init(struct balancer *b)
 {
@@ -89,7 +79,7 @@ parts_init(struct balancer *b)
 	if (b->algorithm == BALANCE_IP_HASH)
 		rc = choice_init(&b->home, b->n);
 	if (b->algorithm == BALANCE_CONSISTENT_HASH) {
-		rc = maglev_init(&b->maglev, b->n, configured_units(b));
+		rc = maglev_init(&b->maglev, b->n);
 		for (i = 0; rc == 0 && i < b->n; i++)
 			maglev_name(&b->maglev, i, b->servers[i].name);
 	}
@@ -258,6 +248,41 @@ active_of(const struct balancer *b, uint32_t slot)
 	return atomic_load_explicit(&b->table->active[slot], memory_order_relaxed);
 }
 
+/* One of the acceptable candidates, by weight and `number`. */
+static int
+pick_by_scan(struct balancer *b, const struct request *q, uint64_t number)
+{
+	const struct candidate *c, *end = b->candidates + b->n_candidates;
+	uint64_t total = 0;
+
+	b->work += b->n_candidates;
+	for (c = b->candidates; c < end; c++)
+		total += acceptable(b, c->index, q) ? c->weight : 0;
+	if (total == 0)
+		return -1;
+	number = hash_scale(number, total);
+	for (c = b->candidates; c < end; c++) {
+		if (!acceptable(b, c->index, q))
+			continue;
+		if (number < c->weight)
+			return (int)c->index;
+		number -= c->weight;
+	}
+	CHECK_NEVER();
+}
+
+/*
+ * Whoever has the next turn.  A retry takes none and goes anywhere, by weight: those next to a gap in the order
+ * would inherit the turns of all that are in it.
+ */
+static int
+pick_round_robin(struct balancer *b, const struct request *q)
+{
+	if (q->tried->n)
+		return pick_by_scan(b, q, hash_next(&b->random));
+	return (int)round_next(&b->round);
+}
+
 /*
  * Least active / weight, compared without a division.  The scan starts with whoever has the next turn, and
  * one with nothing to do is as good as can be: an idle pool is a round robin and costs no more.
@@ -265,11 +290,14 @@ active_of(const struct balancer *b, uint32_t slot)
 static int
 pick_least_connections(struct balancer *b, const struct request *q)
 {
-	uint32_t at = b->position[round_next(&b->round)], left, active;
+	int best = -1, start = pick_round_robin(b, q);
+	uint32_t at, left, active;
 	uint64_t best_active = 1, best_weight = 0; /* infinitely many */
 	const struct candidate *c;
-	int best = -1;
 
+	if (start < 0)
+		return -1;
+	at = b->position[start];
 	for (left = b->n_candidates; left && best_active; left--) {
 		c = &b->candidates[at];
 		at = at + 1 < b->n_candidates ? at + 1 : 0;
@@ -323,71 +351,54 @@ draw_faster_of_two(struct balancer *b, const struct request *q)
 	return response_cost(b, j, q->now_ns) < response_cost(b, i, q->now_ns) ? j : i;
 }
 
-/* A proposal: it may turn out not to be acceptable. */
-static uint32_t
-propose(struct balancer *b, const struct request *q, uint64_t hash)
+/* By hash, however often it must be hashed again; in the end among the candidates alone. */
+static int
+pick_by_hash(struct balancer *b, const struct request *q)
 {
-	switch (b->algorithm) {
-	case BALANCE_ROUND_ROBIN:
-	case BALANCE_LEAST_CONNECTIONS:
-		return round_next(&b->round);
-	case BALANCE_IP_HASH:
-		return choice_pick(&b->home, hash);
-	case BALANCE_CONSISTENT_HASH:
-		return maglev_pick(&b->maglev, hash);
-	case BALANCE_LEAST_RESPONSE_TIME:
-		return draw_faster_of_two(b, q);
-	case BALANCE_RANDOM:
-		return draw(b);
+	uint64_t number = q->hash, sequence = q->hash;
+	uint32_t i, k;
+
+	for (k = 0; k < REHASHES_MAX; k++) {
+		i = b->algorithm == BALANCE_IP_HASH ? choice_pick(&b->home, number)
+						    : maglev_pick(&b->maglev, number);
+		if (acceptable(b, i, q))
+			return (int)i;
+		number = hash_next(&sequence);
 	}
-	CHECK_NEVER();
+	i = choice_pick(&b->choice, number);
+	return acceptable(b, i, q) ? (int)i : pick_by_scan(b, q, number);
 }
 
-/* One of the acceptable candidates, by weight and `number`. */
+/* By chance, and if that fell on the wrong one, a few times more. */
 static int
-pick_by_scan(struct balancer *b, const struct request *q, uint64_t number)
+pick_by_draw(struct balancer *b, const struct request *q)
 {
-	const struct candidate *c, *end = b->candidates + b->n_candidates;
-	uint64_t total = 0;
+	uint32_t i, k;
 
-	b->work += b->n_candidates;
-	for (c = b->candidates; c < end; c++)
-		total += acceptable(b, c->index, q) ? c->weight : 0;
-	if (total == 0)
-		return -1;
-	number = hash_scale(number, total);
-	for (c = b->candidates; c < end; c++) {
-		if (!acceptable(b, c->index, q))
-			continue;
-		if (number < c->weight)
-			return (int)c->index;
-		number -= c->weight;
+	for (k = 0; k <= q->tried->n; k++) {
+		i = b->algorithm == BALANCE_RANDOM ? draw(b) : draw_faster_of_two(b, q);
+		if (acceptable(b, i, q))
+			return (int)i;
 	}
-	CHECK_NEVER();
+	return pick_by_scan(b, q, hash_next(&b->random));
 }
 
 static int
 pick(struct balancer *b, const struct request *q)
 {
-	uint32_t i, k, proposals = uses_hash(b) ? REHASHES_MAX : q->tried->n + 1;
-	uint64_t number = q->hash, sequence = q->hash;
-
-	if (b->algorithm == BALANCE_LEAST_CONNECTIONS)
+	switch (b->algorithm) {
+	case BALANCE_ROUND_ROBIN:
+		return pick_round_robin(b, q);
+	case BALANCE_LEAST_CONNECTIONS:
 		return pick_least_connections(b, q);
-	for (k = 0; k < proposals; k++) {
-		i = propose(b, q, number);
-		if (acceptable(b, i, q))
-			return (int)i;
-		number = hash_next(&sequence);
+	case BALANCE_IP_HASH:
+	case BALANCE_CONSISTENT_HASH:
+		return pick_by_hash(b, q);
+	case BALANCE_LEAST_RESPONSE_TIME:
+	case BALANCE_RANDOM:
+		return pick_by_draw(b, q);
 	}
-	if (uses_hash(b)) {
-		i = choice_pick(&b->choice, number);
-		if (acceptable(b, i, q))
-			return (int)i;
-	} else {
-		number = hash_next(&b->random);
-	}
-	return pick_by_scan(b, q, number);
+	CHECK_NEVER();
 }
 
 int

@@ -1,4 +1,4 @@
-/* maglev.c - permutations are not stored: place k on a member's list is (first + k * skip) mod size. */
+/* maglev.c - permutations are not stored: place k on a member's list is (first + k * skip) mod MAGLEV_SIZE. */
 #include "lbd/balance/maglev.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 
 #include "common/check.h"
 
-enum { SIZE_SMALL = 5003, SIZE_LARGE = 65537, UNITS_SMALL = 50, NOBODY = 65535 };
+enum { NOBODY = 65535 };
 
 struct maglev_member {
 	uint64_t hash; /* of its name */
@@ -16,12 +16,11 @@ struct maglev_member {
 };
 
 int
-maglev_init(struct maglev *m, uint32_t n, uint64_t units)
+maglev_init(struct maglev *m, uint32_t n)
 {
 	CHECK(n > 0 && n < NOBODY);
 	*m = (struct maglev){ .n = n };
-	m->size = n <= UNITS_SMALL && units <= UNITS_SMALL ? SIZE_SMALL : SIZE_LARGE;
-	m->table = calloc(m->size, sizeof(*m->table));
+	m->table = calloc(MAGLEV_SIZE, sizeof(*m->table));
 	m->members = calloc(n, sizeof(*m->members));
 	return m->table && m->members ? 0 : -ENOMEM;
 }
@@ -56,8 +55,8 @@ place_take(struct maglev *m, struct maglev_member *w)
 {
 	while (m->table[w->place] != NOBODY) {
 		w->place += w->skip;
-		if (w->place >= m->size)
-			w->place -= m->size;
+		if (w->place >= MAGLEV_SIZE)
+			w->place -= MAGLEV_SIZE;
 	}
 	m->table[w->place] = (uint16_t)w->member;
 }
@@ -73,8 +72,8 @@ members_begin(struct maglev *m, const uint32_t *weights)
 		heaviest = weights[i] > heaviest ? weights[i] : heaviest;
 	for (i = 0; i < m->n; i++) {
 		w = &m->members[i];
-		w->place = (uint32_t)hash_scale(w->hash, m->size);
-		w->skip = (uint32_t)hash_scale(hash_mix(w->hash), m->size - 1) + 1;
+		w->place = (uint32_t)hash_scale(w->hash, MAGLEV_SIZE);
+		w->skip = (uint32_t)hash_scale(hash_mix(w->hash), MAGLEV_SIZE - 1) + 1;
 		w->credit = heaviest - weights[w->member];
 	}
 	return heaviest;
@@ -83,11 +82,11 @@ members_begin(struct maglev *m, const uint32_t *weights)
 void
 maglev_build(struct maglev *m, const uint32_t *weights)
 {
-	uint32_t i, left = m->size, heaviest;
+	uint32_t i, left = MAGLEV_SIZE, heaviest;
 	struct maglev_member *w;
 
 	qsort(m->members, m->n, sizeof(*m->members), member_compare);
-	memset(m->table, 0xff, m->size * sizeof(*m->table));
+	memset(m->table, 0xff, MAGLEV_SIZE * sizeof(*m->table));
 	heaviest = members_begin(m, weights);
 	CHECK(heaviest > 0);
 	for (i = 0; left > 0; i = i + 1 < m->n ? i + 1 : 0) {

@@ -15,19 +15,20 @@
 #include "common/str.h"
 #include "lbd/balance/hash.h"
 
+/*
+ * Places, a prime: a server of a thousand still gets 65, and shares are that exact.  One size for all pools: with
+ * another size everybody moves, so no number of servers may be the one at which it changes.
+ */
+enum { MAGLEV_SIZE = 65537 };
+
 struct maglev {
-	uint32_t size; /* places, a prime */
 	uint32_t n;
-	uint16_t *table; /* [size] of members */
+	uint16_t *table; /* [MAGLEV_SIZE] of members */
 	struct maglev_member *members; /* [n] in the order of turns */
 };
 
-/*
- * For members 0..n-1; add their names, then build.  `units` is the sum of weights to make room for: a
- * unit gets about a hundred places up to 655 of them, fewer beyond.  0 < n < 65536.  0 or -ENOMEM; maglev_fini
- * in either case.
- */
-int maglev_init(struct maglev *, uint32_t n, uint64_t units);
+/* For members 0..n-1; add their names, then build.  0 < n < 65535.  0 or -ENOMEM; maglev_fini in either case. */
+int maglev_init(struct maglev *, uint32_t n);
 void maglev_fini(struct maglev *);
 void maglev_name(struct maglev *, uint32_t member, struct str name);
 
@@ -37,7 +38,7 @@ void maglev_build(struct maglev *, const uint32_t *weights);
 static inline uint32_t
 maglev_pick(const struct maglev *m, uint64_t hash)
 {
-	return m->table[hash_scale(hash, m->size)];
+	return m->table[hash_scale(hash, MAGLEV_SIZE)];
 }
 
 #endif
