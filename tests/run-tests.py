@@ -92,8 +92,8 @@ def unit(binary):
     """cmocka's marks count cases; a crash in the middle is a failure of the case that was running."""
     status, text = run([binary], UNIT_SECONDS)
     passed = len(re.findall(r"^\[       OK \]", text, re.M))
-    skipped = len(re.findall(r"^\[  SKIPPED \] (?!\d+ test)", text, re.M))
-    failed = sum(int(n) for n in re.findall(r"^\[  FAILED  \] (\d+) test\(s\), listed below", text, re.M))
+    failed, skipped = (sum(int(n) for n in re.findall(rf"^\[  {mark}\] (\d+) test\(s\), listed below", text, re.M))
+                       for mark in ("FAILED  ", "SKIPPED "))
     if status != 0 and failed == 0:
         failed = 1
     if passed + failed + skipped == 0:
