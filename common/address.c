@@ -2,7 +2,7 @@
  * address.c - text to socket address and back.
  *
  * An IPv6 address that is an IPv4 address in disguise (::ffff:a.b.c.d, what a dual-stack socket reports) is
- * treated as that IPv4 address wherever people or rules look at it: in logs and in networks.
+ * treated as that IPv4 address: when parsed, in logs and in networks.
  */
 #include "common/address.h"
 
@@ -50,7 +50,7 @@ port_parse(struct str s, in_port_t *port, struct err *err)
 	for (i = 0; i < s.n && i < 5 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
 		v = v * 10 + (unsigned)(s.p[i] - '0');
 	if (i == 0 || i < s.n || v > 65535)
-		return err_set(err, -EINVAL, "the port is not a number in 0..65535");
+		return err_set(err, -EINVAL, "the port is not a number up to 65535");
 	*port = htons((uint16_t)v);
 	return 0;
 }
@@ -68,17 +68,31 @@ split_port(struct str text, struct str *host, struct str *port, struct err *err)
 	return 0;
 }
 
+static bool
+is_mapped(const uint8_t bytes[16])
+{
+	return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
 static int
 in6_parse(struct address *a, struct str host, in_port_t port, struct err *err)
 {
 	char text[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
 
+	if (!copy_text(host, text, sizeof(text)) || inet_pton(AF_INET6, text, &in6) != 1)
+		return err_set(err, -EINVAL, "the part in brackets is not an IPv6 address");
+	if (is_mapped(in6.s6_addr)) {
+		a->in.sin_family = AF_INET;
+		a->in.sin_port = port;
+		memcpy(&a->in.sin_addr, in6.s6_addr + 12, 4);
+		a->len = sizeof(a->in);
+		return 0;
+	}
 	a->in6.sin6_family = AF_INET6;
 	a->in6.sin6_port = port;
+	a->in6.sin6_addr = in6;
 	a->len = sizeof(a->in6);
-	if (!copy_text(host, text, sizeof(text)) ||
-	    inet_pton(AF_INET6, text, &a->in6.sin6_addr) != 1)
-		return err_set(err, -EINVAL, "the part in brackets is not an IPv6 address");
 	return 0;
 }
 
@@ -135,12 +149,6 @@ address_bytes(const struct address *a, uint8_t bytes[16])
 	default:
 		return false;
 	}
-}
-
-static bool
-is_mapped(const uint8_t bytes[16])
-{
-	return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
 size_t

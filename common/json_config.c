@@ -389,15 +389,55 @@ array_describe(const struct json_field *f, char *text, size_t size)
 
 const struct json_kind json_kind_array = { array_decode, array_encode, array_describe };
 
+/* A key stands twice in one object.  `position` is just behind its second time. */
+static void
+complain_duplicate(struct json_decoder *d, struct str text, const json_error_t *e)
+{
+	size_t end = (size_t)e->position, start = end - 1;
+	char quoted[JSON_SHOWN_MAX];
+
+	CHECK(end >= 2 && end <= text.n && text.p[start] == '"');
+	do
+		start--;
+	while (start > 0 && (text.p[start] != '"' || text.p[start - 1] == '\\'));
+	json_config_quote((struct str){ text.p + start + 1, end - start - 2 }, quoted);
+	problems_add(d->problems, (unsigned)e->line,
+	    "%s:%d: the key %s is given twice in one object", d->file, e->line, quoted);
+}
+
+/* jansson's words, made presentable: they quote the text. */
+static void
+complain_syntax(struct json_decoder *d, struct str text, json_error_t *e)
+{
+	for (char *p = e->text; *p; p++)
+		if ((unsigned char)*p < 0x20)
+			*p = '?';
+	switch (json_error_code(e)) {
+	case json_error_duplicate_key:
+		complain_duplicate(d, text, e);
+		return;
+	case json_error_out_of_memory:
+		problems_add(d->problems, 0, "%s: out of memory", d->file);
+		return;
+	case json_error_null_character:
+		snprintf(e->text, sizeof(e->text), "a string must not hold \\u0000");
+		break;
+	default:
+		break;
+	}
+	problems_add(
+	    d->problems, (unsigned)e->line, "%s:%d: syntax error: %s", d->file, e->line, e->text);
+}
+
 int
 json_config_open(struct json_decoder *d, struct str text)
 {
-	json_error_t e;
+	json_error_t e = { .line = 1 };
 
 	d->places = (struct json_places){ 0 };
 	d->root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
 	if (!d->root) {
-		problems_add(d->problems, (unsigned)e.line, "%s:%d: %s", d->file, e.line, e.text);
+		complain_syntax(d, text, &e);
 		return -EINVAL;
 	}
 	if (json_places_init(&d->places, text) < 0) {

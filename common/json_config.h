@@ -60,7 +60,7 @@ struct json_choice {
 struct json_field {
 	const char *key; /* NULL ends the table */
 	const struct json_kind *kind;
-	size_t offset, size; /* of the member: JSON_AT */
+	size_t offset, size; /* of the member */
 	/*
 	 * The default as JSON text.  NULL, and not required: absent means all bytes 0, and that value is not
 	 * printed.
@@ -77,11 +77,13 @@ struct json_field {
 	const struct json_field *object; /* rows of a nested object, or of an array's objects */
 	const struct json_field *element; /* arrays: one row for all elements */
 	size_t
-	    beside; /* offset of a second member: an array's count (uint32_t), or as the kind says */
+	    beside; /* offset of a second member: an array's count (uint32_t); else the kind says */
 };
 
-#define JSON_AT(type, member)                                                                      \
-	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+/* The start of a row: its key, its kind, and the member that it fills. */
+#define JSON_ROW(name, how, type, member)                                                          \
+	.key = (name), .kind = &(how), .offset = offsetof(type, member),                           \
+	.size = sizeof(((type *)NULL)->member)
 
 extern const struct json_kind json_kind_string; /* struct str */
 extern const struct json_kind json_kind_bool; /* bool */

@@ -294,7 +294,7 @@ choice_find(struct json_decoder *d, const struct json_at *at, const struct json_
 		suggest_offer(&close, s, str_of(c->name));
 	}
 	json_config_quote(s, quoted);
-	choice_describe(f, allowed, sizeof(allowed));
+	json_config_describe(f, allowed, sizeof(allowed));
 	if (close.word.p && f->choices[1].name)
 		json_config_complain(d, at, "%s is not known, expected %s; did you mean \"%s\"?",
 		    quoted, allowed, close.word.p);
@@ -330,6 +330,7 @@ static void
 choices_decode(
     struct json_decoder *d, const struct json_at *up, const struct json_field *f, void *to)
 {
+	const struct json_field each = { .kind = &json_kind_choice, .choices = f->choices };
 	struct json_at at = { .up = up, .place = up->place, .is_default = up->is_default };
 	const struct json_choice *c;
 	unsigned bits = 0;
@@ -341,7 +342,7 @@ choices_decode(
 	for (; at.index < json_array_size(up->value); at.index++) {
 		at.place += !at.is_default;
 		at.value = json_array_get(up->value, at.index);
-		c = choice_find(d, &at, f);
+		c = choice_find(d, &at, &each);
 		if (c && bits & (unsigned)c->value)
 			json_config_complain(d, &at, "\"%s\" is there already", c->name);
 		bits |= c ? (unsigned)c->value : 0;
@@ -356,9 +357,14 @@ choices_encode(const struct json_field *f, const void *from)
 	unsigned bits;
 
 	memcpy(&bits, from, sizeof(bits));
-	for (const struct json_choice *c = f->choices; array && c->name; c++)
-		if (bits & (unsigned)c->value)
-			json_array_append_new(array, json_string(c->name));
+	for (const struct json_choice *c = f->choices; array && c->name; c++) {
+		if (!(bits & (unsigned)c->value))
+			continue;
+		if (json_array_append_new(array, json_string(c->name)) < 0) {
+			json_decref(array);
+			array = NULL;
+		}
+	}
 	return array;
 }
 

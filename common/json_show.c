@@ -48,11 +48,10 @@ json_config_show(const json_t *value, char text[JSON_SHOWN_MAX])
 		    (struct str){ json_string_value(value), json_string_length(value) }, text);
 		break;
 	case JSON_INTEGER:
-		snprintf(text, JSON_SHOWN_MAX, "the number %" JSON_INTEGER_FORMAT,
-		    json_integer_value(value));
+		snprintf(text, JSON_SHOWN_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		break;
 	case JSON_REAL:
-		snprintf(text, JSON_SHOWN_MAX, "the number %g", json_real_value(value));
+		snprintf(text, JSON_SHOWN_MAX, "%g", json_real_value(value));
 		break;
 	case JSON_OBJECT:
 		snprintf(text, JSON_SHOWN_MAX, "an object");

@@ -84,6 +84,7 @@ struct server_config {
 	uint32_t weight;
 	uint32_t
 	    slot; /* in the server table; set by whoever adopts the snapshot, before sharing it */
+	uint32_t id; /* for statistics, likewise */
 };
 
 enum retry_on {

@@ -104,22 +104,31 @@ resolve_by_system(const char *name, struct address *a, struct err *err)
 	return 0;
 }
 
-/* A name, not a mistyped IPv4 address: the last label does not begin with a digit. */
+/* Its last label is a number, as in IPv4 addresses: a mistyped one is no name to look up. */
+static bool
+ends_in_number(struct str host)
+{
+	const char *dot = memrchr(host.p, '.', host.n);
+	struct str label = dot ? str_skip(host, (size_t)(dot + 1 - host.p)) : host;
+	size_t digits = 0;
+
+	while (digits < label.n && label.p[digits] >= '0' && label.p[digits] <= '9')
+		digits++;
+	return digits == label.n || str_starts(label, STR("0x"));
+}
+
 static bool
 is_host_name(struct str host)
 {
 	static const char allowed[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-	const char *dot = host.n ? memrchr(host.p, '.', host.n) : NULL;
-	const char *label = dot ? dot + 1 : host.p;
 
-	if (host.n == 0 || host.n > 253 || host.p[0] == '.' || host.p[0] == '-' ||
-	    label == host.p + host.n)
+	if (host.n == 0 || host.n > 253 || host.p[0] == '.' || host.p[0] == '-')
 		return false;
 	for (size_t i = 0; i < host.n; i++)
 		if (!strchr(allowed, host.p[i]))
 			return false;
-	return *label < '0' || *label > '9';
+	return !ends_in_number(host);
 }
 
 /* "NAME:PORT": the port as address_parse reads it, the rest by the resolver. */
@@ -133,7 +142,7 @@ parse_name(
 	in_port_t port;
 	int rc;
 
-	if (!colon || !is_host_name(host))
+	if (!colon || str_starts(text, STR("unix:")) || !is_host_name(host))
 		return address_parse(a, text, err);
 	snprintf(any, sizeof(any), "0.0.0.0:%.*s", (int)(text.n - host.n - 1), colon + 1);
 	if ((rc = address_parse(a, str_of(any), err)) < 0)

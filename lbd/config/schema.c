@@ -10,7 +10,7 @@
 #define HOUR (3600 * NS_PER_S)
 #define DAY (24 * HOUR)
 
-enum { K = 1024 };
+enum { K = 1024, HEAD_MAX = 60 * K /* must fit a buffer of 64k, with what lbd adds */ };
 
 /* Names go into logs, metrics, control commands and hash tables. */
 const char *
@@ -108,129 +108,59 @@ static const struct json_choice access_formats[] = {
 };
 
 static const struct json_field access_fields[] = {
-	{
-	    .key = "target",
-	    .kind = &config_kind_target,
-	    JSON_AT(struct log_config, access_target),
-	    .beside = offsetof(struct log_config, access_path),
-	},
-	{
-	    .key = "format",
-	    .kind = &json_kind_choice,
-	    JSON_AT(struct log_config, access_format),
-	    .fallback = "\"json\"",
-	    .choices = access_formats,
-	},
+	{ JSON_ROW("target", config_kind_target, struct log_config, access_target),
+	    .beside = offsetof(struct log_config, access_path) },
+	{ JSON_ROW("format", json_kind_choice, struct log_config, access_format),
+	    .fallback = "\"json\"", .choices = access_formats },
 	{ 0 },
 };
 
 static const struct json_field log_fields[] = {
-	{
-	    .key = "level",
-	    .kind = &json_kind_choice,
-	    JSON_AT(struct log_config, level),
-	    .fallback = "\"info\"",
-	    .choices = levels,
-	},
-	{
-	    .key = "target",
-	    .kind = &config_kind_target,
-	    JSON_AT(struct log_config, target),
-	    .beside = offsetof(struct log_config, path),
-	    .fallback = "\"stderr\"",
-	},
-	{
-	    .key = "access",
+	{ JSON_ROW("level", json_kind_choice, struct log_config, level), .fallback = "\"info\"",
+	    .choices = levels },
+	{ JSON_ROW("target", config_kind_target, struct log_config, target),
+	    .beside = offsetof(struct log_config, path), .fallback = "\"stderr\"" },
+	{ .key = "access",
 	    .kind = &json_kind_object,
 	    .fallback = "{ \"format\": \"off\" }",
-	    .object = access_fields,
-	},
+	    .object = access_fields },
 	{ 0 },
 };
 
 static const struct json_field admin_fields[] = {
-	{
-	    .key = "socket",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct admin_config, socket),
-	    .fallback = "\"/run/lbpair/lbd.sock\"",
-	    .min = 2,
+	{ JSON_ROW("socket", json_kind_string, struct admin_config, socket),
+	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2,
 	    .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
-	    .expects = "an absolute path",
-	    .check = check_file,
-	},
-	{
-	    .key = "http",
-	    .kind = &config_kind_admin_http,
-	    JSON_AT(struct admin_config, http),
-	    .beside = offsetof(struct admin_config, http_on),
-	    .fallback = "\"127.0.0.1:9101\"",
-	},
+	    .expects = "an absolute path", .check = check_file },
+	{ JSON_ROW("http", config_kind_admin_http, struct admin_config, http),
+	    .beside = offsetof(struct admin_config, http_on), .fallback = "\"127.0.0.1:9101\"" },
 	{ 0 },
 };
 
 static const struct json_field limits_fields[] = {
-	{
-	    .key = "connections",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct limits_config, connections),
-	    .fallback = "50000",
-	    .min = 1,
-	    .max = 1000000,
-	},
-	{
-	    .key = "connections_per_client",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct limits_config, connections_per_client),
-	    .fallback = "0",
-	    .max = 1000000,
-	},
-	{
-	    .key = "headers",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct limits_config, request.fields),
-	    .fallback = "128",
-	    .min = 1,
-	    .max = HTTP_FIELDS_MAX,
-	},
-	{
-	    .key = "header_size",
-	    .kind = &json_kind_size,
-	    JSON_AT(struct limits_config, request.head_size),
-	    .fallback = "\"32k\"",
-	    .min = 1 * K,
-	    .max = 60 * K, /* a head must fit a buffer of 64k */
-	},
-	{
-	    .key = "uri_size",
-	    .kind = &json_kind_size,
-	    JSON_AT(struct limits_config, request.target_size),
-	    .fallback = "\"16k\"",
-	    .min = 64,
-	    .max = 60 * K,
-	},
-	{
-	    .key = "body_size",
-	    .kind = &json_kind_size,
-	    JSON_AT(struct limits_config, body_size),
-	    .fallback = "0",
-	    .max = INT64_C(1) << 50,
-	},
-	{
-	    .key = "server_idle",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct limits_config, server_idle),
-	    .fallback = "512",
-	    .max = 65536,
-	},
+	{ JSON_ROW("connections", json_kind_integer, struct limits_config, connections),
+	    .fallback = "50000", .min = 1, .max = 1000000 },
+	{ JSON_ROW("connections_per_client", json_kind_integer, struct limits_config,
+	      connections_per_client),
+	    .fallback = "0", .max = 1000000 },
+	{ JSON_ROW("headers", json_kind_integer, struct limits_config, request.fields),
+	    .fallback = "128", .min = 1, .max = HTTP_FIELDS_MAX },
+	{ JSON_ROW("header_size", json_kind_size, struct limits_config, request.head_size),
+	    .fallback = "\"32k\"", .min = 1 * K, .max = HEAD_MAX },
+	{ JSON_ROW("uri_size", json_kind_size, struct limits_config, request.target_size),
+	    .fallback = "\"16k\"", .min = 64, .max = HEAD_MAX },
+	{ JSON_ROW("body_size", json_kind_size, struct limits_config, body_size), .fallback = "0",
+	    .max = INT64_C(1) << 40 },
+	{ JSON_ROW("server_idle", json_kind_integer, struct limits_config, server_idle),
+	    .fallback = "512", .max = 65536 },
 	{ 0 },
 };
 
 /* All time-outs are alike but for their defaults. */
 #define TIMEOUT(name, text)                                                                        \
 	{                                                                                          \
-		.key = #name, .kind = &json_kind_duration, JSON_AT(struct timeouts_config, name),  \
-		.fallback = text, .min = 1 * MS, .max = 30 * DAY                                   \
+		JSON_ROW(#name, json_kind_duration, struct timeouts_config, name),                 \
+		    .fallback = (text), .min = 1 * MS, .max = 30 * DAY                             \
 	}
 
 static const struct json_field timeouts_fields[] = {
@@ -252,27 +182,14 @@ static const struct json_field trust_element = {
 };
 
 static const struct json_field forwarded_fields[] = {
-	{
-	    .key = "trust",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct forwarded_config, trust),
-	    .beside = offsetof(struct forwarded_config, n_trust),
-	    .fallback = "[]",
-	    .max = 1024,
+	{ JSON_ROW("trust", json_kind_array, struct forwarded_config, trust),
+	    .beside = offsetof(struct forwarded_config, n_trust), .fallback = "[]", .max = 1024,
 	    .element = &trust_element,
-	},
-	{
-	    .key = "x_forwarded",
-	    .kind = &json_kind_bool,
-	    JSON_AT(struct forwarded_config, x_forwarded),
-	    .fallback = "true",
-	},
-	{
-	    .key = "rfc7239",
-	    .kind = &json_kind_bool,
-	    JSON_AT(struct forwarded_config, rfc7239),
-	    .fallback = "false",
-	},
+	    .expects = "an array of networks such as \"10.0.0.0/8\" or \"2001:db8::/32\"" },
+	{ JSON_ROW("x_forwarded", json_kind_bool, struct forwarded_config, x_forwarded),
+	    .fallback = "true" },
+	{ JSON_ROW("rfc7239", json_kind_bool, struct forwarded_config, rfc7239),
+	    .fallback = "false" },
 	{ 0 },
 };
 
@@ -287,73 +204,29 @@ static const struct json_field bind_element = {
 };
 
 static const struct json_field listener_fields[] = {
-	{
-	    .key = "name",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct listener_config, name),
-	    .min = 1,
-	    .max = CONFIG_KEY_MAX,
-	    .check = config_check_name,
-	},
-	{
-	    .key = "bind",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct listener_config, bind),
-	    .beside = offsetof(struct listener_config, n_bind),
-	    .required = true,
-	    .min = 1,
-	    .max = 64,
-	    .element = &bind_element,
-	},
-	{
-	    .key = "protocol",
-	    .kind = &json_kind_choice,
-	    JSON_AT(struct listener_config, protocol),
-	    .fallback = "\"http\"",
-	    .choices = listener_protocols,
-	},
-	{
-	    .key = "pool",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct listener_config, pool_name),
-	    .required = true,
-	    .min = 1,
-	    .max = CONFIG_KEY_MAX,
-	    .expects = "the name of a pool",
-	},
-	{
-	    .key = "forwarded",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct listener_config, forwarded),
-	    .fallback = "{}",
-	    .object = forwarded_fields,
-	},
+	{ JSON_ROW("name", json_kind_string, struct listener_config, name), .expects = "a name",
+	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
+	{ JSON_ROW("bind", json_kind_array, struct listener_config, bind),
+	    .beside = offsetof(struct listener_config, n_bind), .required = true, .min = 1,
+	    .max = 64, .element = &bind_element,
+	    .expects = "an array of \"ADDRESS:PORT\", \"[IPV6]:PORT\" or \"unix:/PATH\"" },
+	{ JSON_ROW("protocol", json_kind_choice, struct listener_config, protocol),
+	    .fallback = "\"http\"", .choices = listener_protocols,
+	    .expects = "\"http\", which is all that this release speaks" },
+	{ JSON_ROW("pool", json_kind_string, struct listener_config, pool_name), .required = true,
+	    .min = 1, .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
+	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
+	    .fallback = "{}", .object = forwarded_fields },
 	{ 0 },
 };
 
 static const struct json_field server_fields[] = {
-	{
-	    .key = "name",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct server_config, name),
-	    .min = 1,
-	    .max = CONFIG_KEY_MAX,
-	    .check = config_check_name,
-	},
-	{
-	    .key = "address",
-	    .kind = &config_kind_server_address,
-	    JSON_AT(struct server_config, address),
-	    .beside = offsetof(struct server_config, address_text),
-	    .required = true,
-	},
-	{
-	    .key = "weight",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct server_config, weight),
-	    .fallback = "1",
-	    .max = 256,
-	},
+	{ JSON_ROW("name", json_kind_string, struct server_config, name), .expects = "a name",
+	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
+	{ JSON_ROW("address", config_kind_server_address, struct server_config, address),
+	    .beside = offsetof(struct server_config, address_text), .required = true },
+	{ JSON_ROW("weight", json_kind_integer, struct server_config, weight), .fallback = "1",
+	    .max = 256 },
 	{ 0 },
 };
 
@@ -373,84 +246,28 @@ static const struct json_field status_element = {
 };
 
 static const struct json_field health_fields[] = {
-	{
-	    .key = "type",
-	    .kind = &json_kind_choice,
-	    JSON_AT(struct health_config, type),
-	    .fallback = "\"http\"",
-	    .choices = check_types,
-	},
-	{
-	    .key = "path",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct health_config, path),
-	    .fallback = "\"/health\"",
-	    .min = 1,
-	    .max = 1024,
-	    .expects = "a path such as \"/health\"",
-	    .check = check_path,
-	    .barred = barred_without_http,
-	},
-	{
-	    .key = "host",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct health_config, host),
-	    .min = 1,
-	    .max = 255,
-	    .expects = "the value of a Host header",
-	    .check = check_host,
-	    .barred = barred_without_http,
-	},
-	{
-	    .key = "expect_status",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct health_config, expect_status),
-	    .beside = offsetof(struct health_config, n_expect_status),
-	    .fallback = "[200]",
-	    .min = 1,
-	    .max = 64,
-	    .element = &status_element,
-	    .barred = barred_without_http,
-	},
-	{
-	    .key = "interval",
-	    .kind = &json_kind_duration,
-	    JSON_AT(struct health_config, interval),
-	    .fallback = "\"5s\"",
-	    .min = 10 * MS,
-	    .max = DAY,
-	},
-	{
-	    /* without one: 2s, or the interval if that is shorter */
-	    .key = "timeout",
-	    .kind = &json_kind_duration,
-	    JSON_AT(struct health_config, timeout),
-	    .min = 1 * MS,
-	    .max = HOUR,
-	},
-	{
-	    .key = "fall",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct health_config, fall),
-	    .fallback = "3",
-	    .min = 1,
-	    .max = 100,
-	},
-	{
-	    .key = "rise",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct health_config, rise),
-	    .fallback = "2",
-	    .min = 1,
-	    .max = 100,
-	},
-	{
-	    .key = "port",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct health_config, port),
-	    .min = 1,
-	    .max = 65535,
-	},
+	{ JSON_ROW("type", json_kind_choice, struct health_config, type), .fallback = "\"http\"",
+	    .choices = check_types },
+	{ JSON_ROW("path", json_kind_string, struct health_config, path), .fallback = "\"/health\"",
+	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"", .check = check_path,
+	    .barred = barred_without_http },
+	{ JSON_ROW("host", json_kind_string, struct health_config, host), .min = 1, .max = 255,
+	    .expects = "the value of a Host header", .check = check_host,
+	    .barred = barred_without_http },
+	{ JSON_ROW("expect_status", json_kind_array, struct health_config, expect_status),
+	    .beside = offsetof(struct health_config, n_expect_status), .fallback = "[200]",
+	    .min = 1, .max = 64, .element = &status_element, .barred = barred_without_http,
+	    .expects = "an array of status codes" },
+	{ JSON_ROW("interval", json_kind_duration, struct health_config, interval),
+	    .fallback = "\"5s\"", .min = 10 * MS, .max = DAY },
+	/* without one: 2s, or the interval if that is shorter */
+	{ JSON_ROW("timeout", json_kind_duration, struct health_config, timeout), .min = 1 * MS,
+	    .max = HOUR },
+	{ JSON_ROW("fall", json_kind_integer, struct health_config, fall), .fallback = "3",
+	    .min = 1, .max = 100 },
+	{ JSON_ROW("rise", json_kind_integer, struct health_config, rise), .fallback = "2",
+	    .min = 1, .max = 100 },
+	{ JSON_ROW("port", json_kind_integer, struct health_config, port), .min = 1, .max = 65535 },
 	{ 0 },
 };
 
@@ -465,33 +282,14 @@ static const struct json_choice retry_causes[] = {
 };
 
 static const struct json_field retry_fields[] = {
-	{
-	    .key = "attempts",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct retry_config, attempts),
-	    .fallback = "2",
-	    .max = 10,
-	},
-	{
-	    .key = "on",
-	    .kind = &json_kind_choices,
-	    JSON_AT(struct retry_config, on),
-	    .fallback = "[\"connect_failure\", \"reset\"]",
-	    .choices = retry_causes,
-	},
-	{
-	    .key = "non_idempotent",
-	    .kind = &json_kind_bool,
-	    JSON_AT(struct retry_config, non_idempotent),
-	    .fallback = "false",
-	},
-	{
-	    .key = "budget_percent",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct retry_config, budget_percent),
-	    .fallback = "20",
-	    .max = 100,
-	},
+	{ JSON_ROW("attempts", json_kind_integer, struct retry_config, attempts), .fallback = "2",
+	    .max = 10 },
+	{ JSON_ROW("on", json_kind_choices, struct retry_config, on),
+	    .fallback = "[\"connect_failure\", \"reset\"]", .choices = retry_causes },
+	{ JSON_ROW("non_idempotent", json_kind_bool, struct retry_config, non_idempotent),
+	    .fallback = "false" },
+	{ JSON_ROW("budget_percent", json_kind_integer, struct retry_config, budget_percent),
+	    .fallback = "20", .max = 100 },
 	{ 0 },
 };
 
@@ -513,46 +311,17 @@ static const struct json_field server_element = {
 };
 
 static const struct json_field pool_fields[] = {
-	{
-	    .key = "name",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct pool_config, name),
-	    .required = true,
-	    .min = 1,
-	    .max = CONFIG_KEY_MAX,
-	    .check = check_pool_name,
-	},
-	{
-	    .key = "algorithm",
-	    .kind = &json_kind_choice,
-	    JSON_AT(struct pool_config, algorithm),
-	    .fallback = "\"round_robin\"",
-	    .choices = algorithms,
-	},
-	{
-	    .key = "servers",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct pool_config, servers),
-	    .beside = offsetof(struct pool_config, n_servers),
-	    .required = true,
-	    .min = 1,
-	    .max = SERVER_SLOTS_MAX,
-	    .element = &server_element,
-	},
-	{
-	    .key = "health_check",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct pool_config, health),
-	    .fallback = "{ \"type\": \"tcp\" }",
-	    .object = health_fields,
-	},
-	{
-	    .key = "retry",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct pool_config, retry),
-	    .fallback = "{}",
-	    .object = retry_fields,
-	},
+	{ JSON_ROW("name", json_kind_string, struct pool_config, name), .expects = "a name",
+	    .required = true, .min = 1, .max = CONFIG_KEY_MAX, .check = check_pool_name },
+	{ JSON_ROW("algorithm", json_kind_choice, struct pool_config, algorithm),
+	    .fallback = "\"round_robin\"", .choices = algorithms },
+	{ JSON_ROW("servers", json_kind_array, struct pool_config, servers),
+	    .beside = offsetof(struct pool_config, n_servers), .required = true, .min = 1,
+	    .max = SERVER_SLOTS_MAX, .element = &server_element, .expects = "an array of servers" },
+	{ JSON_ROW("health_check", json_kind_object, struct pool_config, health),
+	    .fallback = "{ \"type\": \"tcp\" }", .object = health_fields },
+	{ JSON_ROW("retry", json_kind_object, struct pool_config, retry), .fallback = "{}",
+	    .object = retry_fields },
 	{ 0 },
 };
 
@@ -569,69 +338,25 @@ static const struct json_field pool_element = {
 };
 
 const struct json_field config_fields[] = {
-	{
-	    /* without one: the CPUs that may be used */
-	    .key = "workers",
-	    .kind = &json_kind_integer,
-	    JSON_AT(struct lbd_config, workers),
-	    .min = 1,
-	    .max = CONFIG_WORKERS_MAX,
-	},
-	{
-	    .key = "user",
-	    .kind = &json_kind_string,
-	    JSON_AT(struct lbd_config, user),
-	    .min = 1,
-	    .max = 32,
-	    .check = check_user,
-	},
-	{
-	    .key = "log",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct lbd_config, log),
-	    .fallback = "{}",
-	    .object = log_fields,
-	},
-	{
-	    .key = "admin",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct lbd_config, admin),
-	    .fallback = "{}",
-	    .object = admin_fields,
-	},
-	{
-	    .key = "limits",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct lbd_config, limits),
-	    .fallback = "{}",
-	    .object = limits_fields,
-	},
-	{
-	    .key = "timeouts",
-	    .kind = &json_kind_object,
-	    JSON_AT(struct lbd_config, timeouts),
-	    .fallback = "{}",
-	    .object = timeouts_fields,
-	},
-	{
-	    .key = "listeners",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct lbd_config, listeners),
-	    .beside = offsetof(struct lbd_config, n_listeners),
-	    .required = true,
-	    .min = 1,
-	    .max = CONFIG_LISTENERS_MAX,
-	    .element = &listener_element,
-	},
-	{
-	    .key = "pools",
-	    .kind = &json_kind_array,
-	    JSON_AT(struct lbd_config, pools),
-	    .beside = offsetof(struct lbd_config, n_pools),
-	    .required = true,
-	    .min = 1,
-	    .max = CONFIG_POOLS_MAX,
-	    .element = &pool_element,
-	},
+	/* without one: the CPUs that may be used */
+	{ JSON_ROW("workers", json_kind_integer, struct lbd_config, workers), .min = 1,
+	    .max = CONFIG_WORKERS_MAX },
+	{ JSON_ROW("user", json_kind_string, struct lbd_config, user), .min = 1, .max = 32,
+	    .check = check_user },
+	{ JSON_ROW("log", json_kind_object, struct lbd_config, log), .fallback = "{}",
+	    .object = log_fields },
+	{ JSON_ROW("admin", json_kind_object, struct lbd_config, admin), .fallback = "{}",
+	    .object = admin_fields },
+	{ JSON_ROW("limits", json_kind_object, struct lbd_config, limits), .fallback = "{}",
+	    .object = limits_fields },
+	{ JSON_ROW("timeouts", json_kind_object, struct lbd_config, timeouts), .fallback = "{}",
+	    .object = timeouts_fields },
+	{ JSON_ROW("listeners", json_kind_array, struct lbd_config, listeners),
+	    .beside = offsetof(struct lbd_config, n_listeners), .required = true, .min = 1,
+	    .max = CONFIG_LISTENERS_MAX, .element = &listener_element,
+	    .expects = "an array of listeners" },
+	{ JSON_ROW("pools", json_kind_array, struct lbd_config, pools),
+	    .beside = offsetof(struct lbd_config, n_pools), .required = true, .min = 1,
+	    .max = CONFIG_POOLS_MAX, .element = &pool_element, .expects = "an array of pools" },
 	{ 0 },
 };

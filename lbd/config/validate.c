@@ -21,6 +21,7 @@ struct validation {
 	struct json_decoder *d;
 	struct lbd_config *c;
 	struct entry *entries; /* as many as the longest list needs */
+	bool pools_named; /* else it is of no use to miss a name */
 };
 
 typedef void
@@ -102,7 +103,7 @@ check_pool_exists(const struct validation *v, uint32_t i)
 	struct suggestion close = { 0 };
 	char quoted[JSON_SHOWN_MAX];
 
-	if (l->pool_name.n == 0)
+	if (l->pool_name.n == 0 || !v->pools_named)
 		return;
 	for (l->pool = 0; l->pool < v->c->n_pools; l->pool++) {
 		if (str_eq(v->c->pools[l->pool].name, l->pool_name))
@@ -250,15 +251,31 @@ longest_list(const struct lbd_config *c)
 	return c->n_listeners > most ? c->n_listeners : most;
 }
 
+static bool
+are_pools_named(const struct lbd_config *c)
+{
+	for (uint32_t i = 0; i < c->n_pools; i++)
+		if (c->pools[i].name.n == 0)
+			return false;
+	return c->n_pools > 0;
+}
+
 void
 config_validate(struct lbd_config *c, struct json_decoder *d)
 {
-	struct validation v = { d, c, calloc(longest_list(c) + 1, sizeof(*v.entries)) };
+	struct validation v = {
+		.d = d,
+		.c = c,
+		.entries = calloc(longest_list(c) + 1, sizeof(*v.entries)),
+		.pools_named = are_pools_named(c),
+	};
 
 	if (!v.entries) {
 		problems_add(d->problems, 0, "%s: out of memory", d->file);
 		return;
 	}
+	if (is_without_port(&c->admin.http))
+		json_config_problem(d, "admin.http: port 0 is outside 1..65535");
 	check_listeners(&v);
 	check_pools(&v);
 	free(v.entries);
