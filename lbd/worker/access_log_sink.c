@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,15 +41,15 @@ access_sink_fini(struct access_sink *s)
 static void
 datagrams_connect(struct access_sink *s)
 {
-	socklen_t n = sizeof(s->to);
-
-	if (getpeername(s->fd, (struct sockaddr *)&s->to, &n) == 0)
+	s->to_length = sizeof(s->to);
+	if (getpeername(s->fd, (struct sockaddr *)&s->to, &s->to_length) == 0)
 		return;
+	s->to_length = sizeof(s->to);
 	s->to = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	strcpy(s->to.sun_path,
 	    s->type == ACCESS_LOG_SYSLOG ? "/dev/log" : "/run/systemd/journal/socket");
 	/* when nobody listens yet, sending finds out, and tries again */
-	(void)!connect(s->fd, (struct sockaddr *)&s->to, sizeof(s->to));
+	(void)!connect(s->fd, (struct sockaddr *)&s->to, s->to_length);
 }
 
 void
@@ -215,7 +214,7 @@ datagrams_send(struct access_sink *s)
 	if (r >= 0 || r == -EAGAIN || r == -EINTR)
 		return r;
 	/* the daemon behind the socket has been restarted */
-	if (connect(s->fd, (struct sockaddr *)&s->to, sizeof(s->to)) < 0)
+	if (connect(s->fd, (struct sockaddr *)&s->to, s->to_length) < 0)
 		return -errno;
 	return datagrams_send_some(s);
 }

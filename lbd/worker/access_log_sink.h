@@ -9,6 +9,7 @@
 #ifndef LBD_WORKER_ACCESS_LOG_SINK_H
 #define LBD_WORKER_ACCESS_LOG_SINK_H
 
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "lbd/worker/access_log.h"
@@ -21,6 +22,7 @@ struct access_sink {
 	bool torn; /* the last line was cut by a failure: the next begins on a line of its own */
 	bool given_up; /* access_sink_give_up */
 	struct sockaddr_un to; /* of datagrams */
+	socklen_t to_length;
 	char *out; /* lines at [from, end) are pending */
 	size_t from, end;
 	counter written, dropped;

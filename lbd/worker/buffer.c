@@ -13,7 +13,7 @@ static const uint32_t class_size[BUFFER_CLASSES] = {
 	[BUFFER_LARGE] = BUFFER_LARGE_SIZE,
 };
 
-/* Free buffers kept of each size: 1 MiB, 1 MiB, 2.25 MiB. */
+/* Free buffers kept of each size: 1 MiB, 1 MiB, 2.75 MiB. */
 static const uint32_t class_keep[BUFFER_CLASSES] = {
 	[BUFFER_SMALL] = 256,
 	[BUFFER_MEDIUM] = 64,
@@ -33,7 +33,7 @@ buffer_pool_fini(struct buffer_pool *pool)
 {
 	struct buffer *b, *next;
 
-	for (int class = 0; class < BUFFER_CLASSES; class++) {
+	for (int class = 0; class < BUFFER_CLASSES; class ++) {
 		for (b = pool->free[class]; b; b = next) {
 			next = b->next_free;
 			free(b);

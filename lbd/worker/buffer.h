@@ -15,7 +15,7 @@ enum buffer_class { BUFFER_SMALL, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_CLASSES };
 enum {
 	BUFFER_SMALL_SIZE = 4096,
 	BUFFER_MEDIUM_SIZE = 16384,
-	BUFFER_LARGE_SIZE = 144 * 1024 /* holds all that one turn can leave over */
+	BUFFER_LARGE_SIZE = 176 * 1024 /* holds all that one turn can leave over */
 };
 
 struct buffer {

@@ -19,7 +19,8 @@ reversed(struct letter *l)
 static void
 open_all(struct mailbox *m)
 {
-	struct letter *l = reversed(atomic_exchange_explicit(&m->newest, NULL, memory_order_acquire));
+	struct letter *l =
+	    reversed(atomic_exchange_explicit(&m->newest, NULL, memory_order_acquire));
 	struct letter *next;
 
 	for (; l; l = next) {

@@ -18,8 +18,9 @@ enum { TIMER_SLOTS = 512 };
 
 struct timer {
 	struct timer *next, **prev; /* in its slot; prev NULL: not linked */
-	int64_t deadline;           /* ns; TIMER_NEVER: does not fire */
-	int64_t due;                /* when its slot comes round */
+	int64_t deadline; /* ns; TIMER_NEVER: does not fire */
+	int64_t due; /* when its slot comes round */
+	void (*fire)(struct timer *);
 };
 
 struct timer_wheel {
@@ -31,9 +32,9 @@ struct timer_wheel {
 void timer_wheel_init(struct timer_wheel *, int64_t now);
 
 static inline void
-timer_init(struct timer *t)
+timer_init(struct timer *t, void (*fire)(struct timer *))
 {
-	*t = (struct timer){ .deadline = TIMER_NEVER };
+	*t = (struct timer){ .deadline = TIMER_NEVER, .fire = fire };
 }
 
 void timer_link(struct timer_wheel *, struct timer *); /* for timer_set alone */

@@ -1,0 +1,176 @@
+/* answer.c - what lbd itself says to a client, and the record of how an exchange ended. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "lbd/proxy/exchange.h"
+
+enum { ANSWER_MAX = 1024 };
+
+/* Whole seconds after which a 503 may be worth another try: when the next checks are through. */
+static unsigned
+retry_after(const struct exchange *x, unsigned status)
+{
+	int64_t seconds = x->pool->conf->health.interval / NS_PER_S;
+
+	if (status != 503)
+		return 0;
+	return seconds < 1 ? 1 : (unsigned)seconds;
+}
+
+void
+exchange_answer(struct exchange *x, enum termination why, unsigned status)
+{
+	struct worker *w = exchange_worker(x);
+	struct conn *to = &x->client->conn;
+	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+
+	x->termination = why;
+	x->status = (uint16_t)status;
+	exchange_release_server(x, false);
+	if (!x->request_body.done || w->draining || x->client->retired)
+		x->keep_alive = false;
+	h1_format_error(
+	    &out, status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, status));
+	x->responding = true;
+	conn_send(
+	    to, w->format, (size_t)(out.p - w->format)); /* broken: exchange_complete sees it */
+	exchange_complete(x);
+}
+
+static bool
+log_is_on(const struct snapshot *s)
+{
+	return s->config->log.access_format != ACCESS_OFF;
+}
+
+static void
+count_rejected(struct client *c, enum termination why)
+{
+	if (why != END_OK && why != END_CLIENT_CLOSED)
+		counter_add(&c->stats->rejected[why], 1);
+}
+
+static void
+exchange_log(const struct exchange *x, int64_t duration)
+{
+	struct worker *w = exchange_worker(x);
+	const struct client *c = x->client;
+
+	access_log_put(w->access_log, w->id,
+	    &(struct access_record){
+		.wall_ns = clock_wall_ns() - duration,
+		.duration_ns = duration,
+		.connect_ns = x->connect_ns,
+		.response_ns = x->response_ns,
+		.bytes_in = x->bytes_in,
+		.bytes_out = c->conn.bytes_sent - x->sent_before,
+		.status = x->status,
+		.retries = x->retries,
+		.minor = x->minor,
+		.termination = x->termination,
+		.listener = x->listener->name,
+		.client = client_address(c),
+		.method = x->sent.method,
+		.host = x->sent.host,
+		.target = x->sent.target,
+		.pool = x->pool->conf->name,
+		.server = x->server ? x->server->name : (struct str){ NULL, 0 },
+		.request_id = x->sent.request_id,
+		.referer = x->sent.referer,
+		.user_agent = x->sent.user_agent,
+	    });
+}
+
+void
+exchange_record(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+	int64_t duration = w->now - x->started;
+
+	count_rejected(x->client, x->termination);
+	stats_exchange(w->stats,
+	    &(struct stats_exchange){
+		.listener = (uint16_t)x->listener->id,
+		.pool = (uint16_t)x->pool->conf->id,
+		.server = x->server ? (uint16_t)x->server->id : STATS_NO_SERVER,
+		.status = x->status,
+		.duration_ns = duration,
+		.connect_ns = x->connect_ns,
+		.response_ns = x->response_ns,
+	    },
+	    w->now);
+	if (log_is_on(x->snapshot))
+		exchange_log(x, duration);
+}
+
+/* Nothing is known of the request but what the parser understood before it refused. */
+static void
+refusal_log(struct client *c, enum termination why, unsigned status, size_t sent)
+{
+	struct worker *w = c->conn.worker;
+	int64_t duration = w->now - c->head_started;
+	struct access_record r = {
+		.wall_ns = clock_wall_ns() - duration,
+		.duration_ns = duration,
+		.connect_ns = -1,
+		.response_ns = -1,
+		.bytes_in = c->conn.bytes_read - c->counted_in,
+		.bytes_out = sent,
+		.status = (uint16_t)status,
+		.minor = 1,
+		.termination = why,
+		.listener = c->listener->conf->name,
+		.client = client_address(c),
+	};
+
+	if ((int)why < (int)REFUSE_COUNT) {
+		r.method = w->head.method;
+		r.host = w->head.host;
+		r.target = w->head.target;
+	}
+	access_log_put(w->access_log, w->id, &r);
+}
+
+static unsigned
+refused_status(enum termination why)
+{
+	switch ((int)why) {
+	case END_CLIENT_HEADER_TIMEOUT:
+		return 408;
+	case END_CLIENT_LIMIT:
+		return 429;
+	case END_OUT_OF_MEMORY:
+		return 503;
+	default:
+		return refusal_status((enum refusal)why);
+	}
+}
+
+void
+exchange_refuse(struct client *c, enum termination why)
+{
+	struct worker *w = c->conn.worker;
+	bool head_only = (int)why < (int)REFUSE_COUNT && str_eq(w->head.method, STR("HEAD"));
+	unsigned status = refused_status(why);
+	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	size_t n;
+
+	h1_format_error(&out, status, head_only, false, 0);
+	n = (size_t)(out.p - w->format);
+	count_rejected(c, why);
+	stats_exchange(w->stats,
+	    &(struct stats_exchange){
+		.listener = (uint16_t)c->listener->conf->id,
+		.pool = STATS_NO_POOL,
+		.server = STATS_NO_SERVER,
+		.status = (uint16_t)status,
+		.duration_ns = w->now - c->head_started,
+		.connect_ns = -1,
+		.response_ns = -1,
+	    },
+	    w->now);
+	if (log_is_on(c->listener->snapshot))
+		refusal_log(c, why, status, n);
+	conn_send(&c->conn, w->format, n);
+	client_exchange_ended(c, false, true);
+}

@@ -1,0 +1,412 @@
+/* client.c - a client's connection from accept to close, request after request. */
+#include "lbd/proxy/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/proxy/client_limit.h"
+#include "lbd/proxy/exchange.h"
+
+static const int64_t LINGER_NS = 2 * NS_PER_S;
+enum { PIPELINED_MAX = 16 * 1024 }; /* bytes of later requests that may wait */
+
+static struct client *
+client_of(struct conn *c)
+{
+	struct client *client = (struct client *)c;
+
+	_Static_assert(offsetof(struct client, conn) == 0, "cast from conn");
+	CHECK(client->magic == CLIENT_MAGIC);
+	return client;
+}
+
+static const struct timeouts_config *
+timeouts_of(const struct client *c)
+{
+	return &c->listener->snapshot->config->timeouts;
+}
+
+static void
+idle_unlink(struct client *c)
+{
+	struct proxy *proxy = c->conn.worker->proxy;
+
+	if (c->older)
+		c->older->newer = c->newer;
+	else
+		proxy->idle_oldest = c->newer;
+	if (c->newer)
+		c->newer->older = c->older;
+	else
+		proxy->idle_newest = c->older;
+}
+
+static void
+idle_link(struct client *c)
+{
+	struct proxy *proxy = c->conn.worker->proxy;
+
+	c->newer = NULL;
+	c->older = proxy->idle_newest;
+	if (c->older)
+		c->older->newer = c;
+	else
+		proxy->idle_oldest = c;
+	proxy->idle_newest = c;
+}
+
+static void
+client_become(struct client *c, enum client_state state)
+{
+	if (c->state == state)
+		return;
+	if (c->state == CLIENT_IDLE)
+		idle_unlink(c);
+	c->state = (uint8_t)state;
+	if (state == CLIENT_IDLE)
+		idle_link(c);
+}
+
+static void
+count_bytes(struct client *c)
+{
+	counter_add(&c->stats->bytes_in, c->conn.bytes_read - c->counted_in);
+	counter_add(&c->stats->bytes_out, c->conn.bytes_sent - c->counted_out);
+	c->counted_in = c->conn.bytes_read;
+	c->counted_out = c->conn.bytes_sent;
+}
+
+void
+client_close(struct client *c, bool reset)
+{
+	struct worker *w = c->conn.worker;
+
+	if (!conn_is_open(&c->conn))
+		return;
+	if (c->exchange)
+		exchange_client_gone(c->exchange);
+	CHECK(!c->exchange);
+	client_become(c, CLIENT_LINGER); /* out of the idle list */
+	count_bytes(c);
+	counter_add(&c->stats->connections, (uint64_t)-1);
+	if (c->limited)
+		client_limit_leave(w->proxy->shared->limit, c->ip);
+	conn_close(&c->conn, reset);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	w->proxy->n_clients--;
+	if (c->retired)
+		snapshot_unref(&c->retired);
+	c->magic = 0;
+	cache_put(&w->proxy->client_cache, c);
+	worker_connection_closed(w);
+}
+
+/*
+ * Closing while the client still sends would reset the connection and may destroy our answer on its way
+ * (RFC 9112 9.6): first our FIN, then a short while of reading into nothing.
+ */
+static void
+client_linger(struct client *c)
+{
+	client_become(c, CLIENT_LINGER);
+	conn_keep(&c->conn, NULL, 0);
+	conn_shutdown(&c->conn);
+	if (c->conn.eof && !c->conn.out) {
+		client_close(c, false);
+		return;
+	}
+	conn_deadline(&c->conn, LINGER_NS);
+	conn_read_on(&c->conn);
+}
+
+static void
+linger_readable(struct client *c)
+{
+	struct span data;
+	ssize_t n = conn_read(&c->conn, &data);
+
+	if (n == 0 || (n < 0 && n != -EAGAIN))
+		client_close(c, false);
+}
+
+/* True if more may be in the bytes than there was before: a whole line, or too much of one. */
+static bool
+worth_parsing(const struct span *data, size_t kept, const struct http_limits *limits)
+{
+	return kept == 0 || data->n > limits->target_size ||
+	    memchr(data->p + kept, '\n', data->n - kept) != NULL;
+}
+
+static void
+head_incomplete(struct client *c, const struct span *data)
+{
+	if (c->conn.eof) {
+		client_close(c, false);
+		return;
+	}
+	if (conn_keep(&c->conn, data->p, data->n) < 0) {
+		exchange_refuse(c, END_OUT_OF_MEMORY);
+		return;
+	}
+	if (c->state == CLIENT_IDLE &&
+	    c->requests) /* the first head's runs since the connection is there */
+		conn_deadline(&c->conn, timeouts_of(c)->client_header);
+	client_become(c, CLIENT_HEAD);
+}
+
+static void
+head_parse(struct client *c, struct span data, size_t kept)
+{
+	struct worker *w = c->conn.worker;
+	const struct http_limits *limits = &c->listener->snapshot->config->limits.request;
+	struct span rest;
+	ssize_t eaten = 0;
+
+	if (c->state == CLIENT_IDLE)
+		c->head_started = w->now;
+	if (worth_parsing(&data, kept, limits))
+		eaten = h1_parse_request((struct str){ data.p, data.n }, limits, &w->head);
+	if (eaten == 0) {
+		head_incomplete(c, &data);
+		return;
+	}
+	c->requests++;
+	if (eaten < 0) {
+		exchange_refuse(c, (enum termination) - eaten);
+		return;
+	}
+	client_become(c, CLIENT_EXCHANGE);
+	timer_clear(&c->conn.timer);
+	conn_keep(&c->conn, NULL, 0);
+	rest = (struct span){ data.p + eaten, data.n - (size_t)eaten };
+	exchange_start(c, (size_t)eaten, rest);
+}
+
+/* `fed`: called for bytes that were kept while the exchange before ran. */
+static void
+head_readable(struct client *c, bool fed)
+{
+	struct span data;
+	size_t kept = buffer_used(c->conn.in);
+	ssize_t n;
+
+	if (fed) {
+		data = conn_kept(&c->conn);
+		head_parse(c, data, 0);
+		return;
+	}
+	n = conn_read(&c->conn, &data);
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0)
+		client_close(
+		    c, false); /* between requests, or in the middle of a head: no answer is due */
+	else
+		head_parse(c, data, kept);
+}
+
+/* While an exchange no longer reads a body: later requests wait, within reason. */
+static void
+pipelined_readable(struct client *c)
+{
+	struct span data;
+	ssize_t n;
+
+	if (buffer_used(c->conn.in) >= PIPELINED_MAX) {
+		conn_read_off(&c->conn);
+		return;
+	}
+	n = conn_read(&c->conn, &data);
+	if (n == -EAGAIN || n == 0) /* a client that only sends no more still gets its answer */
+		return;
+	if (n < 0 || conn_keep(&c->conn, data.p, data.n) < 0)
+		client_close(c, false);
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = client_of(io->data);
+
+	(void)loop;
+	switch ((enum client_state)c->state) {
+	case CLIENT_IDLE:
+	case CLIENT_HEAD:
+		head_readable(c, revents & EV_CUSTOM);
+		break;
+	case CLIENT_EXCHANGE:
+		if (c->exchange->tunnel || !c->exchange->request_body.done)
+			exchange_client_readable(c->exchange);
+		else
+			pipelined_readable(c);
+		break;
+	case CLIENT_LINGER:
+		linger_readable(c);
+		break;
+	}
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = client_of(io->data);
+
+	(void)loop;
+	(void)revents;
+	if (c->exchange) {
+		exchange_client_writable(c->exchange);
+		return;
+	}
+	if (conn_flush(&c->conn) != -EAGAIN && (c->conn.broken || c->conn.eof))
+		client_close(c, false);
+}
+
+static void
+on_expired(struct timer *t)
+{
+	struct client *c =
+	    client_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
+
+	switch ((enum client_state)c->state) {
+	case CLIENT_HEAD:
+		c->requests++;
+		exchange_refuse(c, END_CLIENT_HEADER_TIMEOUT);
+		break;
+	case CLIENT_EXCHANGE:
+		exchange_client_expired(c->exchange);
+		break;
+	case CLIENT_IDLE:
+	case CLIENT_LINGER:
+		client_close(c, false);
+		break;
+	}
+}
+
+static const struct conn_events client_events = { on_readable, on_writable, on_expired };
+
+static void
+remember_peer(struct client *c, const struct address *peer)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	char text[ADDRESS_TEXT_MAX];
+
+	c->family = (uint8_t)peer->sa.sa_family;
+	memset(c->ip, 0, sizeof(c->ip));
+	if (c->family == AF_INET) {
+		memcpy(c->ip, mapped, sizeof(mapped));
+		memcpy(c->ip + 12, &peer->in.sin_addr, 4);
+	} else if (c->family == AF_INET6) {
+		memcpy(c->ip, &peer->in6.sin6_addr, 16);
+	}
+	c->address_n = (uint8_t)address_format_host(peer, text);
+	CHECK(c->address_n < CLIENT_ADDRESS_MAX);
+	memcpy(c->address, text, c->address_n);
+}
+
+static void
+client_init(struct client *c, struct listener *l, int fd, const struct address *peer)
+{
+	struct worker *w = l->snapshot->worker;
+	struct proxy *proxy = w->proxy;
+
+	*c = (struct client){ .magic = CLIENT_MAGIC, .listener = l, .stats = l->stats };
+	conn_init(&c->conn, w, fd, &client_events);
+	remember_peer(c, peer);
+	c->accepted = c->head_started = w->now;
+	c->next = proxy->clients;
+	c->prev = &proxy->clients;
+	if (c->next)
+		c->next->prev = &c->next;
+	proxy->clients = c;
+	proxy->n_clients++;
+	c->state = CLIENT_LINGER; /* nothing yet */
+	client_become(c, CLIENT_IDLE);
+	counter_add(&c->stats->connections, 1);
+	counter_add(&c->stats->connections_total, 1);
+}
+
+/* limits.connections_per_client; clients of unix sockets have no address to count by. */
+static bool
+client_within(struct client *c, uint32_t limit)
+{
+	uint32_t n;
+
+	if (c->family == AF_UNIX)
+		return true;
+	n = client_limit_enter(c->conn.worker->proxy->shared->limit, c->ip);
+	c->limited = n != UINT32_MAX;
+	return n <= limit;
+}
+
+void
+client_accepted(struct listener *l, int fd, const struct address *peer)
+{
+	struct worker *w = l->snapshot->worker;
+	uint32_t per_client = l->snapshot->config->limits.connections_per_client;
+	struct client *c = cache_get(&w->proxy->client_cache);
+
+	if (!c) {
+		close(fd);
+		worker_connection_closed(w);
+		return;
+	}
+	client_init(c, l, fd, peer);
+	conn_read_on(&c->conn);
+	if (per_client && !client_within(c, per_client)) {
+		exchange_refuse(c, END_CLIENT_LIMIT);
+		return;
+	}
+	conn_deadline(&c->conn, timeouts_of(c)->client_header);
+	head_readable(c, false);
+}
+
+/* What arrived meanwhile is looked at in the next round of events, not deeper in this one. */
+static void
+client_next(struct client *c)
+{
+	if (!c->conn.in && c->conn.eof) {
+		client_close(c, false);
+		return;
+	}
+	conn_read_on(&c->conn);
+	if (!c->conn.in) {
+		client_become(c, CLIENT_IDLE);
+		conn_deadline(&c->conn, timeouts_of(c)->client_idle);
+		return;
+	}
+	client_become(c, CLIENT_HEAD);
+	c->head_started = c->conn.worker->now;
+	conn_deadline(&c->conn, timeouts_of(c)->client_header);
+	ev_feed_event(c->conn.worker->loop, &c->conn.read, EV_CUSTOM);
+}
+
+void
+client_exchange_ended(struct client *c, bool keep_alive, bool linger)
+{
+	c->exchange = NULL;
+	count_bytes(c);
+	if (c->conn.broken)
+		client_close(c, false);
+	else if (keep_alive && !c->conn.worker->draining && !c->retired)
+		client_next(c);
+	else if (linger || c->conn.in || c->conn.out)
+		client_linger(c);
+	else
+		client_close(c, false);
+}
+
+void
+client_retire(struct client *c)
+{
+	if (c->state == CLIENT_IDLE) {
+		client_close(c, false);
+		return;
+	}
+	if (!c->retired)
+		c->retired = snapshot_ref(c->listener->snapshot);
+}

@@ -1,0 +1,65 @@
+/*
+ * client.h - a client's connection: between requests, receiving a head, in an exchange, or ending.
+ *
+ * Reads request heads, one at a time and in order, and starts an exchange for each; while that runs, what
+ * arrives is the exchange's body or waits for its turn.  Between requests it holds no buffer and stands in
+ * the list of idle connections, oldest first, which gives way when there are too many.
+ */
+#ifndef LBD_PROXY_CLIENT_H
+#define LBD_PROXY_CLIENT_H
+
+#include "lbd/proxy/conn.h"
+#include "lbd/proxy/proxy.h"
+
+enum { CLIENT_MAGIC = 0x1bd30ccc, CLIENT_ADDRESS_MAX = 48 };
+
+enum client_state {
+	CLIENT_IDLE, /* waits for the first byte of a request; in the idle list */
+	CLIENT_HEAD, /* part of a head is here */
+	CLIENT_EXCHANGE, /* `exchange` is set */
+	CLIENT_LINGER /* our last word is said; reads on for a moment so that it arrives */
+};
+
+struct client {
+	struct conn conn;
+	uint32_t magic;
+	uint8_t state; /* enum client_state */
+	uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
+	uint8_t address_n;
+	bool limited; /* counted by connections_per_client */
+	char address[CLIENT_ADDRESS_MAX]; /* as text, for logs and X-Forwarded-For */
+	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+	struct listener *listener; /* of the snapshot that the next request will use */
+	struct stats_listener *stats; /* outlives every snapshot */
+	struct snapshot
+	    *retired; /* set: its listener is gone, and this keeps it until the client is */
+	struct exchange *exchange;
+	struct client *next, **prev; /* all of the worker's */
+	struct client *older, *newer; /* idle ones */
+	int64_t accepted, head_started;
+	uint64_t counted_in, counted_out; /* bytes that are in `stats` already */
+	uint32_t requests;
+};
+
+/* worker_hooks.accepted. */
+void client_accepted(struct listener *, int fd, const struct address *peer);
+
+/*
+ * The exchange is over and nothing waits to be sent: the next request, or the end.  `linger`: the client
+ * may still be sending, our answer must survive that.
+ */
+void client_exchange_ended(struct client *, bool keep_alive, bool linger);
+
+/* Ends it now; an exchange that runs is told first.  `reset`: so that nobody takes a cut body for whole. */
+void client_close(struct client *, bool reset);
+
+/* Its listener is gone, or lbd drains: idle ones end, others after their exchange. */
+void client_retire(struct client *);
+
+static inline struct str
+client_address(const struct client *c)
+{
+	return (struct str){ c->address, c->address_n };
+}
+
+#endif

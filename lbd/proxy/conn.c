@@ -1,0 +1,169 @@
+/* conn.c - the system calls of a connection: recv, send, shutdown, close, and no others. */
+#include "lbd/proxy/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/check.h"
+
+void
+conn_init(struct conn *c, struct worker *w, int fd, const struct conn_events *events)
+{
+	*c = (struct conn){ .worker = w };
+	ev_io_init(&c->read, events->readable, fd, EV_READ);
+	ev_io_init(&c->write, events->writable, fd, EV_WRITE);
+	c->read.data = c->write.data = c;
+	timer_init(&c->timer, events->expired);
+}
+
+void
+conn_close(struct conn *c, bool reset)
+{
+	struct worker *w = c->worker;
+	int fd = c->read.fd;
+
+	if (fd < 0)
+		return;
+	ev_io_stop(w->loop, &c->read);
+	ev_io_stop(w->loop, &c->write);
+	timer_remove(&w->wheel, &c->timer);
+	buffer_put(&w->buffers, &c->in);
+	buffer_put(&w->buffers, &c->out);
+	if (reset) {
+		struct linger now = { .l_onoff = 1 };
+
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	}
+	close(fd);
+	ev_io_set(&c->read, -1, EV_READ);
+	ev_io_set(&c->write, -1, EV_WRITE);
+}
+
+struct span
+conn_kept(struct conn *c)
+{
+	struct span data = { c->worker->scratch, buffer_used(c->in) };
+
+	if (data.n)
+		memcpy(data.p, c->in->data + c->in->start, data.n);
+	return data;
+}
+
+ssize_t
+conn_read(struct conn *c, struct span *data)
+{
+	ssize_t n;
+
+	*data = conn_kept(c);
+	CHECK(data->n <= SCRATCH_KEPT);
+	n = recv(c->read.fd, data->p + data->n, SCRATCH_READ, 0);
+	if (n > 0) {
+		data->n += (size_t)n;
+		c->bytes_read += (uint64_t)n;
+		return n;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	c->eof = true;
+	conn_read_off(c);
+	if (n == 0)
+		return 0;
+	c->broken = true;
+	return -errno;
+}
+
+int
+conn_keep(struct conn *c, const char *p, size_t n)
+{
+	struct buffer_pool *pool = &c->worker->buffers;
+
+	if (c->in && (n == 0 || c->in->size < n))
+		buffer_put(pool, &c->in);
+	if (n == 0)
+		return 0;
+	CHECK(n <= SCRATCH_KEPT);
+	if (c->in)
+		c->in->start = c->in->end = 0;
+	return buffer_append(pool, &c->in, p, n);
+}
+
+static int
+conn_break(struct conn *c, int err)
+{
+	c->broken = true;
+	buffer_put(&c->worker->buffers, &c->out);
+	ev_io_stop(c->worker->loop, &c->write);
+	return -err;
+}
+
+/* Bytes that the socket took, 0 if it is full, -1 if it is broken (errno). */
+static ssize_t
+socket_send(struct conn *c, const char *p, size_t n)
+{
+	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL);
+
+	if (sent >= 0) {
+		c->bytes_sent += (uint64_t)sent;
+		return sent;
+	}
+	return errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+int
+conn_send(struct conn *c, const char *p, size_t n)
+{
+	ssize_t sent = 0;
+	int err;
+
+	if (c->broken || c->shut)
+		return -EPIPE;
+	if (n == 0)
+		return 0;
+	if (!c->out) {
+		sent = socket_send(c, p, n);
+		if (sent < 0)
+			return conn_break(c, errno);
+		if ((size_t)sent == n)
+			return 0;
+	}
+	err = buffer_append(&c->worker->buffers, &c->out, p + sent, n - (size_t)sent);
+	if (err)
+		return conn_break(c, -err);
+	ev_io_start(c->worker->loop, &c->write);
+	return 0;
+}
+
+int
+conn_flush(struct conn *c)
+{
+	struct buffer *b = c->out;
+	ssize_t sent;
+
+	if (c->broken)
+		return -EPIPE;
+	if (!b)
+		return 0;
+	sent = socket_send(c, b->data + b->start, b->end - b->start);
+	if (sent < 0)
+		return conn_break(c, errno);
+	b->start += (uint32_t)sent;
+	if (b->start < b->end)
+		return -EAGAIN;
+	buffer_put(&c->worker->buffers, &c->out);
+	ev_io_stop(c->worker->loop, &c->write);
+	if (c->shut)
+		shutdown(c->write.fd, SHUT_WR);
+	return 0;
+}
+
+void
+conn_shutdown(struct conn *c)
+{
+	if (c->shut || !conn_is_open(c))
+		return;
+	c->shut = true;
+	if (!c->out && !c->broken)
+		shutdown(c->write.fd, SHUT_WR);
+}

@@ -1,0 +1,95 @@
+/*
+ * conn.h - one socket on a worker's loop, client's or server's: reading, sending, waiting, closing.
+ *
+ * Reads land in the worker's scratch memory behind whatever was kept from before.  Sends go to the
+ * socket at once; what it does not take waits in `out`, and only then is there a write watcher.  The read
+ * watcher stays armed for the socket's whole life, except while the other side must drain first.  Knows
+ * nothing of HTTP.  Embedded in struct client and struct upstream.
+ */
+#ifndef LBD_PROXY_CONN_H
+#define LBD_PROXY_CONN_H
+
+#include "lbd/worker/worker.h"
+
+struct conn {
+	ev_io read, write;
+	struct timer timer;
+	struct worker *worker;
+	struct buffer *in; /* read, not yet used */
+	struct buffer *out; /* not yet taken by the socket */
+	uint64_t bytes_read, bytes_sent;
+	bool eof; /* the peer sends no more */
+	bool broken; /* a send or read failed: nothing more can be sent */
+	bool shut; /* we send no more */
+};
+
+struct conn_events {
+	void (*readable)(struct ev_loop *, ev_io *, int revents);
+	void (*writable)(struct ev_loop *, ev_io *, int revents);
+	void (*expired)(struct timer *);
+};
+
+/* Takes over fd.  The read watcher is not started. */
+void conn_init(struct conn *, struct worker *, int fd, const struct conn_events *);
+
+/* Closes the socket and returns the buffers.  Closing twice is harmless.  `reset`: with RST. */
+void conn_close(struct conn *, bool reset);
+
+static inline bool
+conn_is_open(const struct conn *c)
+{
+	return c->read.fd >= 0;
+}
+
+struct span {
+	char *p;
+	size_t n;
+};
+
+/*
+ * *data becomes what was kept and what could be read, in scratch memory.
+ * >0: that many new bytes.  0: the peer has finished sending.  -EAGAIN: nothing new.  Else -errno: broken.
+ */
+ssize_t conn_read(struct conn *, struct span *data);
+
+/* What was kept, in scratch memory, without reading.  n is 0 if nothing was. */
+struct span conn_kept(struct conn *);
+
+/*
+ * Keeps the bytes at p (in scratch memory) for the next conn_read; n = 0 forgets what was kept.
+ * At most SCRATCH_KEPT.  0 or -ENOMEM.
+ */
+int conn_keep(struct conn *, const char *p, size_t n);
+
+/*
+ * Sends or queues all of it.  0, or -errno: broken.  When `out` was empty before and the result is an
+ * error, nothing was sent.
+ */
+int conn_send(struct conn *, const char *p, size_t n);
+
+/* Sends what waits.  0 when nothing waits any more, -EAGAIN, or -errno: broken. */
+int conn_flush(struct conn *);
+
+/* We send no more: FIN after what waits. */
+void conn_shutdown(struct conn *);
+
+static inline void
+conn_read_on(struct conn *c)
+{
+	if (!c->eof && conn_is_open(c))
+		ev_io_start(c->worker->loop, &c->read);
+}
+
+static inline void
+conn_read_off(struct conn *c)
+{
+	ev_io_stop(c->worker->loop, &c->read);
+}
+
+static inline void
+conn_deadline(struct conn *c, int64_t timeout_ns)
+{
+	timer_set(&c->worker->wheel, &c->timer, c->worker->now + timeout_ns);
+}
+
+#endif

@@ -1,0 +1,492 @@
+/* exchange.c - the course of an exchange: start, a server, another server, the end. */
+#include "lbd/proxy/exchange.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "lbd/balance/balancer.h"
+
+static const struct str VIA = { "lbpair", 6 };
+
+static void
+request_id_make(struct worker *w, char id[REQUEST_ID_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int half = 0; half < 2; half++) {
+		uint64_t r = worker_random(w);
+
+		for (int i = 0; i < REQUEST_ID_SIZE / 2; i++, r >>= 4)
+			id[half * REQUEST_ID_SIZE / 2 + i] = hex[r & 15];
+	}
+}
+
+static bool
+client_is_trusted(const struct client *c, const struct listener_config *conf)
+{
+	struct address a = { 0 };
+
+	if (conf->forwarded.n_trust == 0 || c->family == AF_UNIX)
+		return false;
+	a.sa.sa_family = c->family;
+	if (c->family == AF_INET)
+		memcpy(&a.in.sin_addr, c->ip + 12, 4);
+	else
+		memcpy(&a.in6.sin6_addr, c->ip, 16);
+	for (uint32_t i = 0; i < conf->forwarded.n_trust; i++)
+		if (network_holds(&conf->forwarded.trust[i], &a))
+			return true;
+	return false;
+}
+
+/* Writes the head for the server.  0 or -ENOMEM. */
+static int
+head_format(struct exchange *x, const struct http_head *head, size_t head_size)
+{
+	struct worker *w = exchange_worker(x);
+	char id[REQUEST_ID_SIZE];
+	struct forward f = {
+		.client = client_address(x->client),
+		.proto = STR("http"),
+		.request_id = { id, sizeof(id) },
+		.via = VIA,
+		.default_host = x->snapshot->config->node,
+		.trusted = client_is_trusted(x->client, x->listener),
+		.x_forwarded = x->listener->forwarded.x_forwarded,
+		.rfc7239 = x->listener->forwarded.rfc7239,
+	};
+	struct writer out;
+
+	/* the authority may appear three times more, and the names and addresses that are added are short */
+	x->request = buffer_get(&w->buffers, head_size + 3 * head->host.n + 1024);
+	if (!x->request)
+		return -ENOMEM;
+	request_id_make(w, id);
+	out = (struct writer){ x->request->data, x->request->data + x->request->size, false };
+	h1_format_request(&out, head, &f, &x->sent);
+	CHECK(!out.overflow);
+	x->request->end = (uint32_t)(out.p - x->request->data);
+	return 0;
+}
+
+static void
+exchange_init(struct exchange *x, struct client *c, const struct http_head *head, size_t head_size)
+{
+	struct snapshot *s = c->listener->snapshot;
+
+	*x = (struct exchange){
+		.magic = EXCHANGE_MAGIC,
+		.client = c,
+		.snapshot = snapshot_ref(s),
+		.pool = &s->pools[c->listener->conf->pool],
+		.listener = c->listener->conf,
+		.method = head->method_id,
+		.minor = (uint8_t)head->minor,
+		.keep_alive = head->keep_alive,
+		.wants_upgrade = head->upgrade_websocket,
+		.te_trailers = head->te_trailers,
+		.expects_continue = head->expect_continue,
+		.replayable = true,
+		.started = c->head_started,
+		.connect_ns = -1,
+		.response_ns = -1,
+		.bytes_in = head_size,
+		.sent_before = c->conn.bytes_sent,
+	};
+	c->exchange = x;
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+
+	CHECK(!x->upstream);
+	buffer_put(&w->buffers, &x->request);
+	buffer_put(&w->buffers, &x->held);
+	snapshot_unref(&x->snapshot);
+	x->client->exchange = NULL;
+	x->magic = 0;
+	cache_put(&w->proxy->exchange_cache, x);
+}
+
+void
+exchange_release_server(struct exchange *x, bool reusable)
+{
+	if (x->holds_active)
+		atomic_fetch_sub_explicit(
+		    &exchange_worker(x)->servers->active[x->slot], 1, memory_order_relaxed);
+	x->holds_active = false;
+	if (x->upstream)
+		upstream_release(&x->upstream, reusable);
+}
+
+/* The last byte for the client is with its socket. */
+static void
+exchange_end(struct exchange *x)
+{
+	struct client *c = x->client;
+	bool keep_alive = x->keep_alive, linger = !x->request_body.done;
+
+	exchange_record(x);
+	exchange_free(x);
+	client_exchange_ended(c, keep_alive, linger);
+}
+
+void
+exchange_complete(struct exchange *x)
+{
+	struct client *c = x->client;
+
+	x->response_done = true;
+	if (!x->request_body.done)
+		x->keep_alive = false;
+	exchange_release_server(x, x->server_keep_alive && x->request_body.done);
+	if (c->conn.broken) {
+		client_close(c, false);
+	} else if (c->conn.out) {
+		if (!x->request_body.done)
+			conn_read_off(&c->conn);
+		conn_deadline(&c->conn, exchange_timeouts(x)->client_idle);
+	} else {
+		exchange_end(x);
+	}
+}
+
+void
+exchange_cut(struct exchange *x, enum termination why)
+{
+	if (x->termination == END_OK)
+		x->termination = why;
+	/* a body that ends with the connection looks complete unless that is reset */
+	client_close(x->client, x->responding && (x->minor == 0 || x->until_close));
+}
+
+void
+exchange_client_gone(struct exchange *x)
+{
+	if (x->termination == END_OK && !(x->tunnel && x->response_done))
+		x->termination = END_CLIENT_CLOSED;
+	exchange_release_server(x, false);
+	exchange_record(x);
+	exchange_free(x);
+}
+
+/* The index of the server for the next try, or -1. */
+static int
+server_choose(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+	struct pool *p = x->pool;
+	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
+	uint64_t hash = 0;
+
+	if (p->version != version) {
+		p->version = version;
+		balancer_update(p->balancer);
+	}
+	if (p->conf->algorithm == BALANCE_IP_HASH || p->conf->algorithm == BALANCE_CONSISTENT_HASH)
+		hash = balance_hash(x->client->ip, sizeof(x->client->ip));
+	return balancer_pick(p->balancer, hash, &x->tried, w->now);
+}
+
+static enum retry_verdict
+retry_verdict(const struct exchange *x, enum try_failure failure)
+{
+	return retry_decide(&(struct retry_case){
+	    .failure = failure,
+	    .idempotent = http_method_idempotent(x->method),
+	    .replayable = x->replayable,
+	    .retries = x->retries,
+	    .conf = &x->pool->conf->retry,
+	});
+}
+
+/* True, and all is counted, if the exchange may be tried again after that. */
+static bool
+retry_take(struct exchange *x, enum try_failure failure)
+{
+	int64_t now = exchange_worker(x)->now;
+
+	switch (retry_verdict(x, failure)) {
+	case RETRY_NO:
+		return false;
+	case RETRY_SAME:
+		x->fresh = true;
+		break;
+	case RETRY_BUDGETED:
+		if (!retry_budget_take(
+			&x->pool->budget, x->pool->conf->retry.budget_percent, now)) {
+			counter_add(&x->pool->stats->retries_denied, 1);
+			return false;
+		}
+		/* fall through */
+	case RETRY_FREE:
+		if (x->tried.n < BALANCE_TRIED_MAX)
+			x->tried.index[x->tried.n++] =
+			    (uint32_t)(x->server - x->pool->conf->servers);
+		break;
+	}
+	x->retries++;
+	counter_add(&x->pool->stats->retries, 1);
+	return true;
+}
+
+static void
+connect_failed(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+
+	if (server_connect_failed(w->servers, x->slot))
+		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
+}
+
+/* What the client is told when that was the last try. */
+static unsigned
+status_after(enum termination why)
+{
+	switch ((int)why) {
+	case END_SERVER_TIMEOUT:
+		return 504;
+	case END_SERVER_RESET:
+	case END_SERVER_BAD_RESPONSE:
+		return 502;
+	default:
+		return 503;
+	}
+}
+
+/* Chosen, connected or connecting.  False: that failed at once. */
+static bool
+try_start(struct exchange *x, int index)
+{
+	struct worker *w = exchange_worker(x);
+
+	x->server = &x->pool->conf->servers[index];
+	x->slot = x->server->slot;
+	x->tried_at = w->now;
+	x->response_ns = x->connect_ns = -1;
+	atomic_fetch_add_explicit(&w->servers->active[x->slot], 1, memory_order_relaxed);
+	x->holds_active = true;
+	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
+	return x->upstream != NULL;
+}
+
+static void
+request_sent(struct exchange *x)
+{
+	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+	request_resume(x);
+}
+
+enum try_result { TRY_GOES_ON, TRY_AGAIN, TRY_ENDED };
+
+static enum try_result
+try_lost(struct exchange *x, enum try_failure failure, enum termination why)
+{
+	if (failure == TRY_CONNECT)
+		connect_failed(x);
+	exchange_release_server(x, false);
+	if (retry_take(x, failure))
+		return TRY_AGAIN;
+	exchange_answer(x, why, status_after(why));
+	return TRY_ENDED;
+}
+
+static enum try_result
+try_once(struct exchange *x)
+{
+	int index = server_choose(x);
+
+	if (index < 0) {
+		exchange_answer(x, END_NO_SERVER, 503);
+		return TRY_ENDED;
+	}
+	if (!try_start(x, index))
+		return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
+	if (x->upstream->state == UPSTREAM_CONNECTING) {
+		if (request_hold(x) < 0) {
+			exchange_answer(x, END_OUT_OF_MEMORY, 503);
+			return TRY_ENDED;
+		}
+		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->connect);
+		return TRY_GOES_ON;
+	}
+	if (!x->upstream->reused)
+		x->connect_ns = 0;
+	if (request_send(x) < 0)
+		return try_lost(
+		    x, x->upstream->reused ? TRY_REUSE_UNSENT : TRY_CONNECT, END_CONNECT_FAILED);
+	request_sent(x);
+	return TRY_GOES_ON;
+}
+
+static void
+exchange_try(struct exchange *x)
+{
+	while (try_once(x) == TRY_AGAIN)
+		;
+}
+
+void
+exchange_try_failed(struct exchange *x, enum try_failure failure, enum termination why)
+{
+	if (try_lost(x, failure, why) == TRY_AGAIN)
+		exchange_try(x);
+}
+
+bool
+exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
+{
+	enum try_failure failure = status == 502 ? TRY_STATUS_502
+	    : status == 503                      ? TRY_STATUS_503
+						 : TRY_STATUS_504;
+
+	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure))
+		return false;
+	exchange_release_server(x, false);
+	exchange_try(x);
+	return true;
+}
+
+void
+exchange_start(struct client *c, size_t head_size, struct span rest)
+{
+	struct worker *w = c->conn.worker;
+	struct exchange *x = cache_get(&w->proxy->exchange_cache);
+	int refused;
+
+	if (!x) {
+		exchange_refuse(c, END_OUT_OF_MEMORY);
+		return;
+	}
+	exchange_init(x, c, &w->head, head_size);
+	if (head_format(x, &w->head, head_size) < 0) {
+		exchange_answer(x, END_OUT_OF_MEMORY, 503);
+		return;
+	}
+	refused = request_start(x, rest);
+	if (refused == -ENOMEM) {
+		exchange_answer(x, END_OUT_OF_MEMORY, 503);
+		return;
+	}
+	if (refused < 0) {
+		exchange_answer(
+		    x, (enum termination) - refused, refusal_status((enum refusal) - refused));
+		return;
+	}
+	retry_budget_request(&x->pool->budget, w->now);
+	exchange_try(x);
+}
+
+void
+exchange_connected(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+	struct upstream *u = x->upstream;
+
+	u->state = UPSTREAM_BUSY;
+	ev_io_stop(w->loop, &u->conn.write);
+	if (request_send(x) < 0) {
+		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_FAILED);
+		return;
+	}
+	x->connect_ns = w->now - x->tried_at;
+	server_connect_worked(w->servers, x->slot);
+	request_sent(x);
+}
+
+void
+exchange_upstream_readable(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->tunnel)
+		tunnel_server_readable(x);
+	else
+		response_readable(x);
+}
+
+void
+exchange_upstream_writable(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->tunnel)
+		tunnel_server_writable(x);
+	else if (conn_flush(&x->upstream->conn) == 0)
+		request_resume(x);
+	/* broken: the read watcher tells what came before it broke */
+}
+
+/* The server's silence counts only while it is the server's turn. */
+static bool
+waits_for_client(const struct exchange *x)
+{
+	bool waits_for_continue =
+	    x->expects_continue && x->interim == 0 && x->request_body.payload == 0;
+
+	return !x->request_body.done && !x->upstream->conn.out && !waits_for_continue;
+}
+
+void
+exchange_upstream_expired(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->tunnel)
+		tunnel_expired(x);
+	else if (x->upstream->state == UPSTREAM_CONNECTING)
+		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_TIMEOUT);
+	else if (waits_for_client(x))
+		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+	else if (x->responding)
+		exchange_cut(x, END_SERVER_TIMEOUT);
+	else
+		exchange_try_failed(x, TRY_TIMEOUT, END_SERVER_TIMEOUT);
+}
+
+void
+exchange_client_readable(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->tunnel)
+		tunnel_client_readable(x);
+	else
+		request_readable(x);
+}
+
+void
+exchange_client_writable(struct exchange *x)
+{
+	struct client *c = x->client;
+	int r;
+
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->tunnel) {
+		tunnel_client_writable(x);
+		return;
+	}
+	r = conn_flush(&c->conn);
+	if (r == -EAGAIN) {
+		conn_deadline(&c->conn, exchange_timeouts(x)->client_idle);
+		return;
+	}
+	if (r < 0) {
+		client_close(c, false);
+		return;
+	}
+	timer_clear(&c->conn.timer);
+	if (x->response_done)
+		exchange_end(x);
+	else
+		response_resume(x);
+}
+
+void
+exchange_client_expired(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->client->conn.out)
+		exchange_cut(x, END_CLIENT_STALLED);
+	else
+		request_expired(x);
+}

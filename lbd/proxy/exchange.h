@@ -1,0 +1,154 @@
+/*
+ * exchange.h - one request and its response: from a client's head to the record in the log.
+ *
+ * It pins the snapshot it started with, chooses a server, sends the request on, streams both bodies with
+ * back-pressure and decides what happens when something breaks: another try, an answer of our own, or a
+ * cut that nobody can take for a complete message.
+ *
+ *   exchange.c  start, choice of a server, retries, the end        request.c   the request's body
+ *   response.c  the response's head and body                       tunnel.c    after 101
+ *   answer.c    answers of lbd's own, the record of how it ended
+ */
+#ifndef LBD_PROXY_EXCHANGE_H
+#define LBD_PROXY_EXCHANGE_H
+
+#include "lbd/http/body.h"
+#include "lbd/http/h1_format.h"
+#include "lbd/proxy/client.h"
+#include "lbd/proxy/retry.h"
+#include "lbd/proxy/upstream.h"
+#include "lbd/worker/termination.h"
+
+enum { EXCHANGE_MAGIC = 0x1bd30ddd, REQUEST_ID_SIZE = 32, INTERIM_MAX = 64 };
+
+struct exchange {
+	uint32_t magic;
+	struct client *client; /* never NULL */
+	struct upstream *upstream; /* NULL: none yet, or no more */
+	struct snapshot *snapshot;
+	struct pool *pool;
+	const struct listener_config *listener;
+	const struct server_config *server; /* the present or last choice; NULL: none */
+
+	/* the request */
+	struct buffer *request; /* its head, as sent on */
+	struct formatted sent; /* slices of `request` */
+	struct buffer
+	    *held; /* body bytes that follow the head: not sent yet, or to be sent again */
+	struct span piece; /* the same, still in scratch memory: during exchange_start alone */
+	struct body request_body;
+	enum http_method method;
+	uint8_t minor;
+	bool keep_alive; /* the client would like to go on */
+	bool wants_upgrade;
+	bool te_trailers;
+	bool expects_continue;
+	bool replayable; /* `request` and `held` are all that was sent */
+	bool fresh; /* no idle connection for the next try: one just failed */
+	bool holds_active; /* counted in servers->active */
+
+	/* the response */
+	struct body response_body;
+	bool responding; /* its head went to the client */
+	bool wrap; /* the server ends by closing, the client gets chunks */
+	bool until_close; /* the client sees the end by our closing */
+	bool server_keep_alive;
+	bool response_done;
+	bool tunnel;
+	uint16_t status; /* what the client got; 0: nothing */
+	uint16_t interim; /* 1xx answers so far */
+	enum termination termination;
+
+	/* tries */
+	struct balance_tried tried;
+	uint16_t retries;
+	uint32_t slot; /* of `server` */
+
+	/* times, ns */
+	int64_t started; /* first byte of the request */
+	int64_t tried_at; /* the present try */
+	int64_t body_since; /* the request's body has been waited for since; for its minimum rate */
+	uint64_t body_base; /* payload bytes that had come by then */
+	int64_t body_last; /* when some of it came last */
+	int64_t connect_ns, response_ns; /* -1: none */
+	uint64_t bytes_in; /* of the client's, head included */
+	uint64_t sent_before; /* bytes its connection had been sent when this exchange started */
+};
+
+/* A request's head is in worker->head; `rest`, in scratch memory, follows it. */
+void exchange_start(struct client *, size_t head_size, struct span rest);
+
+/* No exchange comes of it: a head that is refused, or none in time.  Answers, records and closes. */
+void exchange_refuse(struct client *, enum termination);
+
+/* What happens to the client's connection. */
+void exchange_client_readable(struct exchange *);
+void exchange_client_writable(struct exchange *);
+void exchange_client_expired(struct exchange *);
+void exchange_client_gone(struct exchange *); /* the client is being closed; frees the exchange */
+
+/* What happens to the server's. */
+void exchange_connected(struct exchange *); /* or it failed: the first send tells */
+void exchange_upstream_readable(struct exchange *);
+void exchange_upstream_writable(struct exchange *);
+void exchange_upstream_expired(struct exchange *);
+
+/* --- between the files of the exchange --- */
+
+/* exchange.c: the present try failed before any byte of a response: another try, or an answer. */
+void exchange_try_failed(struct exchange *, enum try_failure, enum termination);
+
+/* exchange.c: this final status came; true if another try was started instead. */
+bool exchange_retry_status(struct exchange *, unsigned status, bool has_retry_after);
+
+/* exchange.c: gives the server up; `reusable` keeps the connection. */
+void exchange_release_server(struct exchange *, bool reusable);
+
+/*
+ * exchange.c: nothing more comes for the client.  What waits for it is sent first; then the exchange is
+ * recorded and freed, and the client goes on or ends.
+ */
+void exchange_complete(struct exchange *);
+
+/* exchange.c: ends at once; the client must see that the message is not complete. */
+void exchange_cut(struct exchange *, enum termination);
+
+/* answer.c: lbd's own response, which ends the exchange. */
+void exchange_answer(struct exchange *, enum termination, unsigned status);
+
+/* answer.c: the access log and the counters. */
+void exchange_record(struct exchange *);
+
+/* request.c */
+int request_start(struct exchange *, struct span rest); /* 0, -enum refusal, or -ENOMEM */
+int request_hold(struct exchange *); /* out of scratch memory; 0 or -ENOMEM */
+int request_send(struct exchange *); /* head and held body; <0: broken and nothing was sent */
+void request_readable(struct exchange *);
+void request_resume(struct exchange *); /* the server may get more */
+void request_expired(struct exchange *); /* the client's timer */
+
+/* response.c */
+void response_readable(struct exchange *);
+void response_resume(struct exchange *); /* the client may get more */
+
+/* tunnel.c */
+void tunnel_start(struct exchange *, struct span rest);
+void tunnel_client_readable(struct exchange *);
+void tunnel_server_readable(struct exchange *);
+void tunnel_client_writable(struct exchange *);
+void tunnel_server_writable(struct exchange *);
+void tunnel_expired(struct exchange *);
+
+static inline struct worker *
+exchange_worker(const struct exchange *x)
+{
+	return x->client->conn.worker;
+}
+
+static inline const struct timeouts_config *
+exchange_timeouts(const struct exchange *x)
+{
+	return &x->snapshot->config->timeouts;
+}
+
+#endif

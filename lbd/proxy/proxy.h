@@ -1,0 +1,63 @@
+/*
+ * proxy.h - what the connections of one worker have in common: lists, idle pools, the recently dead.
+ *
+ * Clients, upstreams and exchanges that end in the middle of a callback are closed at once but freed only
+ * at the end of the turn, so that a caller further up may still look at them.
+ */
+#ifndef LBD_PROXY_PROXY_H
+#define LBD_PROXY_PROXY_H
+
+#include "lbd/worker/worker.h"
+
+struct client;
+struct client_limit;
+struct exchange;
+struct upstream;
+struct upstream_set;
+
+/* Memory of one kind of object; dead ones are used again from the next turn on. */
+struct cache {
+	size_t size;
+	void *free; /* linked through their first word */
+	void *dead;
+	uint32_t n_free;
+};
+
+void *cache_get(struct cache *); /* not cleared; NULL: out of memory */
+void cache_put(struct cache *, void *);
+
+struct proxy {
+	struct worker *worker;
+	struct client *clients; /* all of them */
+	struct client *idle_oldest, *idle_newest;
+	uint32_t n_clients;
+	uint32_t adoption; /* snapshots adopted so far */
+	struct upstream_set **upstreams; /* by slot; made on first use */
+	struct cache client_cache, upstream_cache, exchange_cache;
+	struct proxy_shared *shared;
+};
+
+/* What the proxies of all workers share. */
+struct proxy_shared {
+	struct client_limit *limit;
+	void (*suspect)(
+	    void *, uint32_t slot); /* any thread; tells the health checks: it does not answer */
+	void *suspect_arg;
+};
+
+/* The hooks through which a worker knows this room. */
+extern const struct worker_hooks proxy_hooks;
+
+/* Sets worker->proxy.  0 or -ENOMEM. */
+int proxy_init(struct worker *, struct proxy_shared *);
+
+/* After the thread has ended. */
+void proxy_fini(struct worker *);
+
+/* Own thread: no new connections; idle ones end now, the others with their present exchange. */
+void proxy_drain(struct worker *);
+
+/* Own thread: ends all that is left. */
+void proxy_cut(struct worker *);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * request.c - the request's body on its way to the server.
+ *
+ * Body bytes that came with the head go out in the same send as the head, from scratch memory, if there is
+ * a connection; else they are held.  Later ones are passed on as they come; while the server does not take
+ * them, nothing more is read from the client.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/proxy/exchange.h"
+
+/* A body may be slow, but not this slow: bytes per second once it has been waited for so long. */
+static const int64_t MIN_RATE_AFTER_NS = 5 * NS_PER_S;
+enum { MIN_RATE = 240 };
+
+/* Decodes what came; x->piece is what may go on.  0, -enum refusal, or -ENOMEM. */
+static int
+body_take(struct exchange *x, struct span data)
+{
+	uint64_t limit = x->snapshot->config->limits.body_size;
+	struct body_step step = body_decode(&x->request_body, data.p, data.n);
+
+	x->bytes_in += step.eaten;
+	if (step.refusal)
+		return -(int)step.refusal;
+	if (limit && x->request_body.payload > limit)
+		return -REFUSE_BODY_SIZE;
+	if (conn_keep(&x->client->conn, data.p + step.eaten, data.n - step.eaten) < 0)
+		return -ENOMEM;
+	x->piece = (struct span){ data.p, step.out };
+	return 0;
+}
+
+int
+request_start(struct exchange *x, struct span rest)
+{
+	const struct http_head *head = &exchange_worker(x)->head;
+	uint64_t limit = x->snapshot->config->limits.body_size;
+
+	body_init(&x->request_body, head->framing, head->length, BODY_AS_IS, true);
+	if (limit && head->framing == FRAMING_LENGTH && head->length > limit)
+		return -REFUSE_BODY_SIZE;
+	if (x->request_body.done)
+		return conn_keep(&x->client->conn, rest.p, rest.n);
+	return body_take(x, rest);
+}
+
+int
+request_hold(struct exchange *x)
+{
+	int err = 0;
+
+	if (x->piece.n)
+		err = buffer_append(&exchange_worker(x)->buffers, &x->held, x->piece.p, x->piece.n);
+	x->piece = (struct span){ NULL, 0 };
+	return err;
+}
+
+/* Worth keeping for another try?  Only what is complete and may be repeated. */
+static bool
+worth_holding(const struct exchange *x)
+{
+	const struct retry_config *r = &x->pool->conf->retry;
+
+	return x->request_body.done && (http_method_idempotent(x->method) || r->non_idempotent);
+}
+
+/* Head and piece in one send: the head is put right in front of the piece. */
+static int
+send_with_piece(struct exchange *x, struct conn *to)
+{
+	struct buffer *head = x->request;
+	char *start = x->piece.p - head->end;
+	int err;
+
+	if (start < exchange_worker(x)->scratch - SCRATCH_BEFORE) {
+		err = conn_send(to, head->data, head->end);
+		if (!err)
+			conn_send(to, x->piece.p, x->piece.n); /* an error shows when we read */
+	} else {
+		memcpy(start, head->data, head->end);
+		err = conn_send(to, start, head->end + x->piece.n);
+	}
+	if (err)
+		return err;
+	if (!worth_holding(x) || request_hold(x) < 0)
+		x->replayable = false;
+	x->piece = (struct span){ NULL, 0 };
+	return 0;
+}
+
+int
+request_send(struct exchange *x)
+{
+	struct conn *to = &x->upstream->conn;
+	int err;
+
+	if (x->piece.n)
+		return send_with_piece(x, to);
+	err = conn_send(to, x->request->data, x->request->end);
+	if (!err && x->held)
+		conn_send(to, x->held->data, x->held->end);
+	return err;
+}
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A client that waits for 100 (Continue) is not slow. */
+static bool
+client_may_wait(const struct exchange *x)
+{
+	return x->expects_continue && x->interim == 0 && x->request_body.payload == 0;
+}
+
+void
+request_resume(struct exchange *x)
+{
+	struct conn *c = &x->client->conn;
+
+	if (x->request_body.done || x->upstream->conn.out || x->upstream->conn.broken)
+		return;
+	conn_read_on(c);
+	if (client_may_wait(x))
+		return;
+	x->body_since = x->body_last = c->worker->now;
+	x->body_base = x->request_body.payload;
+	conn_deadline(c, smaller(exchange_timeouts(x)->client_body, MIN_RATE_AFTER_NS));
+}
+
+static void
+request_broken(struct exchange *x, int err)
+{
+	enum termination why = err == -ENOMEM ? END_OUT_OF_MEMORY : (enum termination) - err;
+	unsigned status = err == -ENOMEM ? 503 : refusal_status((enum refusal)why);
+
+	if (x->responding)
+		exchange_cut(x, why);
+	else
+		exchange_answer(x, why, status);
+}
+
+static void
+request_forward(struct exchange *x)
+{
+	struct conn *c = &x->client->conn, *to = &x->upstream->conn;
+	struct span piece = x->piece;
+
+	x->piece = (struct span){ NULL, 0 };
+	x->body_last = c->worker->now;
+	if (x->request_body.done)
+		timer_clear(&c->timer);
+	if (piece.n == 0)
+		return;
+	x->replayable = false;
+	conn_deadline(to, exchange_timeouts(x)->response);
+	if (conn_send(to, piece.p, piece.n) == 0 && !to->out)
+		return;
+	conn_read_off(
+	    c); /* the server must drain first; or it broke, and reading from it tells how */
+	timer_clear(&c->timer);
+}
+
+void
+request_readable(struct exchange *x)
+{
+	struct conn *c = &x->client->conn;
+	struct span data;
+	ssize_t n;
+	int err;
+
+	if (!x->upstream || x->upstream->state == UPSTREAM_CONNECTING || x->upstream->conn.out) {
+		conn_read_off(c);
+		return;
+	}
+	n = conn_read(c, &data);
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		client_close(x->client, false); /* the body is not complete and never will be */
+		return;
+	}
+	err = body_take(x, data);
+	if (err)
+		request_broken(x, err);
+	else
+		request_forward(x);
+}
+
+/* Waited for long enough to judge, and slower than MIN_RATE since? */
+static bool
+body_too_slow(const struct exchange *x, int64_t now)
+{
+	int64_t waited = now - x->body_since;
+	uint64_t came = x->request_body.payload - x->body_base;
+
+	return waited >= MIN_RATE_AFTER_NS &&
+	    came < (uint64_t)(waited / NS_PER_MS) * MIN_RATE / 1000;
+}
+
+void
+request_expired(struct exchange *x)
+{
+	struct conn *c = &x->client->conn;
+	int64_t idle = c->worker->now - x->body_last;
+	int64_t limit = exchange_timeouts(x)->client_body;
+
+	if (x->request_body.done)
+		return;
+	if (idle < limit && !body_too_slow(x, c->worker->now))
+		conn_deadline(c, smaller(limit - idle, NS_PER_S));
+	else if (x->responding)
+		exchange_cut(x, END_CLIENT_BODY_TIMEOUT);
+	else
+		exchange_answer(x, END_CLIENT_BODY_TIMEOUT, 408);
+}

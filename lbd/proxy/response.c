@@ -1,0 +1,275 @@
+/*
+ * response.c - the server's response on its way to the client.
+ *
+ * The head is written anew and put right in front of the body bytes that came with it, so that both leave
+ * in one send.  While the client does not take bytes, nothing more is read from the server.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/proxy/exchange.h"
+
+static const struct http_limits response_limits = {
+	.head_size = 64 * 1024,
+	.fields = HTTP_FIELDS_MAX,
+};
+
+/* What the client cannot take now must wait; what it will never take ends the exchange. */
+static void
+response_sent(struct exchange *x, int err)
+{
+	struct conn *to = &x->client->conn;
+
+	if (err) {
+		client_close(x->client, false);
+		return;
+	}
+	if (x->response_body.done) {
+		exchange_complete(x);
+		return;
+	}
+	if (!to->out)
+		return;
+	conn_read_off(&x->upstream->conn);
+	timer_clear(&x->upstream->conn.timer);
+	conn_deadline(to, exchange_timeouts(x)->client_idle);
+}
+
+void
+response_resume(struct exchange *x)
+{
+	conn_read_on(&x->upstream->conn);
+	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+}
+
+/* Decodes body bytes; *data becomes what the client gets of them.  False: the body is broken. */
+static bool
+body_take(struct exchange *x, struct span *data)
+{
+	struct conn *from = &x->upstream->conn;
+	struct body_step step = body_decode(&x->response_body, data->p, data->n);
+	size_t rest = data->n - step.eaten;
+
+	if (step.refusal)
+		return false;
+	if (x->response_body.done) {
+		if (rest)
+			x->server_keep_alive = false; /* bytes that answer nothing */
+		rest = 0;
+	}
+	if (conn_keep(from, data->p + step.eaten, rest) < 0)
+		return false;
+	data->n = step.out;
+	if (x->wrap && data->n)
+		data->p = chunk_wrap(data->p, data->n, &data->n);
+	return true;
+}
+
+static void
+response_body(struct exchange *x, struct span data)
+{
+	if (!body_take(x, &data))
+		exchange_cut(x, END_SERVER_BAD_RESPONSE);
+	else
+		response_sent(x, conn_send(&x->client->conn, data.p, data.n));
+}
+
+/* "timeout=N" of a server's Keep-Alive: let go a second before it does. */
+static void
+learn_keep_alive(struct upstream *u, const struct http_head *head)
+{
+	const struct http_field *f = head_field(head, FIELD_KEEP_ALIVE);
+	const struct str prefix = STR("timeout=");
+	int64_t seconds = 0;
+	const char *p;
+
+	if (!f)
+		return;
+	p = memmem(f->value.p, f->value.n, prefix.p, prefix.n);
+	if (!p)
+		return;
+	for (p += prefix.n; p < f->value.p + f->value.n && *p >= '0' && *p <= '9'; p++)
+		if (seconds < 86400)
+			seconds = seconds * 10 + (*p - '0');
+	if (seconds > 0)
+		u->idle_limit = seconds > 1 ? (seconds - 1) * NS_PER_S : NS_PER_S / 2;
+}
+
+/* How the body reaches the client. */
+static struct reply
+reply_to(struct exchange *x, const struct http_head *head)
+{
+	enum body_output output = BODY_AS_IS;
+	enum http_framing framing = head->framing;
+
+	if (x->minor == 0 && framing == FRAMING_CHUNKED) {
+		output = BODY_PAYLOAD;
+		framing = FRAMING_CLOSE;
+	} else if (x->minor > 0 && framing == FRAMING_CLOSE) {
+		x->wrap = true;
+		framing = FRAMING_CHUNKED;
+	}
+	body_init(&x->response_body, head->framing, head->length, output, x->te_trailers);
+	x->until_close = framing == FRAMING_CLOSE;
+	if (x->until_close || !x->request_body.done || x->client->conn.worker->draining ||
+	    x->client->retired)
+		x->keep_alive = false;
+	return (struct reply){
+		.client_minor = x->minor,
+		.keep_alive = x->keep_alive,
+		.framing = framing,
+	};
+}
+
+static void
+note_response(struct exchange *x, const struct http_head *head)
+{
+	struct worker *w = exchange_worker(x);
+
+	x->response_ns = w->now - x->tried_at;
+	x->status = (uint16_t)head->status;
+	x->server_keep_alive = head->keep_alive;
+	server_response_time(w->servers, x->slot, (uint32_t)(x->response_ns / NS_PER_US), w->now);
+	learn_keep_alive(x->upstream, head);
+}
+
+/* The head goes in front of what stands at data->p, if there is room; else it is sent by itself. */
+static int
+send_head_and(struct exchange *x, const struct writer *out, struct span data)
+{
+	struct worker *w = exchange_worker(x);
+	struct conn *to = &x->client->conn;
+	size_t n = (size_t)(out->p - w->format);
+	char *start = data.p - n;
+	int err;
+
+	if (start < w->scratch - SCRATCH_BEFORE) {
+		err = conn_send(to, w->format, n);
+		return err ? err : conn_send(to, data.p, data.n);
+	}
+	memcpy(start, w->format, n);
+	return conn_send(to, start, n + data.n);
+}
+
+static void
+response_begin(struct exchange *x, struct span data)
+{
+	struct worker *w = exchange_worker(x);
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
+	struct reply reply;
+
+	if (exchange_retry_status(
+		x, w->head.status, head_field(&w->head, FIELD_RETRY_AFTER) != NULL))
+		return;
+	note_response(x, &w->head);
+	reply = reply_to(x, &w->head);
+	h1_format_response(&out, &w->head, &reply);
+	if (out.overflow || !body_take(x, &data)) {
+		exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+		return;
+	}
+	x->responding = true;
+	response_sent(x, send_head_and(x, &out, data));
+}
+
+/* 100, 103 and the like; none for HTTP/1.0 clients.  False: the exchange is over. */
+static bool
+interim_forward(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
+	struct reply reply = { .client_minor = 1, .keep_alive = true };
+
+	if (++x->interim > INTERIM_MAX) {
+		exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+		return false;
+	}
+	if (x->minor > 0) {
+		h1_format_response(&out, &w->head, &reply);
+		if (conn_send(&x->client->conn, w->format, (size_t)(out.p - w->format)) < 0) {
+			client_close(x->client, false);
+			return false;
+		}
+	}
+	if (x->interim == 1)
+		request_resume(x); /* a client that waited for this has its turn now */
+	return true;
+}
+
+static void
+response_heads(struct exchange *x, struct span data)
+{
+	struct worker *w = exchange_worker(x);
+	struct h1_expected expected = { x->method, x->wants_upgrade };
+	ssize_t eaten;
+
+	while (data.n > 0) {
+		eaten = h1_parse_response(
+		    (struct str){ data.p, data.n }, &response_limits, expected, &w->head);
+		if (eaten < 0) {
+			exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+			return;
+		}
+		if (eaten == 0)
+			break;
+		data = (struct span){ data.p + eaten, data.n - (size_t)eaten };
+		if (w->head.status == 101) {
+			tunnel_start(x, data);
+			return;
+		}
+		if (w->head.status >= 200) {
+			response_begin(x, data);
+			return;
+		}
+		if (!interim_forward(x))
+			return;
+	}
+	if (conn_keep(&x->upstream->conn, data.p, data.n) < 0)
+		exchange_answer(x, END_OUT_OF_MEMORY, 503);
+}
+
+/* The server closed, or its connection broke (n < 0). */
+static void
+server_closed(struct exchange *x, ssize_t n)
+{
+	static const char last_chunk[] = "0\r\n\r\n";
+	struct upstream *u = x->upstream;
+
+	if (!x->responding) {
+		exchange_try_failed(
+		    x, u->reused && !u->conn.in ? TRY_REUSE_DIED : TRY_RESET, END_SERVER_RESET);
+		return;
+	}
+	if (n < 0 || x->response_body.framing != FRAMING_CLOSE) {
+		exchange_cut(x, END_SERVER_RESET);
+		return;
+	}
+	x->response_body.done = true;
+	x->server_keep_alive = false;
+	if (x->wrap)
+		response_sent(x, conn_send(&x->client->conn, last_chunk, sizeof(last_chunk) - 1));
+	else
+		exchange_complete(x);
+}
+
+void
+response_readable(struct exchange *x)
+{
+	struct conn *from = &x->upstream->conn;
+	struct span data;
+	ssize_t n = conn_read(from, &data);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		server_closed(x, n);
+		return;
+	}
+	conn_deadline(from, exchange_timeouts(x)->response);
+	if (x->responding)
+		response_body(x, data);
+	else
+		response_heads(x, data);
+}

@@ -1,0 +1,275 @@
+/* upstream.c - opening, reusing and keeping connections to servers. */
+#include "lbd/proxy/upstream.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/proxy/exchange.h"
+
+static struct upstream *
+upstream_of(struct conn *c)
+{
+	struct upstream *u = (struct upstream *)c;
+
+	_Static_assert(offsetof(struct upstream, conn) == 0, "cast from conn");
+	CHECK(u->magic == UPSTREAM_MAGIC);
+	return u;
+}
+
+static struct server_load *
+load_of(const struct upstream *u)
+{
+	return &u->conn.worker->servers->load[u->slot];
+}
+
+static struct upstream_set *
+set_of(const struct upstream *u)
+{
+	return u->conn.worker->proxy->upstreams[u->slot];
+}
+
+static void
+idle_unlink(struct upstream *u)
+{
+	*u->prev = u->next;
+	if (u->next)
+		u->next->prev = u->prev;
+	set_of(u)->n_idle--;
+	atomic_fetch_sub_explicit(&load_of(u)->idle_connections, 1, memory_order_relaxed);
+}
+
+static void
+upstream_close(struct upstream *u)
+{
+	if (u->state == UPSTREAM_IDLE)
+		idle_unlink(u);
+	atomic_fetch_sub_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
+	conn_close(&u->conn, false);
+	u->magic = 0;
+	cache_put(&u->conn.worker->proxy->upstream_cache, u);
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct upstream *u = upstream_of(io->data);
+
+	(void)loop;
+	(void)revents;
+	if (u->state == UPSTREAM_IDLE)
+		upstream_close(u); /* FIN, an error, or bytes that answer nothing */
+	else if (u->state == UPSTREAM_CONNECTING)
+		exchange_connected(u->exchange); /* an error shows in the first send */
+	else
+		exchange_upstream_readable(u->exchange);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct upstream *u = upstream_of(io->data);
+
+	(void)loop;
+	(void)revents;
+	if (u->state == UPSTREAM_CONNECTING)
+		exchange_connected(u->exchange);
+	else
+		exchange_upstream_writable(u->exchange);
+}
+
+static void
+on_expired(struct timer *t)
+{
+	struct upstream *u =
+	    upstream_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
+
+	if (u->state == UPSTREAM_IDLE)
+		upstream_close(u);
+	else
+		exchange_upstream_expired(u->exchange);
+}
+
+static const struct conn_events upstream_events = { on_readable, on_writable, on_expired };
+
+/* -1 with errno. */
+static int
+socket_open(const struct address *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd >= 0 && a->sa.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static struct upstream *
+upstream_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set)
+{
+	struct upstream *u = cache_get(&proxy->upstream_cache);
+	int fd = u ? socket_open(&set->address) : -1;
+
+	if (fd < 0) {
+		if (u)
+			cache_put(&proxy->upstream_cache, u);
+		return NULL;
+	}
+	conn_init(&u->conn, proxy->worker, fd, &upstream_events);
+	u->magic = UPSTREAM_MAGIC;
+	u->slot = server->slot;
+	u->generation = set->generation;
+	u->reused = false;
+	u->state = UPSTREAM_BUSY;
+	u->idle_limit = TIMER_NEVER;
+	atomic_fetch_add_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
+	if (connect(fd, &set->address.sa, set->address.len) < 0) {
+		int err = errno;
+
+		if (err != EINPROGRESS) { /* EAGAIN: a unix socket's queue is full */
+			upstream_close(u);
+			errno = err;
+			return NULL;
+		}
+		u->state = UPSTREAM_CONNECTING;
+		ev_io_start(proxy->worker->loop, &u->conn.write);
+	}
+	conn_read_on(&u->conn);
+	return u;
+}
+
+/* Made on first use; NULL: out of memory. */
+static struct upstream_set *
+set_get(struct proxy *proxy, const struct server_config *server)
+{
+	struct upstream_set **sp = &proxy->upstreams[server->slot];
+
+	if (!*sp) {
+		*sp = calloc(1, sizeof(**sp));
+		if (*sp)
+			(*sp)->address = server->address;
+	}
+	return *sp;
+}
+
+struct upstream *
+upstream_get(
+    struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
+{
+	struct upstream_set *set = set_get(proxy, server);
+	struct upstream *u;
+
+	if (!set)
+		return NULL;
+	u = fresh ? NULL : set->idle;
+	if (u) {
+		idle_unlink(u);
+		u->state = UPSTREAM_BUSY;
+		u->reused = true;
+	} else {
+		u = upstream_open(proxy, server, set);
+		if (!u)
+			return NULL;
+	}
+	u->exchange = x;
+	return u;
+}
+
+static bool
+may_idle(const struct upstream *u)
+{
+	const struct snapshot *s = u->conn.worker->snapshot;
+
+	return u->generation == set_of(u)->generation && !u->conn.broken && !u->conn.eof &&
+	    !u->conn.out && !u->conn.in && !u->conn.worker->draining &&
+	    set_of(u)->n_idle < s->config->limits.server_idle;
+}
+
+void
+upstream_release(struct upstream **up, bool reusable)
+{
+	struct upstream *u = *up;
+	struct upstream_set *set = set_of(u);
+	int64_t limit = u->conn.worker->snapshot->config->timeouts.server_idle;
+
+	*up = NULL;
+	u->exchange = NULL;
+	if (!reusable || !may_idle(u)) {
+		upstream_close(u);
+		return;
+	}
+	u->state = UPSTREAM_IDLE;
+	u->next = set->idle;
+	u->prev = &set->idle;
+	if (u->next)
+		u->next->prev = &u->next;
+	set->idle = u;
+	set->n_idle++;
+	atomic_fetch_add_explicit(&load_of(u)->idle_connections, 1, memory_order_relaxed);
+	conn_read_on(&u->conn);
+	conn_deadline(&u->conn, u->idle_limit < limit ? u->idle_limit : limit);
+}
+
+static void
+set_close_idle(struct upstream_set *set)
+{
+	struct upstream *u, *next;
+
+	for (u = set->idle; u; u = next) {
+		next = u->next;
+		upstream_close(u);
+	}
+}
+
+static void
+set_renew(struct upstream_set *set)
+{
+	set->generation++;
+	set_close_idle(set);
+}
+
+void
+upstream_sets_renew(struct proxy *proxy, const struct pool_config *pool)
+{
+	for (uint32_t i = 0; i < pool->n_servers; i++) {
+		struct upstream_set *set = proxy->upstreams[pool->servers[i].slot];
+
+		if (!set)
+			continue;
+		set->adoption = proxy->adoption;
+		if (address_equal(&pool->servers[i].address, &set->address))
+			continue;
+		set->address = pool->servers[i].address;
+		set_renew(set);
+	}
+}
+
+void
+upstream_sets_forget(struct proxy *proxy, const struct pool_config *pool)
+{
+	for (uint32_t i = 0; i < pool->n_servers; i++) {
+		struct upstream_set *set = proxy->upstreams[pool->servers[i].slot];
+
+		if (set && set->adoption != proxy->adoption)
+			set_renew(set);
+	}
+}
+
+void
+upstream_close_idle(struct proxy *proxy)
+{
+	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++)
+		if (proxy->upstreams[i])
+			set_close_idle(proxy->upstreams[i]);
+}
+
+void
+upstreams_fini(struct proxy *proxy)
+{
+	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++)
+		free(proxy->upstreams[i]);
+	free(proxy->upstreams);
+}

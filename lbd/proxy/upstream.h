@@ -1,0 +1,62 @@
+/*
+ * upstream.h - a connection to a server, and the idle ones that a worker keeps.
+ *
+ * Connecting, in use by one exchange, or idle.  An idle one keeps its read watcher: the server's FIN is
+ * seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is taken
+ * first.  Knows sockets and servers; what the bytes mean is the exchange's affair.
+ */
+#ifndef LBD_PROXY_UPSTREAM_H
+#define LBD_PROXY_UPSTREAM_H
+
+#include "lbd/proxy/conn.h"
+#include "lbd/proxy/proxy.h"
+
+enum { UPSTREAM_MAGIC = 0x1bd30bbb };
+
+enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE };
+
+struct upstream {
+	struct conn conn;
+	uint32_t magic;
+	enum upstream_state state;
+	uint32_t slot;
+	uint32_t generation; /* of its set when it was opened */
+	bool reused; /* has served an exchange before the present one */
+	struct exchange *exchange; /* NULL when idle */
+	struct upstream *next, **prev; /* idle ones of its set */
+	int64_t idle_limit; /* ns; from the server's Keep-Alive: timeout, else the configured one */
+};
+
+/* All that a worker has to one server. */
+struct upstream_set {
+	struct upstream *idle; /* newest first */
+	uint32_t n_idle;
+	uint32_t
+	    generation; /* grows when the server's address changes: older ones are not used again */
+	uint32_t adoption; /* proxy->adoption when a configuration last named it */
+	struct address address;
+};
+
+/*
+ * An idle connection to that server (unless `fresh`), or a new one that may still be connecting.  It is
+ * the exchange's now.  NULL when the connection failed at once (errno says why).
+ */
+struct upstream *
+upstream_get(struct proxy *, const struct server_config *, struct exchange *, bool fresh);
+
+/* The exchange is done with it: `reusable` puts it with the idle ones, else it is closed.  Clears *up. */
+void upstream_release(struct upstream **up, bool reusable);
+
+/*
+ * A new configuration has these servers: where an address changed, idle connections end and busy ones
+ * are not used again.
+ */
+void upstream_sets_renew(struct proxy *, const struct pool_config *);
+
+/* An old one had these: the same for those that the new one does not name. */
+void upstream_sets_forget(struct proxy *, const struct pool_config *);
+
+void upstream_close_idle(struct proxy *);
+void upstreams_fini(struct proxy *);
+
+#endif

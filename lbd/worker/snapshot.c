@@ -1,0 +1,102 @@
+/* snapshot.c - builds and frees what one worker needs of a configuration. */
+#include "lbd/worker/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lbd/balance/balancer.h"
+#include "lbd/worker/acceptor.h"
+#include "lbd/worker/worker.h"
+
+static int
+listener_init(struct snapshot *s, uint32_t i, const int *fds)
+{
+	struct listener *l = &s->listeners[i];
+
+	l->snapshot = s;
+	l->conf = &s->config->listeners[i];
+	l->stats = stats_listener(s->worker->stats, l->conf->id);
+	l->acceptors = calloc(l->conf->n_bind, sizeof(*l->acceptors));
+	if (!l->stats || !l->acceptors)
+		return -ENOMEM;
+	for (uint32_t b = 0; b < l->conf->n_bind; b++) {
+		struct acceptor *a = &l->acceptors[b];
+
+		acceptor_init(a, l, fds[b]);
+	}
+	return 0;
+}
+
+static int
+pool_init(struct snapshot *s, uint32_t i, uint64_t seed)
+{
+	struct pool *p = &s->pools[i];
+
+	p->conf = &s->config->pools[i];
+	p->stats = stats_pool(s->worker->stats, p->conf->id);
+	p->servers = calloc(p->conf->n_servers, sizeof(*p->servers));
+	if (!p->stats || !p->servers)
+		return -ENOMEM;
+	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
+		const struct server_config *c = &p->conf->servers[j];
+
+		p->servers[j] = (struct balance_server){ c->name, c->slot, c->weight };
+	}
+	p->version = atomic_load(&s->worker->servers->version);
+	p->balancer = balancer_new(
+	    p->conf->algorithm, p->servers, p->conf->n_servers, s->worker->servers, seed + i);
+	return p->balancer ? 0 : -ENOMEM;
+}
+
+static int
+snapshot_fill(struct snapshot *s, int *const *fds, uint64_t seed)
+{
+	int err = 0;
+
+	s->listeners = calloc(s->config->n_listeners, sizeof(*s->listeners));
+	s->pools = calloc(s->config->n_pools, sizeof(*s->pools));
+	if (!s->listeners || !s->pools)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->config->n_listeners && !err; i++)
+		err = listener_init(s, i, fds[i]);
+	for (uint32_t i = 0; i < s->config->n_pools && !err; i++)
+		err = pool_init(s, i, seed);
+	return err;
+}
+
+struct snapshot *
+snapshot_new(
+    struct worker *w, struct lbd_config *config, int *const *fds, uint64_t seed, struct err *err)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (s) {
+		s->worker = w;
+		s->config = config_ref(config);
+		if (snapshot_fill(s, fds, seed) == 0)
+			return s;
+		snapshot_free(&s);
+	}
+	err_set(err, -ENOMEM, "out of memory for the configuration of worker %u", w->id);
+	return NULL;
+}
+
+void
+snapshot_free(struct snapshot **sp)
+{
+	struct snapshot *s = *sp;
+
+	*sp = NULL;
+	if (!s)
+		return;
+	for (uint32_t i = 0; s->listeners && i < s->config->n_listeners; i++)
+		free(s->listeners[i].acceptors);
+	for (uint32_t i = 0; s->pools && i < s->config->n_pools; i++) {
+		balancer_free(&s->pools[i].balancer);
+		free(s->pools[i].servers);
+	}
+	free(s->listeners);
+	free(s->pools);
+	config_unref(&s->config);
+	free(s);
+}

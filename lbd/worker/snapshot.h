@@ -1,0 +1,85 @@
+/*
+ * snapshot.h - one configuration as one worker uses it: balancers, listeners and their sockets.
+ *
+ * The main thread builds it, so that a lack of memory fails the reload and not a worker; then it
+ * belongs to its worker, which counts references without atomics: one for being current, one for each
+ * exchange that started under it.  With the last one it goes back to the main thread, which frees it.
+ */
+#ifndef LBD_WORKER_SNAPSHOT_H
+#define LBD_WORKER_SNAPSHOT_H
+
+#include <ev.h>
+
+#include "common/address.h"
+#include "common/err.h"
+#include "lbd/balance/retry_budget.h"
+#include "lbd/config/config.h"
+#include "lbd/worker/mailbox.h"
+#include "lbd/worker/stats.h"
+
+struct worker;
+struct listener;
+
+/* One listening socket of this worker. */
+struct acceptor {
+	ev_io io;
+	struct listener *listener;
+	uint32_t batch; /* how many to take at once: what the last turn found */
+};
+
+struct listener {
+	struct snapshot *snapshot;
+	const struct listener_config *conf;
+	struct stats_listener *stats;
+	struct acceptor *acceptors; /* one per address in conf->bind */
+};
+
+struct pool {
+	const struct pool_config *conf;
+	struct balance_server *servers;
+	struct balancer *balancer;
+	struct stats_pool *stats;
+	struct retry_budget budget;
+	uint64_t version; /* of the server table when the balancer was updated */
+};
+
+struct snapshot {
+	struct letter letter; /* on its way to the worker, or back */
+	struct worker *worker;
+	struct lbd_config *config;
+	uint32_t references; /* worker's thread */
+	struct listener *listeners;
+	struct pool *pools;
+	void (*adopted)(struct snapshot *); /* both run in the worker's thread */
+	void (*retired)(struct snapshot *);
+	void *owner;
+};
+
+/*
+ * Takes a reference to the configuration, whose slots and ids must be set.  fds[i][b] is this worker's
+ * socket for listeners[i].bind[b]; they stay the caller's.  `seed`: see balancer_new.  NULL with a reason.
+ */
+struct snapshot *
+snapshot_new(struct worker *, struct lbd_config *, int *const *fds, uint64_t seed, struct err *);
+
+/* Main thread, after `retired`, or before it was given to the worker. */
+void snapshot_free(struct snapshot **);
+
+static inline struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	s->references++;
+	return s;
+}
+
+static inline void
+snapshot_unref(struct snapshot **sp)
+{
+	struct snapshot *s = *sp;
+
+	*sp = NULL;
+	if (--s->references == 0)
+		s->retired(s);
+}
+
+#endif
