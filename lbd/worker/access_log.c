@@ -188,6 +188,10 @@ log_thread(void *arg)
 		stopping = atomic_load(&log->stopping);
 		posted = atomic_load(&log->posted);
 		any = false;
+		if (posted && log->format == ACCESS_LOG_OFF) {
+			adopt_target(log); /* what is in the rings is for this one */
+			continue;
+		}
 		if (!drain(log, &any)) {
 			wait_for_sink(log, stopping || posted);
 			continue;
