@@ -60,7 +60,8 @@ worker_connection_closed(struct worker *w)
 {
 	struct worker_shared *shared = w->shared;
 
-	atomic_fetch_sub(&shared->connections, 1);
+	if (atomic_fetch_sub(&shared->connections, 1) == 1 && w->draining)
+		shared->emptied(shared->emptied_arg);
 	if (atomic_load(&shared->waiting) == 0)
 		return;
 	for (uint32_t i = 0; i < shared->n_workers; i++)

@@ -44,7 +44,8 @@ struct pool {
 };
 
 struct snapshot {
-	struct letter letter; /* on its way to the worker, or back */
+	struct letter letter; /* on its way to the worker, and at the end back */
+	struct letter adoption; /* for `adopted` to send */
 	struct worker *worker;
 	struct lbd_config *config;
 	uint32_t references; /* worker's thread */

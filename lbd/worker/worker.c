@@ -142,6 +142,8 @@ worker_free(struct worker **wp)
 	*wp = NULL;
 	if (!w)
 		return;
+	if (w->inbox.loop)
+		mailbox_fini(&w->inbox);
 	if (w->loop)
 		ev_loop_destroy(w->loop);
 	buffer_pool_fini(&w->buffers);

@@ -36,6 +36,8 @@ struct worker_shared {
 	_Atomic uint32_t waiting; /* workers whose acceptors wait for a connection to end */
 	struct worker *const *workers;
 	uint32_t n_workers;
+	void (*emptied)(void *); /* any thread: the last connection of the process ended */
+	void *emptied_arg;
 };
 
 struct worker_hooks {

@@ -1,0 +1,542 @@
+/*
+ * proxy_process.c - the main thread of the proxy process: starts the workers and does what the supervisor says.
+ *
+ * It serves no client.  It checks servers, answers the control socket and /metrics, gives new
+ * configurations to the workers, tells the supervisor every half second that all of them turn, and ends
+ * when it was told to drain and the last connection is gone, or when the supervisor is.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/problems.h"
+#include "common/text.h"
+#include "lbd/proxy/client_limit.h"
+#include "lbd/proxy/proxy.h"
+#include "lbd/rollout.h"
+#include "lbd/supervisor/channel.h"
+#include "lbd/supervisor/log_files.h"
+#include "lbd/supervisor/proxy_start.h"
+
+static const double HEARTBEAT_S = 0.5;
+enum { ACCESS_RING_SIZE = 1 << 20 };
+
+/* A question to one worker: do you turn? */
+struct ping {
+	struct letter letter;
+	struct ping_board *board;
+};
+
+struct ping_board {
+	_Atomic unsigned unanswered;
+};
+
+struct process {
+	struct proxy_start *start;
+	struct ev_loop *loop;
+	struct mailbox inbox;
+	struct lbd_config *config; /* what the workers have, or get just now */
+	struct server_table servers;
+	struct stats_names *names;
+	struct access_log *access_log;
+	struct worker **workers;
+	unsigned n_workers;
+	struct worker_shared workers_shared;
+	struct proxy_shared proxy_shared;
+	struct rollout rollout;
+	ev_io channel;
+	uint64_t config_number; /* of the CHANNEL_CONFIG that runs; 0: none */
+	ev_timer heartbeat;
+	struct ping *pings;
+	struct ping_board board;
+	struct letter *drains;
+	unsigned to_drain; /* workers that have not heard of it */
+	bool draining;
+	ev_timer drain_deadline;
+	ev_async emptied;
+	int status;
+};
+
+static void
+process_send(struct process *p, struct channel_message *m)
+{
+	struct err err;
+
+	if (channel_send(p->start->channel_fd, m, &err) < 0)
+		log_err("channel_send_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+}
+
+static void
+send_result(struct process *p, uint64_t number, bool ok, const char *text)
+{
+	struct channel_message m;
+
+	channel_message_init(&m, CHANNEL_RESULT);
+	m.number = number;
+	m.ok = ok;
+	m.text = str_of(text);
+	process_send(p, &m);
+}
+
+static void
+process_end(struct process *p, int status)
+{
+	p->status = status;
+	ev_break(p->loop, EVBREAK_ALL);
+}
+
+/* --- configurations --- */
+
+static void
+on_adopted(void *arg)
+{
+	struct process *p = arg;
+	struct channel_message m;
+
+	listen_table_commit(p->start->listens, p->config);
+	if (p->config_number) {
+		send_result(p, p->config_number, true, NULL);
+		p->config_number = 0;
+		return;
+	}
+	channel_message_init(&m, CHANNEL_READY);
+	process_send(p, &m);
+}
+
+static enum access_log_sink
+access_sink(enum log_target target)
+{
+	switch (target) {
+	case LOG_TO_SYSLOG:
+		return ACCESS_LOG_SYSLOG;
+	case LOG_TO_JOURNAL:
+		return ACCESS_LOG_JOURNAL;
+	case LOG_TO_STDERR:
+	case LOG_TO_FILE:
+		break;
+	}
+	return ACCESS_LOG_FD;
+}
+
+static enum access_log_format
+access_format(enum access_format format)
+{
+	switch (format) {
+	case ACCESS_OFF:
+		return ACCESS_LOG_OFF;
+	case ACCESS_JSON:
+		return ACCESS_LOG_JSON;
+	case ACCESS_COMBINED:
+		return ACCESS_LOG_COMBINED;
+	}
+	CHECK_NEVER();
+}
+
+static void
+access_log_follow(struct process *p, int fd)
+{
+	const struct log_config *log = &p->config->log;
+
+	access_log_target(
+	    p->access_log, access_sink(log->access_target), fd, access_format(log->access_format));
+}
+
+/* The workers get it; what is not the workers' follows at once. */
+static int
+config_use(struct process *p, struct lbd_config *config, struct err *err)
+{
+	struct lbd_config *old = p->config;
+	int code = rollout_prepare(&p->rollout, config, err);
+
+	if (code)
+		return code;
+	p->config = config_ref(config);
+	code = rollout_start(&p->rollout, config, p->start->listens, err);
+	if (code) {
+		config_unref(&p->config);
+		p->config = old;
+		return code;
+	}
+	config_unref(&old);
+	return 0;
+}
+
+static void
+config_refuse(struct process *p, uint64_t number, const char *why)
+{
+	listen_table_rollback(p->start->listens);
+	send_result(p, number, false, why ? why : "out of memory");
+}
+
+/* Every problem on a line of its own. */
+static void
+config_refuse_all(struct process *p, uint64_t number, const struct problems *problems)
+{
+	struct text why;
+
+	text_init(&why, CHANNEL_TEXT_MAX / 2);
+	for (size_t i = 0; i < problems->kept; i++)
+		text_printf(&why, "%s%s", i ? "\n" : "", problems->list[i].text);
+	config_refuse(p, number, why.failed ? NULL : why.p);
+	text_fini(&why);
+}
+
+static void
+take_config(struct process *p, struct channel_message *m)
+{
+	struct problems problems = { 0 };
+	struct lbd_config *config = config_load(m->text, &p->start->options, &problems);
+	struct err err;
+
+	if (!config) {
+		config_refuse_all(p, m->number, &problems);
+	} else if (config_use(p, config, &err) < 0) {
+		config_refuse(p, m->number, err.text);
+	} else {
+		p->config_number = m->number;
+		if (log_files_use(&config->log, m->log_fd, &err) < 0)
+			log_err(
+			    "log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+		access_log_follow(p, m->access_log_fd);
+		m->log_fd = m->access_log_fd = -1;
+	}
+	config_unref(&config);
+	problems_fini(&problems);
+}
+
+/* --- drain and the end --- */
+
+static void
+check_emptied(struct process *p)
+{
+	if (p->draining && p->to_drain == 0 && atomic_load(&p->workers_shared.connections) == 0)
+		process_end(p, 0);
+}
+
+static void
+on_emptied(struct ev_loop *loop, ev_async *a, int revents)
+{
+	(void)loop;
+	(void)revents;
+	check_emptied(a->data);
+}
+
+/* Worker's thread. */
+static void
+workers_emptied(void *arg)
+{
+	struct process *p = arg;
+
+	ev_async_send(p->loop, &p->emptied);
+}
+
+static void
+open_drained(struct letter *l, void *owner)
+{
+	struct process *p = owner;
+
+	(void)l;
+	p->to_drain--;
+	check_emptied(p);
+}
+
+/* Worker's thread; the letter goes back as the answer. */
+static void
+open_drain(struct letter *l, void *owner)
+{
+	struct worker *w = owner;
+	struct process *p = w->shared->emptied_arg;
+
+	proxy_drain(w);
+	l->open = open_drained;
+	mailbox_post(&p->inbox, l);
+}
+
+static void
+on_drain_deadline(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct process *p = t->data;
+	unsigned left = atomic_load(&p->workers_shared.connections);
+
+	(void)loop;
+	(void)revents;
+	log_warning("drain_cut", "connections=%u", left);
+	process_end(p, 0);
+}
+
+static void
+take_drain(struct process *p, uint64_t deadline)
+{
+	int64_t left = (int64_t)deadline - clock_ns();
+
+	if (p->draining)
+		return;
+	p->draining = true;
+	p->to_drain = p->n_workers;
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		p->drains[i].open = open_drain;
+		mailbox_post(&p->workers[i]->inbox, &p->drains[i]);
+	}
+	ev_timer_init(
+	    &p->drain_deadline, on_drain_deadline, left > 0 ? (double)left / 1e9 : 0., 0.);
+	p->drain_deadline.data = p;
+	ev_timer_start(p->loop, &p->drain_deadline);
+}
+
+/* --- the supervisor --- */
+
+static void
+take_sockets(struct process *p, struct channel_message *m)
+{
+	struct address address;
+	struct err err;
+
+	if (address_parse(&address, m->text, &err) < 0) {
+		log_err("channel_address_bad", "address=%s", log_quoted(m->text).text);
+		return;
+	}
+	for (unsigned i = 0; i < m->n_sockets; i++) {
+		unsigned index = (unsigned)m->number + i;
+
+		if (listen_table_add(p->start->listens, &address, index, m->sockets[i], &err) < 0)
+			log_err(
+			    "listen_stage_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+		m->sockets[i] = -1;
+	}
+}
+
+static void
+take_logs(struct process *p, struct channel_message *m)
+{
+	struct err err;
+
+	if (log_files_use(&p->config->log, m->log_fd, &err) < 0)
+		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	m->log_fd = -1;
+	if (m->access_log_fd >= 0)
+		access_log_follow(p, m->access_log_fd);
+	m->access_log_fd = -1;
+}
+
+static void
+take_message(struct process *p, struct channel_message *m)
+{
+	switch (m->type) {
+	case CHANNEL_SOCKETS:
+		take_sockets(p, m);
+		break;
+	case CHANNEL_CONFIG:
+		take_config(p, m);
+		break;
+	case CHANNEL_RELOAD_RESULT:
+		break;
+	case CHANNEL_DRAIN:
+		take_drain(p, m->number);
+		break;
+	case CHANNEL_LOGS:
+		take_logs(p, m);
+		break;
+	case CHANNEL_READY:
+	case CHANNEL_HEARTBEAT:
+	case CHANNEL_RELOAD:
+	case CHANNEL_RESULT:
+	case CHANNEL_TYPES:
+		log_err("channel_message_bad", "type=%d", (int)m->type);
+		break;
+	}
+}
+
+static void
+on_channel(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct process *p = io->data;
+	struct channel_message m;
+	struct err err;
+	int got;
+
+	(void)loop;
+	(void)revents;
+	while ((got = channel_receive(io->fd, &m, &err)) == 1) {
+		take_message(p, &m);
+		channel_message_fini(&m);
+	}
+	if (got == -EAGAIN)
+		return;
+	log_err(
+	    "supervisor_lost", "reason=%s", got == 0 ? "ended" : log_quoted(str_of(err.text)).text);
+	process_end(p, EXIT_FAILURE);
+}
+
+/* Worker's thread. */
+static void
+open_ping(struct letter *l, void *owner)
+{
+	struct ping *ping = (struct ping *)l;
+
+	(void)owner;
+	atomic_fetch_sub(&ping->board->unanswered, 1);
+}
+
+/* Said only when every worker has answered since the last time: a supervisor that hears nothing acts. */
+static void
+on_heartbeat(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct process *p = t->data;
+	struct channel_message m;
+
+	(void)loop;
+	(void)revents;
+	log_flush();
+	if (atomic_load(&p->board.unanswered) > 0)
+		return;
+	channel_message_init(&m, CHANNEL_HEARTBEAT);
+	process_send(p, &m);
+	atomic_store(&p->board.unanswered, p->n_workers);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		mailbox_post(&p->workers[i]->inbox, &p->pings[i].letter);
+}
+
+/* --- start --- */
+
+static void
+suspect(void *arg, uint32_t slot)
+{
+	(void)arg;
+	(void)slot;
+}
+
+static int
+workers_make(struct process *p, struct err *err)
+{
+	p->n_workers = p->config->workers;
+	p->workers = calloc(p->n_workers, sizeof(struct worker *));
+	p->pings = calloc(p->n_workers, sizeof(*p->pings));
+	p->drains = calloc(p->n_workers, sizeof(*p->drains));
+	if (!p->workers || !p->pings || !p->drains)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->workers_shared = (struct worker_shared){
+		.workers = p->workers,
+		.n_workers = p->n_workers,
+		.emptied = workers_emptied,
+		.emptied_arg = p,
+	};
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		p->workers[i] = worker_new(
+		    i, &p->workers_shared, &proxy_hooks, &p->servers, p->access_log, err);
+		if (!p->workers[i])
+			return err->code;
+		if (proxy_init(p->workers[i], &p->proxy_shared) < 0)
+			return err_set(err, -ENOMEM, "out of memory for worker %u", i);
+		p->pings[i] = (struct ping){ { .open = open_ping }, &p->board };
+	}
+	return 0;
+}
+
+static int
+state_make(struct process *p, struct err *err)
+{
+	struct access_log_options log = { p->config->workers, ACCESS_RING_SIZE };
+	int code = server_table_init(&p->servers, p->start->servers);
+
+	if (code)
+		return err_set(err, code, "out of memory for the server table");
+	p->names = stats_names_new();
+	p->proxy_shared = (struct proxy_shared){ client_limit_new(), suspect, p };
+	if (!p->names || !p->proxy_shared.limit)
+		return err_set(err, -ENOMEM, "out of memory");
+	p->access_log = access_log_start(&log, err);
+	return p->access_log ? 0 : err->code;
+}
+
+static void
+watchers_start(struct process *p)
+{
+	mailbox_init(&p->inbox, p->loop, p);
+	ev_async_init(&p->emptied, on_emptied);
+	p->emptied.data = p;
+	ev_async_start(p->loop, &p->emptied);
+	ev_io_init(&p->channel, on_channel, p->start->channel_fd, EV_READ);
+	p->channel.data = p;
+	ev_io_start(p->loop, &p->channel);
+	ev_timer_init(&p->heartbeat, on_heartbeat, HEARTBEAT_S, HEARTBEAT_S);
+	p->heartbeat.data = p;
+	ev_timer_start(p->loop, &p->heartbeat);
+}
+
+static int
+process_start(struct process *p, struct err *err)
+{
+	int code = state_make(p, err);
+
+	if (code || (code = workers_make(p, err)))
+		return code;
+	p->rollout = (struct rollout){
+		.workers = p->workers,
+		.n_workers = p->n_workers,
+		.servers = &p->servers,
+		.names = p->names,
+		.inbox = &p->inbox,
+		.adopted = on_adopted,
+		.arg = p,
+	};
+	access_log_follow(p, p->start->access_log_fd);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		code = worker_start(p->workers[i]);
+		if (code)
+			return err_set(err, code, "cannot start worker %u: %s", i, strerror(-code));
+	}
+	code = rollout_prepare(&p->rollout, p->config, err);
+	return code ? code : rollout_start(&p->rollout, p->config, p->start->listens, err);
+}
+
+/* Only after a drain: otherwise the process just ends. */
+static void
+process_fini(struct process *p)
+{
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_stop(p->workers[i]);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		proxy_fini(p->workers[i]);
+		if (p->workers[i]->snapshot)
+			snapshot_unref(&p->workers[i]->snapshot);
+	}
+	mailbox_fini(&p->inbox);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_free(&p->workers[i]);
+	access_log_stop(&p->access_log);
+	rollout_fini(&p->rollout);
+	client_limit_free(&p->proxy_shared.limit);
+	stats_names_free(&p->names);
+	server_table_fini(&p->servers);
+	config_unref(&p->config);
+	free(p->workers);
+	free(p->pings);
+	free(p->drains);
+	ev_loop_destroy(p->loop);
+}
+
+int
+proxy_process_run(struct proxy_start *start)
+{
+	struct process p = { .start = start, .config = config_ref(start->config) };
+	struct err err = { 0 };
+
+	p.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!p.loop) {
+		log_err("proxy_start_failed", "reason=\"no event loop\"");
+		return EXIT_FAILURE;
+	}
+	watchers_start(&p);
+	if (process_start(&p, &err) < 0) {
+		log_err("proxy_start_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+		return EXIT_FAILURE;
+	}
+	ev_run(p.loop, 0);
+	if (p.status == 0)
+		process_fini(&p);
+	return p.status;
+}

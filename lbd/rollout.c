@@ -1,0 +1,258 @@
+/* rollout.c - generations of the configuration, from the first worker's snapshot to the last one's end. */
+#include "lbd/rollout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "common/check.h"
+
+struct generation {
+	struct generation *next;
+	struct rollout *rollout;
+	struct lbd_config *config;
+	unsigned to_adopt; /* snapshots that their workers have not adopted */
+	unsigned in_use; /* snapshots that have not come back */
+};
+
+static int
+name_servers(struct rollout *r, struct pool_config *p, struct err *err)
+{
+	for (uint32_t i = 0; i < p->n_servers; i++) {
+		struct server_config *s = &p->servers[i];
+		int slot = server_table_slot(r->servers, p->name, s->name);
+		int id = stats_server_id(r->names, p->name, s->name);
+
+		if (slot < 0)
+			return err_set(err, slot, "server %.*s/%.*s: %s", STR_ARG(p->name),
+			    STR_ARG(s->name), strerror(-slot));
+		s->slot = (uint32_t)slot;
+		s->id = id < 0 ? STATS_NO_SERVER : (uint32_t)id;
+	}
+	return 0;
+}
+
+static int
+name_id(int id, const char *what, struct str name, uint32_t *out, struct err *err)
+{
+	if (id < 0)
+		return err_set(err, id, "%s %.*s: %s", what, STR_ARG(name),
+		    id == -ENOSPC ? "too many names since the start" : strerror(-id));
+	*out = (uint32_t)id;
+	return 0;
+}
+
+int
+rollout_prepare(struct rollout *r, struct lbd_config *config, struct err *err)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < config->n_listeners && !code; i++) {
+		struct listener_config *l = &config->listeners[i];
+
+		code =
+		    name_id(stats_listener_id(r->names, l->name), "listener", l->name, &l->id, err);
+	}
+	for (uint32_t i = 0; i < config->n_pools && !code; i++) {
+		struct pool_config *p = &config->pools[i];
+
+		code = name_id(stats_pool_id(r->names, p->name), "pool", p->name, &p->id, err);
+		if (!code)
+			code = name_servers(r, p, err);
+	}
+	return code;
+}
+
+/* Slots that no configuration in use names are free from now on. */
+static void
+slots_keep(struct rollout *r)
+{
+	uint32_t *slots = malloc(SERVER_SLOTS_MAX * sizeof(*slots));
+	size_t n = 0;
+
+	if (!slots)
+		return; /* they are kept a while longer */
+	for (struct generation *g = r->generations; g; g = g->next)
+		for (uint32_t i = 0; i < g->config->n_pools; i++)
+			for (uint32_t j = 0; j < g->config->pools[i].n_servers; j++)
+				if (n < SERVER_SLOTS_MAX)
+					slots[n++] = g->config->pools[i].servers[j].slot;
+	server_table_keep(r->servers, slots, n);
+	free(slots);
+}
+
+static void
+generation_free(struct generation **gp)
+{
+	struct generation *g = *gp;
+
+	*gp = g->next;
+	config_unref(&g->config);
+	free(g);
+}
+
+static void
+generation_ended(struct generation *g)
+{
+	struct rollout *r = g->rollout;
+	struct generation **gp = &r->generations;
+
+	while (*gp != g)
+		gp = &(*gp)->next;
+	generation_free(gp);
+	slots_keep(r);
+}
+
+static void
+open_adopted(struct letter *l, void *owner)
+{
+	struct snapshot *s =
+	    (struct snapshot *)(void *)((char *)l - offsetof(struct snapshot, adoption));
+	struct generation *g = s->owner;
+
+	(void)owner;
+	if (--g->to_adopt == 0)
+		g->rollout->adopted(g->rollout->arg);
+}
+
+static void
+open_retired(struct letter *l, void *owner)
+{
+	struct snapshot *s =
+	    (struct snapshot *)(void *)((char *)l - offsetof(struct snapshot, letter));
+	struct generation *g = s->owner;
+
+	(void)owner;
+	snapshot_free(&s);
+	if (--g->in_use == 0)
+		generation_ended(g);
+}
+
+/* Worker's thread. */
+static void
+on_adopted(struct snapshot *s)
+{
+	struct generation *g = s->owner;
+
+	s->adoption.open = open_adopted;
+	mailbox_post(g->rollout->inbox, &s->adoption);
+}
+
+/* Worker's thread. */
+static void
+on_retired(struct snapshot *s)
+{
+	struct generation *g = s->owner;
+
+	s->letter.open = open_retired;
+	mailbox_post(g->rollout->inbox, &s->letter);
+}
+
+/* This worker's sockets, listener by listener: rows into one array. */
+static int **
+worker_sockets(const struct lbd_config *config, const struct listen_table *listens, unsigned worker)
+{
+	size_t n = 0;
+	int **rows, *next;
+
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		n += config->listeners[i].n_bind;
+	rows = malloc(config->n_listeners * sizeof(*rows) + n * sizeof(**rows));
+	if (!rows)
+		return NULL;
+	next = (int *)(void *)(rows + config->n_listeners);
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		rows[i] = next;
+		for (uint32_t b = 0; b < config->listeners[i].n_bind; b++, next++) {
+			*next = listen_table_fd(listens, &config->listeners[i].bind[b], worker);
+			CHECK(*next >= 0);
+		}
+	}
+	return rows;
+}
+
+static struct snapshot *
+snapshot_for(struct rollout *r, struct generation *g, unsigned worker,
+    const struct listen_table *listens, struct err *err)
+{
+	int **sockets = worker_sockets(g->config, listens, worker);
+	struct snapshot *s;
+	uint64_t seed = 0;
+
+	if (!sockets) {
+		err_set(err, -ENOMEM, "out of memory for the listeners of worker %u", worker);
+		return NULL;
+	}
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = worker;
+	s = snapshot_new(r->workers[worker], g->config, sockets, seed, err);
+	free(sockets);
+	if (!s)
+		return NULL;
+	s->owner = g;
+	s->adopted = on_adopted;
+	s->retired = on_retired;
+	return s;
+}
+
+static int
+snapshots_give(
+    struct rollout *r, struct generation *g, const struct listen_table *listens, struct err *err)
+{
+	struct snapshot *made[CONFIG_WORKERS_MAX] = { NULL };
+	unsigned i;
+
+	for (i = 0; i < r->n_workers; i++) {
+		made[i] = snapshot_for(r, g, i, listens, err);
+		if (!made[i]) {
+			while (i-- > 0)
+				snapshot_free(&made[i]);
+			return -ENOMEM;
+		}
+	}
+	for (i = 0; i < r->n_workers; i++)
+		worker_give(r->workers[i], made[i]);
+	return 0;
+}
+
+int
+rollout_start(struct rollout *r, struct lbd_config *config, const struct listen_table *listens,
+    struct err *err)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return err_set(err, -ENOMEM, "out of memory");
+	g->rollout = r;
+	g->config = config_ref(config);
+	g->to_adopt = g->in_use = r->n_workers;
+	g->next = r->generations;
+	r->generations = g; /* before the workers can answer */
+	if (snapshots_give(r, g, listens, err) == 0)
+		return 0;
+	generation_free(&r->generations);
+	return err->code;
+}
+
+bool
+rollout_runs(const struct rollout *r)
+{
+	return r->generations && r->generations->to_adopt > 0;
+}
+
+unsigned
+rollout_generations(const struct rollout *r)
+{
+	unsigned n = 0;
+
+	for (const struct generation *g = r->generations; g; g = g->next)
+		n++;
+	return n;
+}
+
+void
+rollout_fini(struct rollout *r)
+{
+	while (r->generations)
+		generation_free(&r->generations);
+}
