@@ -30,12 +30,12 @@ port_valid(const char *p, const char *end)
 static const char *
 name_end(const char *p, const char *end)
 {
-	const char *q = scan_class(p, end, SCAN_HOST);
+	const char *q = scan_host(p, end);
 
 	while (q < end && *q == '%') {
 		if (end - q < 3 || !is_hex(q[1]) || !is_hex(q[2]))
 			return p;
-		q = scan_class(q + 3, end, SCAN_HOST);
+		q = scan_host(q + 3, end);
 	}
 	return q;
 }

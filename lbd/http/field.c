@@ -1,20 +1,61 @@
 /* field.c - field names: which one is it, and what may be done with it. */
 #include "lbd/http/field.h"
 
-#include "lbd/http/scan.h"
 #include "lbd/http/word.h"
 
-static enum field_id
-id_of_10(struct str name)
+enum {
+	FIELDS_UNDROPPABLE = FIELDS_ONE_HOP | FIELD_BIT(FIELD_FORWARDED) | FIELD_BIT(FIELD_VIA) |
+	    FIELD_BIT(FIELD_X_FORWARDED_FOR) | FIELD_BIT(FIELD_X_FORWARDED_HOST) |
+	    FIELD_BIT(FIELD_X_FORWARDED_PROTO) | FIELD_BIT(FIELD_LIKE_FORWARDING)
+};
+
+/* "Content_Length", "Transfer.Encoding".  Kept out of line: field_id_of is short without it. */
+__attribute__((noinline)) static enum field_id
+id_like_framing(struct str name)
 {
-	if (word_is(name, "user-agent"))
-		return FIELD_USER_AGENT;
-	if (word_is(name, "connection"))
-		return FIELD_CONNECTION;
-	return word_is(name, "keep-alive") ? FIELD_KEEP_ALIVE : FIELD_OTHER;
+	if (word_resembles(name, "content-length") || word_resembles(name, "transfer-encoding"))
+		return FIELD_LIKE_FRAMING;
+	return FIELD_OTHER;
 }
 
-static enum field_id
+/* "X-Forwarded-Port", "X_Forwarded_For", "X.Request.Id". */
+__attribute__((noinline)) static enum field_id
+id_like_forwarding(struct str name)
+{
+	static const struct str x_forwarded = STR("x-forwarded");
+
+	if (word_resembles((struct str){ name.p, x_forwarded.n }, x_forwarded.p) ||
+	    word_resembles(name, "x-request-id"))
+		return FIELD_LIKE_FORWARDING;
+	return FIELD_OTHER;
+}
+
+/* A name of 11 bytes or more that is none of ours, but a server may take it for one. */
+static inline enum field_id
+id_of_long(struct str name)
+{
+	if (word_one(name.p[0], 'x'))
+		return id_like_forwarding(name);
+	return name.n == 14 || name.n == 17 ? id_like_framing(name) : FIELD_OTHER;
+}
+
+static inline enum field_id
+id_of_4(struct str name)
+{
+	if (word_is(name, "host"))
+		return FIELD_HOST;
+	return word_is(name, "date") ? FIELD_DATE : FIELD_OTHER;
+}
+
+static inline enum field_id
+id_of_6(struct str name)
+{
+	if (word_is(name, "cookie"))
+		return FIELD_COOKIE;
+	return word_is(name, "expect") ? FIELD_EXPECT : FIELD_OTHER;
+}
+
+static inline enum field_id
 id_of_7(struct str name)
 {
 	if (word_is(name, "referer"))
@@ -24,28 +65,38 @@ id_of_7(struct str name)
 	return word_is(name, "trailer") ? FIELD_TRAILER : FIELD_OTHER;
 }
 
-static enum field_id
+static inline enum field_id
+id_of_10(struct str name)
+{
+	if (word_is(name, "user-agent"))
+		return FIELD_USER_AGENT;
+	if (word_is(name, "connection"))
+		return FIELD_CONNECTION;
+	return word_is(name, "keep-alive") ? FIELD_KEEP_ALIVE : FIELD_OTHER;
+}
+
+static inline enum field_id
 id_of_14(struct str name)
 {
 	if (word_is(name, "content-length"))
 		return FIELD_CONTENT_LENGTH;
-	return word_is(name, "http2-settings") ? FIELD_HTTP2_SETTINGS : FIELD_OTHER;
+	return word_is(name, "http2-settings") ? FIELD_HTTP2_SETTINGS : id_of_long(name);
 }
 
-static enum field_id
+static inline enum field_id
 id_of_16(struct str name)
 {
 	if (word_is(name, "x-forwarded-host"))
 		return FIELD_X_FORWARDED_HOST;
-	return word_is(name, "proxy-connection") ? FIELD_PROXY_CONNECTION : FIELD_OTHER;
+	return word_is(name, "proxy-connection") ? FIELD_PROXY_CONNECTION : id_of_long(name);
 }
 
-static enum field_id
+static inline enum field_id
 id_of_17(struct str name)
 {
 	if (word_is(name, "x-forwarded-proto"))
 		return FIELD_X_FORWARDED_PROTO;
-	return word_is(name, "transfer-encoding") ? FIELD_TRANSFER_ENCODING : FIELD_OTHER;
+	return word_is(name, "transfer-encoding") ? FIELD_TRANSFER_ENCODING : id_of_long(name);
 }
 
 enum field_id
@@ -57,13 +108,9 @@ field_id_of(struct str name)
 	case 3:
 		return word_is(name, "via") ? FIELD_VIA : FIELD_OTHER;
 	case 4:
-		if (word_is(name, "host"))
-			return FIELD_HOST;
-		return word_is(name, "date") ? FIELD_DATE : FIELD_OTHER;
+		return id_of_4(name);
 	case 6:
-		if (word_is(name, "cookie"))
-			return FIELD_COOKIE;
-		return word_is(name, "expect") ? FIELD_EXPECT : FIELD_OTHER;
+		return id_of_6(name);
 	case 7:
 		return id_of_7(name);
 	case 9:
@@ -71,67 +118,25 @@ field_id_of(struct str name)
 	case 10:
 		return id_of_10(name);
 	case 11:
-		return word_is(name, "retry-after") ? FIELD_RETRY_AFTER : FIELD_OTHER;
+		return word_is(name, "retry-after") ? FIELD_RETRY_AFTER : id_of_long(name);
 	case 12:
-		return word_is(name, "x-request-id") ? FIELD_X_REQUEST_ID : FIELD_OTHER;
+		return word_is(name, "x-request-id") ? FIELD_X_REQUEST_ID : id_of_long(name);
 	case 14:
 		return id_of_14(name);
 	case 15:
-		return word_is(name, "x-forwarded-for") ? FIELD_X_FORWARDED_FOR : FIELD_OTHER;
+		return word_is(name, "x-forwarded-for") ? FIELD_X_FORWARDED_FOR : id_of_long(name);
 	case 16:
 		return id_of_16(name);
 	case 17:
 		return id_of_17(name);
 	}
-	return FIELD_OTHER;
-}
-
-static const bool one_hop[FIELD_ID_COUNT] = {
-	[FIELD_CONNECTION] = true,
-	[FIELD_CONTENT_LENGTH] = true,
-	[FIELD_EXPECT] = true,
-	[FIELD_HOST] = true,
-	[FIELD_HTTP2_SETTINGS] = true,
-	[FIELD_KEEP_ALIVE] = true,
-	[FIELD_PROXY_CONNECTION] = true,
-	[FIELD_TE] = true,
-	[FIELD_TRANSFER_ENCODING] = true,
-	[FIELD_UPGRADE] = true,
-};
-
-bool
-field_one_hop(enum field_id id)
-{
-	return one_hop[id];
-}
-
-/* With any separator: "x-forwarded", "X_Forwarded_For". */
-static bool
-starts_x_forwarded(struct str name)
-{
-	return name.n >= 11 && word_resembles((struct str){ name.p, 11 }, "x-forwarded");
+	return name.n > 12 ? id_of_long(name) : FIELD_OTHER;
 }
 
 bool
-field_droppable(enum field_id id, struct str name)
+field_droppable(enum field_id id)
 {
-	return id != FIELD_FORWARDED && id != FIELD_VIA && !starts_x_forwarded(name);
-}
-
-bool
-field_resembles_framing(struct str name)
-{
-	if (name.n == 14)
-		return word_resembles(name, "content-length");
-	return name.n == 17 && word_resembles(name, "transfer-encoding");
-}
-
-bool
-field_resembles_forwarding(struct str name)
-{
-	if (name.n < 9 || (name.p[0] | 0x20) != 'x')
-		return name.n == 9 && word_is(name, "forwarded");
-	return starts_x_forwarded(name) || word_resembles(name, "x-request-id");
+	return !field_among(id, FIELDS_UNDROPPABLE);
 }
 
 /* Everything that framing, routing, authentication or the meaning of the content depends on. */

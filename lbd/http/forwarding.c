@@ -4,29 +4,27 @@
 #include "lbd/http/field.h"
 #include "lbd/http/scan.h"
 
-bool
-forwarding_copies(const struct http_field *f, const struct forward *forward)
+uint32_t
+forwarding_owned(const struct forward *forward)
 {
-	switch (f->id) {
-	case FIELD_X_REQUEST_ID:
-		return false;
-	case FIELD_X_FORWARDED_FOR:
-		return forward->trusted && !forward->x_forwarded;
-	case FIELD_FORWARDED:
-		return forward->trusted && !forward->rfc7239;
-	case FIELD_X_FORWARDED_HOST:
-	case FIELD_X_FORWARDED_PROTO:
-		return forward->trusted;
-	default:
-		return forward->trusted || !field_resembles_forwarding(f->name);
-	}
+	uint32_t owned = FIELD_BIT(FIELD_X_REQUEST_ID);
+
+	if (!forward->trusted)
+		return owned | FIELD_BIT(FIELD_FORWARDED) | FIELD_BIT(FIELD_X_FORWARDED_FOR) |
+		    FIELD_BIT(FIELD_X_FORWARDED_HOST) | FIELD_BIT(FIELD_X_FORWARDED_PROTO) |
+		    FIELD_BIT(FIELD_LIKE_FORWARDING);
+	if (forward->x_forwarded)
+		owned |= FIELD_BIT(FIELD_X_FORWARDED_FOR);
+	if (forward->rfc7239)
+		owned |= FIELD_BIT(FIELD_FORWARDED);
+	return owned;
 }
 
-/* "unix" is no address: the RFC's word for a client that nobody can name is "unknown". */
-static bool
-is_address(struct str client)
+/* A client on a unix socket has no address; the RFC's word for one that nobody can name is this. */
+static struct str
+client_name(const struct forward *forward)
 {
-	return client.n && (memchr(client.p, ':', client.n) || memchr(client.p, '.', client.n));
+	return str_eq(forward->client, STR("unix")) ? STR("unknown") : forward->client;
 }
 
 /* The members that earlier proxies wrote, all in one list that ends with a comma; or nothing. */
@@ -47,15 +45,17 @@ static void
 write_x_forwarded(
     struct writer *w, const struct http_head *head, const struct forward *forward, struct str host)
 {
-	write_str(w, STR("X-Forwarded-For: "));
-	if (forward->trusted)
+	if (forward->trusted) {
+		write_str(w, STR("X-Forwarded-For: "));
 		write_received(w, head, FIELD_X_FORWARDED_FOR);
-	write_str(w, is_address(forward->client) ? forward->client : STR("unknown"));
-	write_bytes(w, "\r\n", 2);
+		write_line(w, STR(""), client_name(forward));
+	} else {
+		write_line(w, STR("X-Forwarded-For: "), client_name(forward));
+	}
 	if (!forward->trusted || !head_field(head, FIELD_X_FORWARDED_PROTO))
-		write_field(w, STR("X-Forwarded-Proto"), forward->proto);
+		write_line(w, STR("X-Forwarded-Proto: "), forward->proto);
 	if (host.n && (!forward->trusted || !head_field(head, FIELD_X_FORWARDED_HOST)))
-		write_field(w, STR("X-Forwarded-Host"), host);
+		write_line(w, STR("X-Forwarded-Host: "), host);
 }
 
 /* RFC 7239 section 4: a token, or a quoted string.  No host contains what would need a backslash. */
@@ -78,7 +78,7 @@ write_node(struct writer *w, struct str client)
 
 	if (ipv6)
 		write_bytes(w, "\"[", 2);
-	write_str(w, is_address(client) ? client : STR("unknown"));
+	write_str(w, client);
 	if (ipv6)
 		write_bytes(w, "]\"", 2);
 }
@@ -91,7 +91,7 @@ write_forwarded(
 	if (forward->trusted)
 		write_received(w, head, FIELD_FORWARDED);
 	write_str(w, STR("for="));
-	write_node(w, forward->client);
+	write_node(w, client_name(forward));
 	if (host.n) {
 		write_str(w, STR(";host="));
 		write_quoted(w, host);
@@ -105,9 +105,7 @@ write_forwarded(
 static void
 write_via(struct writer *w, unsigned minor, struct str name)
 {
-	write_str(w, minor ? STR("Via: 1.1 ") : STR("Via: 1.0 "));
-	write_str(w, name);
-	write_bytes(w, "\r\n", 2);
+	write_line(w, minor ? STR("Via: 1.1 ") : STR("Via: 1.0 "), name);
 }
 
 static struct str
@@ -132,7 +130,7 @@ forwarding_write(struct writer *w, const struct http_head *head, const struct fo
 	if (forward->via.n)
 		write_via(w, head->minor, forward->via);
 	if (id.n)
-		write_field(w, STR("X-Request-Id"), id);
+		write_line(w, STR("X-Request-Id: "), id);
 	return id.n && !w->overflow ? (struct str){ w->p - 2 - id.n, id.n }
 				    : (struct str){ NULL, 0 };
 }

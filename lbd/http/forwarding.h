@@ -9,8 +9,8 @@
 
 #include "lbd/http/h1_format.h"
 
-/* Is that field of the client's copied as it is?  Else it is dropped, or forwarding_write extends it. */
-bool forwarding_copies(const struct http_field *, const struct forward *);
+/* FIELD_BIT of the client's fields that are not copied: dropped, or extended by forwarding_write. */
+uint32_t forwarding_owned(const struct forward *);
 
 /* Returns the request id as written. */
 struct str forwarding_write(struct writer *, const struct http_head *, const struct forward *);

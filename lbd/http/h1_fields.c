@@ -6,50 +6,64 @@
 #include "lbd/http/scan.h"
 #include "lbd/http/word.h"
 
-/* CRLF at p: 2, 0 when cut off, or the refusal of what stands there instead. */
+/* What stands at p is not CRLF: is it cut off, or something else? */
 static ssize_t
-line_end(const char *p, const char *end)
+not_crlf(const char *p, const char *end, enum refusal other)
 {
-	if (p == end)
+	if (p == end || (*p == '\r' && p + 1 == end))
 		return 0;
-	if (*p == '\r' && p + 1 == end)
-		return 0;
-	return *p == '\r' && p[1] == '\n' ? 2 : -REFUSE_LINE_END;
+	return -(ssize_t)(*p == '\r' || *p == '\n' ? REFUSE_LINE_END : other);
 }
 
-/* Why the name that ends at q is none. */
+/* The line at p does not begin with a name and a colon behind it, at q. */
 static ssize_t
-name_refuse(const char *p, const char *q)
+not_field(const char *p, const char *q, const char *end)
 {
-	if (q == p && scan_is_blank(*p))
-		return -REFUSE_FIELD_FOLD;
-	return q == p && *p == '\n' ? -REFUSE_LINE_END : -REFUSE_FIELD_NAME;
+	if (q == end)
+		return 0;
+	if (q > p)
+		return -REFUSE_FIELD_NAME;
+	if (scan_is_crlf(p, end))
+		return H1_EMPTY_LINE;
+	return not_crlf(p, end, scan_is_blank(*p) ? REFUSE_FIELD_FOLD : REFUSE_FIELD_NAME);
 }
 
 ssize_t
-h1_field_parse(struct str in, struct str *name, struct str *value)
+h1_field_parse(struct str in, struct http_field *f)
 {
-	const char *p = in.p, *end = in.p + in.n, *q = scan_token(p, end), *v;
-	ssize_t r;
+	const char *p = in.p, *end = in.p + in.n, *colon = scan_token(p, end), *q;
 
-	*name = (struct str){ p, (size_t)(q - p) };
-	if (q == end)
-		return 0;
-	if (q == p && *p == '\r')
-		return line_end(p, end);
-	if (q == p || *q != ':')
-		return name_refuse(p, q);
-	for (v = q + 1; v < end && scan_is_blank(*v); v++)
-		;
-	q = scan_value(v, end);
-	if (q < end && *q != '\r' && *q != '\n')
-		return -REFUSE_FIELD_VALUE;
-	if ((r = line_end(q, end)) <= 0)
-		return r;
-	*value = (struct str){ v, (size_t)(q - v) };
-	while (value->n && scan_is_blank(value->p[value->n - 1]))
-		value->n--;
+	if (colon == end || *colon != ':' || colon == p)
+		return not_field(p, colon, end);
+	q = scan_value(colon + 1, end);
+	if (!scan_is_crlf(q, end))
+		return not_crlf(q, end, REFUSE_FIELD_VALUE);
+	f->name = (struct str){ p, (size_t)(colon - p) };
+	f->value = scan_trim((struct str){ colon + 1, (size_t)(q - colon - 1) });
+	f->verbatim = false;
 	return q + 2 - p;
+}
+
+/*
+ * Behind a line that is complete and spelt as we would spell it; NULL for any other.  Nearly all lines are:
+ * most of the time that a head costs is spent here.
+ */
+static inline const char *
+verbatim_parse(const char *p, const char *end, struct http_field *f)
+{
+	const char *colon = scan_token(p, end), *v, *q;
+
+	if (end - colon < 4 || memcmp(colon, ": ", 2) != 0 || colon == p)
+		return NULL;
+	v = colon + 2;
+	q = scan_value(v, end);
+	/* of the bytes in a value, only blanks are not above ' ' */
+	if (!scan_is_crlf(q, end) || (unsigned char)*v <= ' ' || (unsigned char)q[-1] <= ' ')
+		return NULL;
+	f->name = (struct str){ p, (size_t)(colon - p) };
+	f->value = (struct str){ v, (size_t)(q - v) };
+	f->verbatim = true;
+	return q + 2;
 }
 
 /* Cuts the next member off a comma-separated list; empty members are skipped.  False at its end. */
@@ -73,6 +87,10 @@ connection_note(struct h1_facts *facts, struct str list)
 {
 	struct str member;
 
+	if (word_is(list, "keep-alive")) { /* by far the most frequent */
+		facts->keep_alive = true;
+		return REFUSE_NOTHING;
+	}
 	while (list_next(&list, &member)) {
 		if (++facts->options > H1_OPTIONS_MAX)
 			return REFUSE_FIELD_COUNT;
@@ -169,7 +187,7 @@ field_note(struct http_head *head, struct h1_facts *facts, const struct http_fie
 {
 	bool again = h1_seen(facts, f->id);
 
-	facts->seen |= 1u << f->id;
+	facts->seen |= FIELD_BIT(f->id);
 	switch (f->id) {
 	case FIELD_CONNECTION:
 		return connection_note(facts, f->value);
@@ -187,8 +205,9 @@ field_note(struct http_head *head, struct h1_facts *facts, const struct http_fie
 	case FIELD_UPGRADE:
 		facts->websocket = !again && word_is(f->value, "websocket");
 		return REFUSE_NOTHING;
+	case FIELD_LIKE_FRAMING:
+		return REFUSE_FIELD_NAME;
 	case FIELD_OTHER:
-		return field_resembles_framing(f->name) ? REFUSE_FIELD_NAME : REFUSE_NOTHING;
 	case FIELD_COOKIE:
 	case FIELD_DATE:
 	case FIELD_FORWARDED:
@@ -204,6 +223,7 @@ field_note(struct http_head *head, struct h1_facts *facts, const struct http_fie
 	case FIELD_X_FORWARDED_HOST:
 	case FIELD_X_FORWARDED_PROTO:
 	case FIELD_X_REQUEST_ID:
+	case FIELD_LIKE_FORWARDING:
 	case FIELD_ID_COUNT:
 		break;
 	}
@@ -220,41 +240,56 @@ named_mark(struct http_head *head, struct str list)
 			struct http_field *f = &head->fields[i];
 
 			if (!f->one_hop && str_eq_nocase(f->name, member))
-				f->one_hop = field_droppable(f->id, f->name);
+				f->one_hop = field_droppable(f->id);
 		}
+}
+
+static ssize_t
+lines_parse(
+    struct str in, const struct http_limits *limits, struct http_head *head, struct h1_facts *facts)
+{
+	struct http_field *f = head->fields, *last = f + limits->fields, end_of_head;
+	const char *p = in.p, *end = in.p + in.n, *next;
+	enum refusal refusal;
+	ssize_t r;
+
+	for (; f < last; f++, p = next) {
+		next = verbatim_parse(p, end, f);
+		if (!next) {
+			if (p < end && *p == '\r')
+				break;
+			r = h1_field_parse((struct str){ p, (size_t)(end - p) }, f);
+			if (r <= 0)
+				return r;
+			next = p + r;
+		}
+		f->one_hop = false;
+		f->id = field_id_of(f->name);
+		if (f->id == FIELD_OTHER)
+			continue;
+		f->one_hop = field_among(f->id, FIELDS_ONE_HOP);
+		if ((refusal = field_note(head, facts, f)))
+			return -(ssize_t)refusal;
+	}
+	if (f == last && p < end && *p != '\r')
+		return -REFUSE_FIELD_COUNT;
+	head->n_fields = (unsigned)(f - head->fields);
+	r = h1_field_parse((struct str){ p, (size_t)(end - p) }, &end_of_head);
+	return r > 0 ? p + r - in.p : r;
 }
 
 ssize_t
 h1_fields_parse(
     struct str in, const struct http_limits *limits, struct http_head *head, struct h1_facts *facts)
 {
-	const char *start = in.p;
-	enum refusal refusal;
-	ssize_t r;
+	ssize_t r = lines_parse(in, limits, head, facts);
 
-	for (;;) {
-		struct http_field *f = &head->fields[head->n_fields];
-		struct str name, value;
-
-		if (head->n_fields >= limits->fields && in.n && *in.p != '\r')
-			return -REFUSE_FIELD_COUNT;
-		if ((r = h1_field_parse(in, &name, &value)) <= 0)
-			return r;
-		in = str_skip(in, (size_t)r);
-		if (name.n == 0)
-			break;
-		f->name = name;
-		f->value = value;
-		f->id = field_id_of(name);
-		f->one_hop = field_one_hop(f->id);
-		head->n_fields++;
-		if ((refusal = field_note(head, facts, f)))
-			return -(ssize_t)refusal;
-	}
-	for (unsigned i = 0; facts->named && i < head->n_fields; i++)
+	if (r <= 0 || !facts->named)
+		return r;
+	for (unsigned i = 0; i < head->n_fields; i++)
 		if (head->fields[i].id == FIELD_CONNECTION)
 			named_mark(head, head->fields[i].value);
-	return in.p - start;
+	return r;
 }
 
 bool

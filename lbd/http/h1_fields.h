@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "lbd/http/field.h"
 #include "lbd/http/h1_parse.h"
 
 /* Members of all Connection fields together: more are only ever sent to burn time. */
@@ -17,7 +18,7 @@ enum { H1_OPTIONS_MAX = 64 };
 
 struct h1_facts {
 	bool response; /* Host and Expect mean nothing there */
-	uint32_t seen; /* 1 << enum field_id */
+	uint32_t seen; /* FIELD_BIT of each that was there */
 	unsigned options; /* members of Connection */
 	bool close, keep_alive, upgrade; /* Connection lists these */
 	bool named; /* Connection lists fields by name */
@@ -27,14 +28,15 @@ struct h1_facts {
 static inline bool
 h1_seen(const struct h1_facts *facts, enum field_id id)
 {
-	return facts->seen & 1u << id;
+	return field_among(id, facts->seen);
 }
 
 /*
- * One field line.  >0: its bytes with CRLF; 0: incomplete; <0: -(enum refusal).  The empty line that ends
- * the section answers 2 with an empty name.
+ * One field line.  >0: its bytes with CRLF, and all of *field but one_hop and id is set; 0: incomplete;
+ * <0: -(enum refusal).  The empty line that ends the section answers H1_EMPTY_LINE; no field is so short.
  */
-ssize_t h1_field_parse(struct str in, struct str *name, struct str *value);
+enum { H1_EMPTY_LINE = 2 };
+ssize_t h1_field_parse(struct str in, struct http_field *field);
 
 /*
  * All field lines up to and with the empty one; answers as h1_parse_request does.  head->minor is known.

@@ -6,6 +6,7 @@
  */
 #include "lbd/http/h1_format.h"
 
+#include "lbd/http/field.h"
 #include "lbd/http/forwarding.h"
 
 /* Writes `s` and says where it ended up. */
@@ -45,21 +46,72 @@ write_request_line(struct writer *w, const struct http_head *head, struct format
 	write_str(w, STR(" HTTP/1.1\r\nHost: "));
 }
 
+/*
+ * Lines that follow each other in what was received, and are spelt as we would write them, are collected
+ * and copied in one go.
+ */
+struct run {
+	const char *p, *end;
+};
+
+static void
+run_flush(struct writer *w, struct run *run)
+{
+	if (run->p != run->end)
+		write_bytes(w, run->p, (size_t)(run->end - run->p));
+	run->p = run->end = NULL;
+}
+
+/* A field that does not continue the run. */
+static void
+run_break(struct writer *w, struct run *run, const struct http_field *f)
+{
+	run_flush(w, run);
+	if (f->verbatim) {
+		run->p = f->name.p;
+		run->end = f->value.p + f->value.n + 2;
+		return;
+	}
+	write_str(w, f->name);
+	write_line(w, STR(": "), f->value);
+}
+
+static inline void
+run_add(struct writer *w, struct run *run, const struct http_field *f)
+{
+	if (f->verbatim && f->name.p == run->end)
+		run->end = f->value.p + f->value.n + 2;
+	else
+		run_break(w, run, f);
+}
+
+/* Where the value of the field that was added last will stand, or stands. */
+static struct str
+run_value(const struct writer *w, const struct run *run, const struct http_field *f)
+{
+	if (!f->verbatim)
+		return last_value(w, f->value.n);
+	return (struct str){ w->p + (f->value.p - run->p), f->value.n };
+}
+
 static void
 write_request_fields(struct writer *w, const struct http_head *head, const struct forward *forward,
     struct formatted *out)
 {
-	for (unsigned i = 0; i < head->n_fields; i++) {
-		const struct http_field *f = &head->fields[i];
+	const uint32_t logged = FIELD_BIT(FIELD_USER_AGENT) | FIELD_BIT(FIELD_REFERER);
+	const struct http_field *f = head->fields, *end = f + head->n_fields;
+	uint32_t owned = forwarding_owned(forward);
+	struct run run = { NULL, NULL };
 
-		if (f->one_hop || !forwarding_copies(f, forward))
+	for (; f < end; f++) {
+		if (f->one_hop || field_among(f->id, owned))
 			continue;
-		write_field(w, f->name, f->value);
-		if (f->id == FIELD_USER_AGENT)
-			out->user_agent = last_value(w, f->value.n);
-		else if (f->id == FIELD_REFERER)
-			out->referer = last_value(w, f->value.n);
+		run_add(w, &run, f);
+		if (field_among(f->id, logged))
+			*(f->id == FIELD_REFERER ? &out->referer : &out->user_agent) =
+			    run_value(w, &run, f);
 	}
+	run_flush(w, &run);
 }
 
 /* Framing, and what else is between lbd and the server alone. */
@@ -134,13 +186,14 @@ write_reply_framing(struct writer *w, const struct http_head *head, const struct
 void
 h1_format_response(struct writer *w, const struct http_head *head, const struct reply *reply)
 {
-	write_status_line(w, head->status, head->reason);
-	for (unsigned i = 0; i < head->n_fields; i++) {
-		const struct http_field *f = &head->fields[i];
+	const struct http_field *f = head->fields, *end = f + head->n_fields;
+	struct run run = { NULL, NULL };
 
+	write_status_line(w, head->status, head->reason);
+	for (; f < end; f++)
 		if (!f->one_hop)
-			write_field(w, f->name, f->value);
-	}
+			run_add(w, &run, f);
+	run_flush(w, &run);
 	write_reply_framing(w, head, reply);
 	write_reply_connection(w, head->status, reply);
 	write_bytes(w, "\r\n", 2);
@@ -156,7 +209,7 @@ h1_format_error(
 	write_str(w, STR("Content-Type: text/plain\r\n"));
 	write_length(w, 4 + reason.n + 1); /* "404 Not Found\n" */
 	if (status == 405)
-		write_field(w, STR("Allow"), STR("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+		write_str(w, STR("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"));
 	if (retry_after) {
 		write_str(w, STR("Retry-After: "));
 		write_uint(w, retry_after);

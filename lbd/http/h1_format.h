@@ -32,10 +32,26 @@ write_str(struct writer *w, struct str s)
 		write_bytes(w, s.p, s.n);
 }
 
-void write_uint(struct writer *, uint64_t);
+/* A whole line: `start` is "Name: ". */
+static inline void
+write_line(struct writer *w, struct str start, struct str value)
+{
+	char *p = w->p;
 
-/* "Name: value" CRLF. */
-void write_field(struct writer *, struct str name, struct str value);
+	if ((size_t)(w->end - p) < start.n + value.n + 2) {
+		w->overflow = true;
+		return;
+	}
+	memcpy(p, start.p, start.n);
+	p += start.n;
+	if (value.n)
+		memcpy(p, value.p, value.n);
+	p += value.n;
+	memcpy(p, "\r\n", 2);
+	w->p = p + 2;
+}
+
+void write_uint(struct writer *, uint64_t);
 
 /* What a request gets on its way to a server, apart from the head itself. */
 struct forward {

@@ -17,22 +17,22 @@ enum { METHOD_MAX = 64, EMPTY_LINES_MAX = 2 };
 static enum http_method
 method_of(struct str s)
 {
-	static const struct {
-		struct str name;
-		enum http_method id;
-	} known[] = {
-		{ STR("GET"), METHOD_GET },
-		{ STR("HEAD"), METHOD_HEAD },
-		{ STR("POST"), METHOD_POST },
-		{ STR("PUT"), METHOD_PUT },
-		{ STR("DELETE"), METHOD_DELETE },
-		{ STR("OPTIONS"), METHOD_OPTIONS },
-		{ STR("PATCH"), METHOD_PATCH },
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (str_eq(s, known[i].name))
-			return known[i].id;
+	switch (s.n) {
+	case 3:
+		if (memcmp(s.p, "GET", 3) == 0)
+			return METHOD_GET;
+		return memcmp(s.p, "PUT", 3) == 0 ? METHOD_PUT : METHOD_OTHER;
+	case 4:
+		if (memcmp(s.p, "POST", 4) == 0)
+			return METHOD_POST;
+		return memcmp(s.p, "HEAD", 4) == 0 ? METHOD_HEAD : METHOD_OTHER;
+	case 5:
+		return memcmp(s.p, "PATCH", 5) == 0 ? METHOD_PATCH : METHOD_OTHER;
+	case 6:
+		return memcmp(s.p, "DELETE", 6) == 0 ? METHOD_DELETE : METHOD_OTHER;
+	case 7:
+		return memcmp(s.p, "OPTIONS", 7) == 0 ? METHOD_OPTIONS : METHOD_OTHER;
+	}
 	return METHOD_OTHER;
 }
 
@@ -61,9 +61,13 @@ empty_lines_skip(struct str *in)
 static ssize_t
 version_parse(struct str in, unsigned *minor)
 {
-	static const char pattern[] = "HTTP/0.0\r\n";
+	static const char pattern[] = "HTTP/0.0\r\n", usual[] = "HTTP/1.1\r\n";
 	size_t i;
 
+	if (in.n >= sizeof(usual) - 1 && memcmp(in.p, usual, sizeof(usual) - 1) == 0) {
+		*minor = 1;
+		return sizeof(usual) - 1;
+	}
 	for (i = 0; i < in.n && pattern[i]; i++) {
 		bool digit = in.p[i] >= '0' && in.p[i] <= '9';
 

@@ -9,26 +9,41 @@
 #include "lbd/http/h1_fields.h"
 #include "lbd/http/scan.h"
 
-/* "HTTP/1.D DDD" */
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Why "HTTP/1.D DDD" is not what it starts with: cut off, or wrong. */
 static ssize_t
-status_parse(struct str in, struct http_head *head)
+not_status(struct str in)
 {
 	static const char pattern[] = "HTTP/1.1 000";
 	size_t i;
 
 	for (i = 0; i < in.n && pattern[i]; i++) {
-		bool digit = in.p[i] >= '0' && in.p[i] <= '9';
 		bool same = in.p[i] == pattern[i] || (i == 7 && in.p[i] == '0');
 
-		if (pattern[i] == '0' ? !digit : !same)
+		if (pattern[i] == '0' ? !is_digit(in.p[i]) : !same)
 			return -REFUSE_STATUS_LINE;
 	}
-	if (pattern[i])
-		return 0;
-	head->minor = in.p[7] == '1';
-	head->status = (unsigned)(in.p[9] - '0') * 100 + (unsigned)(in.p[10] - '0') * 10 +
-	    (unsigned)(in.p[11] - '0');
-	return head->status < 100 ? -REFUSE_STATUS_LINE : (ssize_t)i;
+	return pattern[i] ? 0 : -REFUSE_STATUS_LINE;
+}
+
+static ssize_t
+status_parse(struct str in, struct http_head *head)
+{
+	const char *p = in.p, *code = p + 9;
+
+	if (in.n < 12 || memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '1' && p[7] != '0') ||
+	    p[8] != ' ' || !is_digit(code[0]) || !is_digit(code[1]) || !is_digit(code[2]) ||
+	    code[0] == '0')
+		return not_status(in);
+	head->minor = p[7] == '1';
+	head->status = (unsigned)(code[0] - '0') * 100 + (unsigned)(code[1] - '0') * 10 +
+	    (unsigned)(code[2] - '0');
+	return 12;
 }
 
 /* " reason" CRLF; some servers leave out the blank when there is no reason. */

@@ -38,6 +38,8 @@ enum field_id {
 	FIELD_X_FORWARDED_HOST,
 	FIELD_X_FORWARDED_PROTO,
 	FIELD_X_REQUEST_ID,
+	FIELD_LIKE_FORWARDING, /* other X-Forwarded-*, and spellings a server may take for ours */
+	FIELD_LIKE_FRAMING, /* "Content_Length", "Transfer.Encoding": refused */
 	FIELD_ID_COUNT
 };
 
@@ -45,6 +47,8 @@ struct http_field {
 	struct str name, value; /* value without surrounding blanks */
 	enum field_id id;
 	bool one_hop; /* RFC 9110 7.6.1: never forwarded as received */
+	bool verbatim; /* at name.p stands "name: value" CRLF, as we would write it; whoever
+			  changes name or value clears this */
 };
 
 enum http_method {

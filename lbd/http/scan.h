@@ -1,8 +1,9 @@
 /*
  * scan.h - how far does a run of allowed bytes go?  One table of byte classes for all of HTTP/1.
  *
- * Each function returns the first byte in [p, end) that does not belong, or `end`.  Long runs (targets,
- * values) go 16 bytes at a time where the machine can; nothing at or behind `end` is ever read.
+ * Each scan_NOUN returns the first byte in [p, end) that does not belong, or `end`.  Where the machine can,
+ * 16 bytes are looked at together; nothing outside [p, end) is ever read.  The table alone decides on other
+ * machines, and on the last few bytes.
  */
 #ifndef LBD_HTTP_SCAN_H
 #define LBD_HTTP_SCAN_H
@@ -37,48 +38,115 @@ scan_class(const char *p, const char *end, enum scan_class class)
 	return p;
 }
 
-static inline const char *
-scan_token(const char *p, const char *end)
+#ifdef __SSE2__
+static inline __m128i
+scan_in_range(__m128i x, char first, char last)
 {
-	return scan_class(p, end, SCAN_TOKEN);
+	__m128i offset = _mm_sub_epi8(x, _mm_set1_epi8(first));
+
+	return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8((char)(last - first))), offset);
 }
+
+/* All but control characters; HTAB is left to scan_value. */
+static inline unsigned
+scan_outside_value(__m128i x)
+{
+	__m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, del));
+}
+
+static inline unsigned
+scan_outside_target(__m128i x)
+{
+	__m128i hash = _mm_cmpeq_epi8(x, _mm_set1_epi8('#'));
+	__m128i visible = _mm_andnot_si128(hash, scan_in_range(x, 0x21, 0x7e));
+
+	return (unsigned)_mm_movemask_epi8(visible) ^ 0xffff;
+}
+
+/* Letters, digits, '-' and '.', of which nearly all names and hosts are made. */
+static inline unsigned
+scan_outside_plain(__m128i x)
+{
+	__m128i slash = _mm_cmpeq_epi8(x, _mm_set1_epi8('/'));
+	__m128i other = _mm_andnot_si128(slash, scan_in_range(x, '-', '9'));
+	__m128i letter = scan_in_range(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 'z');
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, other)) ^ 0xffff;
+}
+
+/* One bit for each of 16 bytes that does not belong to the class, or only might. */
+static inline unsigned
+scan_outside(__m128i x, enum scan_class class)
+{
+	if (class == SCAN_VALUE)
+		return scan_outside_value(x);
+	return class == SCAN_TARGET ? scan_outside_target(x) : scan_outside_plain(x);
+}
+
+/* Inlined once for each class, so that `class` costs nothing. */
+__attribute__((always_inline)) static inline const char *
+scan_run(const char *p, const char *end, enum scan_class class)
+{
+	__m128i head, tail;
+	unsigned mask;
+
+	for (; end - p >= 16; p += 16) {
+		mask = scan_outside(_mm_loadu_si128((const __m128i *)(const void *)p), class);
+		if (mask)
+			return p + __builtin_ctz(mask);
+	}
+	if (end - p < 8)
+		return scan_class(p, end, class);
+	/* the first eight and the last eight, which overlap */
+	head = _mm_loadl_epi64((const __m128i *)(const void *)p);
+	tail = _mm_loadl_epi64((const __m128i *)(const void *)(end - 8));
+	mask = scan_outside(_mm_unpacklo_epi64(head, tail), class);
+	if (mask & 0xff)
+		return p + __builtin_ctz(mask);
+	return mask ? end - 16 + __builtin_ctz(mask) : end;
+}
+#else
+static inline const char *
+scan_run(const char *p, const char *end, enum scan_class class)
+{
+	return scan_class(p, end, class);
+}
+#endif
 
 static inline const char *
 scan_value(const char *p, const char *end)
 {
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
-		__m128i tab = _mm_cmpeq_epi8(x, _mm_set1_epi8('\t'));
-		__m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
-		__m128i bad = _mm_or_si128(_mm_andnot_si128(tab, control), del);
-		int mask = _mm_movemask_epi8(bad);
-
-		if (mask)
-			return p + __builtin_ctz((unsigned)mask);
-	}
-#endif
-	return scan_class(p, end, SCAN_VALUE);
+	p = scan_run(p, end, SCAN_VALUE);
+	return p < end && *p == '\t' ? scan_class(p, end, SCAN_VALUE) : p;
 }
 
 static inline const char *
 scan_target(const char *p, const char *end)
 {
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* signed: below 0x21 are also the bytes from 0x80 on */
-		__m128i outside = _mm_cmplt_epi8(x, _mm_set1_epi8(0x21));
-		__m128i del = _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f));
-		__m128i hash = _mm_cmpeq_epi8(x, _mm_set1_epi8('#'));
-		int mask = _mm_movemask_epi8(_mm_or_si128(outside, _mm_or_si128(del, hash)));
+	return scan_run(p, end, SCAN_TARGET);
+}
 
-		if (mask)
-			return p + __builtin_ctz((unsigned)mask);
-	}
-#endif
-	return scan_class(p, end, SCAN_TARGET);
+__attribute__((always_inline)) static inline const char *
+scan_token(const char *p, const char *end)
+{
+	p = scan_run(p, end, SCAN_TOKEN);
+	return p < end && scan_is(*p, SCAN_TOKEN) ? scan_class(p, end, SCAN_TOKEN) : p;
+}
+
+static inline const char *
+scan_host(const char *p, const char *end)
+{
+	p = scan_run(p, end, SCAN_HOST);
+	return p < end && scan_is(*p, SCAN_HOST) ? scan_class(p, end, SCAN_HOST) : p;
+}
+
+static inline bool
+scan_is_crlf(const char *p, const char *end)
+{
+	return end - p >= 2 && memcmp(p, "\r\n", 2) == 0;
 }
 
 static inline bool

@@ -9,18 +9,18 @@ trailer_check(struct str in)
 {
 	bool more = in.n >= TRAILER_MAX;
 	const char *start = in.p;
-	struct str name, value;
+	struct http_field f;
 	ssize_t r;
 
 	if (more)
 		in.n = TRAILER_MAX;
 	do {
-		if ((r = h1_field_parse(in, &name, &value)) < 0 || (r == 0 && more))
+		if ((r = h1_field_parse(in, &f)) < 0 || (r == 0 && more))
 			return -REFUSE_TRAILER;
 		if (r == 0)
 			return 0;
 		in = str_skip(in, (size_t)r);
-	} while (name.n);
+	} while (r != H1_EMPTY_LINE);
 	return in.p - start;
 }
 
@@ -46,15 +46,15 @@ size_t
 trailer_rewrite(char *out, struct str in)
 {
 	const char *start = out;
-	struct str name, value;
+	struct http_field f;
 
 	for (;;) {
-		ssize_t r = h1_field_parse(in, &name, &value);
+		ssize_t r = h1_field_parse(in, &f);
 
-		if (r <= 0 || name.n == 0)
+		if (r <= H1_EMPTY_LINE)
 			return (size_t)(out - start);
 		in = str_skip(in, (size_t)r);
-		if (field_in_trailer(name))
-			out = line_write(out, name, value);
+		if (field_in_trailer(f.name))
+			out = line_write(out, f.name, f.value);
 	}
 }
