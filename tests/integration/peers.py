@@ -77,7 +77,10 @@ class Peer(Stream):
         """Until the peer has read all that was sent; False if it reads no more, or not now."""
         deadline = time.monotonic() + timeout
         while True:
-            unread = diagnosis.unread_by_peer(self.sock)
+            try:
+                unread = diagnosis.unread_by_peer(self.sock)
+            except OSError:  # reset meanwhile
+                return False
             if not unread:
                 return unread == 0
             if time.monotonic() > deadline:

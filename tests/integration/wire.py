@@ -26,6 +26,12 @@ class Broken(Failure):
     """A peer sent something that is no proper HTTP/1 message."""
 
 
+class Cut(Broken):
+    """A message began and its stream ended before it was complete; .message is what came of a response."""
+
+    message = None
+
+
 class Late(Failure):
     """What a test waited for did not come in time."""
 
@@ -134,14 +140,14 @@ class Stream:
                 raise Broken("endless line")
             if not self.fill(deadline):
                 if self.buffer:
-                    raise Broken(f"ended within a line: {bytes(self.buffer)!r}")
+                    raise Cut(f"ended within a line: {bytes(self.buffer)!r}")
                 return None
 
     def read_exactly(self, n, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while len(self.buffer) < n:
             if not self.fill(deadline):
-                raise Broken(f"ended after {len(self.buffer)} of {n} bytes")
+                raise Cut(f"ended after {len(self.buffer)} of {n} bytes")
         return self.take(n)
 
     def read_until(self, mark, timeout=PATIENCE):
@@ -149,7 +155,7 @@ class Stream:
         deadline = time.monotonic() + timeout
         while mark not in self.buffer:
             if not self.fill(deadline):
-                raise Broken(f"ended before {mark!r}: {bytes(self.buffer)!r}")
+                raise Cut(f"ended before {mark!r}: {bytes(self.buffer)!r}")
         return self.take(self.buffer.index(mark) + len(mark))
 
     def read_some(self, timeout=PATIENCE):
@@ -183,7 +189,7 @@ def read_fields(stream, deadline):
     while True:
         line = stream.read_line(deadline)
         if line is None:
-            raise Broken("ended within a head")
+            raise Cut("ended within a head")
         if not line:
             return fields
         match = FIELD_LINE.match(line)
@@ -198,7 +204,7 @@ def read_chunked(stream, message, deadline, progress):
     while True:
         line = stream.read_line(deadline)
         if line is None:
-            raise Broken("ended before the last chunk")
+            raise Cut("ended before the last chunk")
         if not CHUNK_LINE.match(line):
             raise Broken(f"chunk line: {line!r}")
         size = int(line, 16)
@@ -285,11 +291,15 @@ def read_response(stream, method=b"GET", timeout=PATIENCE, progress=None):
         if message.status in (101, 204) and framing_of(message)[0]:
             raise Broken(f"{message.status} with framing fields: {message.fields}")
         return message
-    if framing_of(message)[0]:
-        read_body(stream, message, deadline, progress)
-    else:
+    try:
+        if framing_of(message)[0]:
+            read_body(stream, message, deadline, progress)
+            return message
         message.framing = "close"
         message.body = stream.read_to_end(max(0.001, deadline - time.monotonic()))
         if stream.reset:
-            raise Broken(f"reset within a body that close delimits: {message.body[:100]!r}")
+            raise Cut(f"reset within a body that close delimits: {message.body[:100]!r}")
+    except Cut as e:
+        e.message = message
+        raise
     return message
