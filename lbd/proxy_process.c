@@ -6,7 +6,6 @@
  * when it was told to drain and the last connection is gone, or when the supervisor is.
  */
 #include <errno.h>
-#include <ev.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,12 +14,9 @@
 #include "common/log.h"
 #include "common/problems.h"
 #include "common/text.h"
+#include "lbd/process.h"
 #include "lbd/proxy/client_limit.h"
-#include "lbd/proxy/proxy.h"
-#include "lbd/rollout.h"
-#include "lbd/supervisor/channel.h"
 #include "lbd/supervisor/log_files.h"
-#include "lbd/supervisor/proxy_start.h"
 
 static const double HEARTBEAT_S = 0.5;
 enum { ACCESS_RING_SIZE = 1 << 20 };
@@ -28,40 +24,10 @@ enum { ACCESS_RING_SIZE = 1 << 20 };
 /* A question to one worker: do you turn? */
 struct ping {
 	struct letter letter;
-	struct ping_board *board;
+	struct process *process;
 };
 
-struct ping_board {
-	_Atomic unsigned unanswered;
-};
-
-struct process {
-	struct proxy_start *start;
-	struct ev_loop *loop;
-	struct mailbox inbox;
-	struct lbd_config *config; /* what the workers have, or get just now */
-	struct server_table servers;
-	struct stats_names *names;
-	struct access_log *access_log;
-	struct worker **workers;
-	unsigned n_workers;
-	struct worker_shared workers_shared;
-	struct proxy_shared proxy_shared;
-	struct rollout rollout;
-	ev_io channel;
-	uint64_t config_number; /* of the CHANNEL_CONFIG that runs; 0: none */
-	ev_timer heartbeat;
-	struct ping *pings;
-	struct ping_board board;
-	struct letter *drains;
-	unsigned to_drain; /* workers that have not heard of it */
-	bool draining;
-	ev_timer drain_deadline;
-	ev_async emptied;
-	int status;
-};
-
-static void
+void
 process_send(struct process *p, struct channel_message *m)
 {
 	struct err err;
@@ -101,10 +67,12 @@ on_adopted(void *arg)
 	if (p->config_number) {
 		send_result(p, p->config_number, true, NULL);
 		p->config_number = 0;
-		return;
+	} else {
+		channel_message_init(&m, CHANNEL_READY);
+		process_send(p, &m);
+		p->ready = true;
 	}
-	channel_message_init(&m, CHANNEL_READY);
-	process_send(p, &m);
+	admin_changed(p->admin);
 }
 
 static enum access_log_sink
@@ -137,10 +105,8 @@ access_format(enum access_format format)
 }
 
 static void
-access_log_follow(struct process *p, int fd)
+access_log_follow(struct process *p, const struct log_config *log, int fd)
 {
-	const struct log_config *log = &p->config->log;
-
 	access_log_target(
 	    p->access_log, access_sink(log->access_target), fd, access_format(log->access_format));
 }
@@ -155,13 +121,20 @@ config_use(struct process *p, struct lbd_config *config, struct err *err)
 	if (code)
 		return code;
 	p->config = config_ref(config);
-	code = rollout_start(&p->rollout, config, p->start->listens, err);
+	code = prober_apply(p->prober, config);
+	if (code)
+		err_set(err, code, "out of memory for the health checks");
+	else
+		code = rollout_start(&p->rollout, config, p->start->listens, err);
 	if (code) {
 		config_unref(&p->config);
 		p->config = old;
+		if (old && prober_apply(p->prober, old) < 0)
+			log_err("checks_lost", "reason=\"out of memory\"");
 		return code;
 	}
 	config_unref(&old);
+	p->config_loaded_wall_ns = clock_wall_ns();
 	return 0;
 }
 
@@ -185,6 +158,19 @@ config_refuse_all(struct process *p, uint64_t number, const struct problems *pro
 	text_fini(&why);
 }
 
+/* admin.http of the new configuration: a new socket, the present one, or none. */
+static void
+admin_http_follow(struct process *p, struct channel_message *m)
+{
+	struct err err;
+
+	if (m->admin_http_fd < 0 && p->config->admin.http_on)
+		return;
+	if (admin_listen(p->admin, m->admin_http_fd, &err) < 0)
+		log_err("admin_http_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	m->admin_http_fd = -1;
+}
+
 static void
 take_config(struct process *p, struct channel_message *m)
 {
@@ -198,10 +184,11 @@ take_config(struct process *p, struct channel_message *m)
 		config_refuse(p, m->number, err.text);
 	} else {
 		p->config_number = m->number;
+		admin_http_follow(p, m);
 		if (log_files_use(&config->log, m->log_fd, &err) < 0)
 			log_err(
 			    "log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-		access_log_follow(p, m->access_log_fd);
+		access_log_follow(p, &config->log, m->access_log_fd);
 		m->log_fd = m->access_log_fd = -1;
 	}
 	config_unref(&config);
@@ -276,6 +263,7 @@ take_drain(struct process *p, uint64_t deadline)
 	if (p->draining)
 		return;
 	p->draining = true;
+	admin_changed(p->admin);
 	p->to_drain = p->n_workers;
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		p->drains[i].open = open_drain;
@@ -318,7 +306,7 @@ take_logs(struct process *p, struct channel_message *m)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	m->log_fd = -1;
 	if (m->access_log_fd >= 0)
-		access_log_follow(p, m->access_log_fd);
+		access_log_follow(p, &p->config->log, m->access_log_fd);
 	m->access_log_fd = -1;
 }
 
@@ -333,6 +321,7 @@ take_message(struct process *p, struct channel_message *m)
 		take_config(p, m);
 		break;
 	case CHANNEL_RELOAD_RESULT:
+		process_reload_done(p, m->number, m->ok ? NULL : m->text.p);
 		break;
 	case CHANNEL_DRAIN:
 		take_drain(p, m->number);
@@ -378,7 +367,7 @@ open_ping(struct letter *l, void *owner)
 	struct ping *ping = (struct ping *)l;
 
 	(void)owner;
-	atomic_fetch_sub(&ping->board->unanswered, 1);
+	atomic_fetch_sub(&ping->process->unanswered, 1);
 }
 
 /* Said only when every worker has answered since the last time: a supervisor that hears nothing acts. */
@@ -391,28 +380,50 @@ on_heartbeat(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	log_flush();
-	if (atomic_load(&p->board.unanswered) > 0)
+	if (atomic_load(&p->unanswered) > 0)
 		return;
 	channel_message_init(&m, CHANNEL_HEARTBEAT);
 	process_send(p, &m);
-	atomic_store(&p->board.unanswered, p->n_workers);
+	atomic_store(&p->unanswered, p->n_workers);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		mailbox_post(&p->workers[i]->inbox, &p->pings[i].letter);
 }
 
 /* --- start --- */
 
+/* A server that workers cannot reach. */
+struct suspicion {
+	struct letter letter;
+	uint32_t slot;
+};
+
+static void
+open_suspicion(struct letter *l, void *owner)
+{
+	struct suspicion *s = (struct suspicion *)l;
+	struct process *p = owner;
+
+	prober_suspect(p->prober, s->slot);
+	free(s);
+}
+
+/* Any thread.  Without memory the regular checks find out. */
 static void
 suspect(void *arg, uint32_t slot)
 {
-	(void)arg;
-	(void)slot;
+	struct process *p = arg;
+	struct suspicion *s = malloc(sizeof(*s));
+
+	if (!s)
+		return;
+	*s = (struct suspicion){ { .open = open_suspicion }, slot };
+	mailbox_post(&p->inbox, &s->letter);
 }
 
 static int
 workers_make(struct process *p, struct err *err)
 {
-	p->n_workers = p->config->workers;
+	p->n_workers = p->start->config->workers;
 	p->workers = calloc(p->n_workers, sizeof(struct worker *));
 	p->pings = calloc(p->n_workers, sizeof(*p->pings));
 	p->drains = calloc(p->n_workers, sizeof(*p->drains));
@@ -431,7 +442,7 @@ workers_make(struct process *p, struct err *err)
 			return err->code;
 		if (proxy_init(p->workers[i], &p->proxy_shared) < 0)
 			return err_set(err, -ENOMEM, "out of memory for worker %u", i);
-		p->pings[i] = (struct ping){ { .open = open_ping }, &p->board };
+		p->pings[i] = (struct ping){ { .open = open_ping }, p };
 	}
 	return 0;
 }
@@ -439,14 +450,15 @@ workers_make(struct process *p, struct err *err)
 static int
 state_make(struct process *p, struct err *err)
 {
-	struct access_log_options log = { p->config->workers, ACCESS_RING_SIZE };
+	struct access_log_options log = { p->start->config->workers, ACCESS_RING_SIZE };
 	int code = server_table_init(&p->servers, p->start->servers);
 
 	if (code)
 		return err_set(err, code, "out of memory for the server table");
 	p->names = stats_names_new();
+	p->prober = prober_new(p->loop, &p->servers);
 	p->proxy_shared = (struct proxy_shared){ client_limit_new(), suspect, p };
-	if (!p->names || !p->proxy_shared.limit)
+	if (!p->names || !p->prober || !p->proxy_shared.limit)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->access_log = access_log_start(&log, err);
 	return p->access_log ? 0 : err->code;
@@ -483,20 +495,23 @@ process_start(struct process *p, struct err *err)
 		.adopted = on_adopted,
 		.arg = p,
 	};
-	access_log_follow(p, p->start->access_log_fd);
+	access_log_follow(p, &p->start->config->log, p->start->access_log_fd);
+	code = process_admin_start(p, err);
+	if (code)
+		return code;
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		code = worker_start(p->workers[i]);
 		if (code)
 			return err_set(err, code, "cannot start worker %u: %s", i, strerror(-code));
 	}
-	code = rollout_prepare(&p->rollout, p->config, err);
-	return code ? code : rollout_start(&p->rollout, p->config, p->start->listens, err);
+	return config_use(p, p->start->config, err);
 }
 
 /* Only after a drain: otherwise the process just ends. */
 static void
 process_fini(struct process *p)
 {
+	process_admin_stop(p);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(p->workers[i]);
 	for (unsigned i = 0; i < p->n_workers; i++) {
@@ -509,6 +524,7 @@ process_fini(struct process *p)
 		worker_free(&p->workers[i]);
 	access_log_stop(&p->access_log);
 	rollout_fini(&p->rollout);
+	prober_free(&p->prober);
 	client_limit_free(&p->proxy_shared.limit);
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);
@@ -522,7 +538,7 @@ process_fini(struct process *p)
 int
 proxy_process_run(struct proxy_start *start)
 {
-	struct process p = { .start = start, .config = config_ref(start->config) };
+	struct process p = { .start = start };
 	struct err err = { 0 };
 
 	p.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);

@@ -1,0 +1,62 @@
+/*
+ * process.h - the main thread of the proxy process: its state, for the two files that share it.
+ *
+ *   proxy_process.c  start, the supervisor's messages, heartbeat, drain, the end
+ *   process_admin.c  what the control socket and the metrics see and ask for
+ */
+#ifndef LBD_PROCESS_H
+#define LBD_PROCESS_H
+
+#include "lbd/admin/admin.h"
+#include "lbd/health/prober.h"
+#include "lbd/proxy/proxy.h"
+#include "lbd/rollout.h"
+#include "lbd/supervisor/channel.h"
+#include "lbd/supervisor/proxy_start.h"
+
+struct ping;
+struct reload_wait;
+
+struct process {
+	struct proxy_start *start;
+	struct ev_loop *loop;
+	struct mailbox inbox;
+	struct lbd_config *config; /* what the workers have, or get just now */
+	int64_t config_loaded_wall_ns;
+	struct server_table servers;
+	struct stats_names *names;
+	struct access_log *access_log;
+	struct worker **workers;
+	unsigned n_workers;
+	struct worker_shared workers_shared;
+	struct proxy_shared proxy_shared;
+	struct rollout rollout;
+	struct prober *prober;
+	struct admin *admin;
+	struct stats **stats; /* the workers' */
+	struct reload_wait *reloads; /* asked for, not answered */
+	uint64_t last_reload;
+	ev_io channel;
+	bool ready; /* said so to the supervisor */
+	uint64_t config_number; /* of the CHANNEL_CONFIG that runs; 0: none */
+	ev_timer heartbeat;
+	struct ping *pings;
+	_Atomic unsigned unanswered; /* pings */
+	struct letter *drains;
+	unsigned to_drain; /* workers that have not heard of it */
+	bool draining;
+	ev_timer drain_deadline;
+	ev_async emptied;
+	int status;
+};
+
+void process_send(struct process *, struct channel_message *);
+
+/* Starts admin; the workers exist.  0 or -errno with a reason. */
+int process_admin_start(struct process *, struct err *);
+void process_admin_stop(struct process *);
+
+/* The supervisor has finished a reload that was asked for here. */
+void process_reload_done(struct process *, uint64_t number, const char *why_not);
+
+#endif
