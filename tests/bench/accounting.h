@@ -14,12 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ACCOUNT_PIDS = 16 };
 
 struct account {
 	const char *name;
-	int pids[ACCOUNT_PIDS], n;
+	int pids[ACCOUNT_PIDS], n; /* 0: this process */
 	uint64_t started_ns, spent_ns;
 };
 
@@ -33,6 +34,7 @@ account_process(int pid)
 	FILE *f;
 	DIR *tasks;
 
+	pid = pid ? pid : getpid();
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	if (!(tasks = opendir(path)))
 		errx(1, "process %d is gone", pid);

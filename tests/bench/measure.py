@@ -1,0 +1,198 @@
+"""measure.py - one measurement of each kind; run.py decides what is measured how often and in which order.
+
+Whatever went wrong during a measurement (a wrong answer, a closed connection, a dead process) raises
+BenchError: a figure is either clean or absent.
+"""
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+from processes import BenchError, Child, cpu_busy, private_memory, run_time, tasks
+
+CALLGRIND_COUNTS = (2000, 6000)
+STRACE_REQUESTS = 10000
+
+
+class Bench:
+    """What all measurements share: paths, CPUs, limits, the temporary directory, the servers."""
+
+    def __init__(self, options, directory, files_max):
+        self.lbd, self.tools, self.nice = options.lbd, options.tools, options.nice
+        self.proxy_cpu, self.load_cpu = options.cpus
+        self.seconds, self.warm_up = options.seconds, options.warm_up
+        self.directory = directory
+        self.files_max = files_max
+        self.connections_max = files_max // 2 - 400
+        self.idle_connections = min(9000, self.connections_max - 100)
+        self.backend = None
+        self.servers = []
+
+    def tool(self, name):
+        return os.path.join(self.tools, name)
+
+    def directory_for(self, name):
+        return tempfile.mkdtemp(prefix=name.replace(" ", "") + "-", dir=self.directory)
+
+    def start_backend(self, first, count, port):
+        """One process that listens on `count` addresses from `first` upwards."""
+        argv = [self.tool("backend"), f"{first}:{port}/{count}"]
+        log = os.path.join(self.directory, "backend")
+        self.backend = Child(argv, self.load_cpu, log, self.nice, stdout=subprocess.PIPE)
+        if self.backend.popen.stdout.readline() != b"ready\n":
+            self.backend.fail("does not listen")
+        net, middle, low = first.rsplit(".", 2)
+        base = int(middle) * 256 + int(low)
+        self.servers = [f"{net}.{n >> 8}.{n & 255}:{port}" for n in range(base, base + count)]
+
+
+def clean(result):
+    """Raises unless every answer was right and every connection stayed open."""
+    errors = {kind: n for kind, n in result["errors"].items() if n}
+    if errors:
+        raise BenchError("wrong answers: " + ", ".join(f"{n} x {k}" for k, n in errors.items()))
+    if result["stuck"]:
+        raise BenchError("no answer for five seconds")
+    if not result["requests"]:
+        raise BenchError("no answer in the window")
+    if result["reopened"]:
+        raise BenchError(f"{result['reopened']} kept-alive connections were closed by the proxy")
+    return result
+
+
+def start_load(bench, address, arguments, accounts=(), **popen):
+    argv = [bench.tool("load"), *arguments]
+    for name, pids in accounts:
+        argv += ["-a", f"{name}={','.join(map(str, pids))}"]
+    log = os.path.join(bench.directory, "load")
+    return Child(argv + [address], bench.load_cpu, log, bench.nice, stdout=subprocess.PIPE, **popen)
+
+
+def load(bench, address, arguments, accounts=(), timeout=120):
+    child = start_load(bench, address, arguments, accounts)
+    try:
+        out, _ = child.popen.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.fail(f"no end after {timeout} s")
+    if not out:
+        child.fail("no result")
+    child.stop()
+    return clean(json.loads(out))
+
+
+def throughput(bench, proxy, arguments):
+    """A closed loop: CPU per request of the proxy, and what the clients saw."""
+    pids = proxy.pids()
+    accounts = [("proxy", pids), ("rest", [0, bench.backend.popen.pid])]    # 0: the load itself
+    window = ["-w", str(bench.warm_up), "-d", str(bench.seconds)]
+    busy = cpu_busy(bench.proxy_cpu) - run_time(pids)
+    started = time.monotonic()
+    r = load(bench, proxy.address(), [*window, *arguments], accounts)
+    foreign = (cpu_busy(bench.proxy_cpu) - run_time(pids) - busy) / (time.monotonic() - started)
+    return {
+        "cpu_us": r["cpu_s"]["proxy"] / r["requests"] * 1e6,
+        "rps": r["rps"],
+        "p50_us": r["latency_us"]["p50"],
+        "p99_us": r["latency_us"]["p99"],
+        "p999_us": r["latency_us"]["p999"],
+        "util": r["cpu_s"]["proxy"] / r["seconds"],
+        "rest": r["cpu_s"]["rest"] / r["seconds"],
+        "foreign": max(0.0, foreign),
+    }
+
+
+def latency(bench, address, rate, connections):
+    """An open loop at a fixed rate: microseconds from when a request was due to its answer."""
+    window = ["-w", str(bench.warm_up), "-d", str(bench.seconds)]
+    r = load(bench, address, [*window, "-R", str(rate), "-n", str(connections)])
+    if r["rps"] < 0.95 * rate:
+        raise BenchError(f"only {r['rps']:.0f} of {rate} requests per second")
+    return {"p50_us": r["latency_us"]["p50"], "p99_us": r["latency_us"]["p99"]}
+
+
+def parse_strace(text):
+    """Calls by name from the table of `strace -c`."""
+    calls = {}
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 5 and re.fullmatch(r"[\d.]+", fields[0]) and fields[-1] != "total":
+            calls[fields[-1]] = int(fields[3])
+    return calls
+
+
+def wait_attached(child, n):
+    """strace says so on stderr, once for each thread."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and child.running():
+        with open(child.log) as f:
+            if f.read().count(" attached") >= n:
+                return
+        time.sleep(0.02)
+    child.fail("cannot attach")
+
+
+def system_calls(bench, proxy, arguments, requests):
+    """Calls per request by name, connection set-up spread over the run."""
+    pids = proxy.pids()
+    out = os.path.join(proxy.directory, "strace.out")
+    argv = ["strace", "-c", "-f", "-o", out]
+    for pid in pids:
+        argv += ["-p", str(pid)]
+    log = os.path.join(proxy.directory, f"strace-{time.monotonic_ns()}")
+    strace = Child(argv, bench.proxy_cpu, log)
+    wait_attached(strace, sum(len(tasks(pid)) for pid in pids))
+    result = load(bench, proxy.address(), ["-r", str(requests), *arguments])
+    strace.stop(signal.SIGINT)
+    with open(out) as f:
+        calls = parse_strace(f.read())
+    if not calls:
+        raise BenchError("strace counted nothing")
+    return {name: n / result["requests"] for name, n in calls.items()}
+
+
+def instructions_of_run(bench, make_proxy, arguments, requests):
+    """User instructions of one whole life of a proxy, all its processes together."""
+    proxy = make_proxy()
+    out = os.path.join(proxy.directory, "callgrind")
+    proxy.start(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}.%p"])
+    load(bench, proxy.address(), ["-r", str(requests), *arguments], timeout=300)
+    if proxy.stop() is None:
+        raise BenchError("did not end after SIGTERM, so callgrind has no total")
+    total = 0
+    for path in glob.glob(out + ".*"):
+        with open(path) as f:
+            found = re.findall(r"^(?:totals|summary): (\d+)", f.read(), re.M)
+        total += int(found[-1]) if found else 0
+    return total
+
+
+def instructions(bench, make_proxy, arguments):
+    """User instructions per request: the difference of two counts, so that the start cancels out."""
+    few, many = (instructions_of_run(bench, make_proxy, arguments, n) for n in CALLGRIND_COUNTS)
+    return (many - few) / (CALLGRIND_COUNTS[1] - CALLGRIND_COUNTS[0])
+
+
+def idle_memory(bench, proxy):
+    """Bytes per idle client connection that has made one request; the proxy has seen traffic before."""
+    load(bench, proxy.address(), ["-r", "5000", "-n", "64"])
+    time.sleep(0.3)
+    before = private_memory(proxy.pids())
+    n = bench.idle_connections
+    child = start_load(bench, proxy.address(), ["-i", "-n", str(n)], stdin=subprocess.PIPE)
+    line = child.popen.stdout.readline()
+    if not line:
+        child.fail("no result")
+    clean(json.loads(line))
+    time.sleep(0.3)
+    after = private_memory(proxy.pids())
+    out, _ = child.popen.communicate(timeout=30)
+    child.stop()
+    closed = json.loads(out)["closed"]
+    if closed:
+        raise BenchError(f"closed {closed} of {n} idle connections")
+    return {"private": (after[0] - before[0]) / n, "pss": (after[1] - before[1]) / n,
+            "base": before[0]}

@@ -1,0 +1,197 @@
+"""proxies.py - how each proxy is configured and started: one worker, everything off that nobody asked for.
+
+The peers do what lbd does by default and no more: HTTP/1.1 to the servers over kept connections, and
+X-Forwarded-For.  lbd runs with its defaults (all three X-Forwarded fields, a request id, Via, every limit and
+timeout) and without access log, as the others; the comparison errs on the peers' side.
+"""
+import json
+import os
+import shutil
+import signal
+
+from processes import BenchError, Child, free_port, process_tree, wait_accepts
+
+LISTEN = "127.0.0.1"
+
+
+class Setup:
+    """What the proxies of one scenario have in front of and behind them."""
+
+    def __init__(self, servers, algorithm="round_robin"):
+        self.servers = servers              # "ADDR:PORT"
+        self.algorithm = algorithm          # as lbd names it
+
+
+class Proxy:
+    """One configured proxy.  A subclass gives argv(); start() may wrap that with valgrind."""
+    slow_start = 10
+
+    def __init__(self, name, bench, setup):
+        self.name, self.bench, self.setup = name, bench, setup
+        self.port = free_port(LISTEN)
+        self.directory = bench.directory_for(name)
+        self.child = None
+
+    @classmethod
+    def missing(cls, bench):
+        """Why it cannot run here; None if it can."""
+        return None if shutil.which(cls.program) else f"{cls.program} is not installed"
+
+    def argv(self):
+        raise NotImplementedError
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def start(self, wrap=()):
+        argv = [*wrap, *self.argv()]
+        log = os.path.join(self.directory, "stderr")
+        self.child = Child(argv, self.bench.proxy_cpu, log, self.bench.nice, cwd=self.directory)
+        wait_accepts(self.child, LISTEN, self.port, 60 if wrap else self.slow_start)
+
+    def stop(self):
+        """The exit status, None when it had to be killed."""
+        return self.child.stop(signal.SIGTERM, 30)
+
+    def pids(self):
+        return process_tree(self.child.popen.pid)
+
+    def address(self):
+        return f"{LISTEN}:{self.port}"
+
+
+class Lbd(Proxy):
+    @classmethod
+    def missing(cls, bench):
+        return None if os.access(bench.lbd, os.X_OK) else f"{bench.lbd} is not built"
+
+    def argv(self):
+        config = {
+            "workers": 1,
+            "log": {"access": {"format": "off"}},
+            "admin": {"http": "off", "socket": os.path.join(self.directory, "lbd.sock")},
+            "limits": {"connections": self.bench.connections_max},
+            "timeouts": {"drain": "1s"},
+            "listeners": [{"bind": [self.address()], "pool": "bench"}],
+            "pools": [{"name": "bench", "algorithm": self.setup.algorithm,
+                       "health_check": {"type": "none"},
+                       "servers": [{"address": a} for a in self.setup.servers]}],
+        }
+        return [self.bench.lbd, "-c", self.write("lbd.json", json.dumps(config, indent=1))]
+
+
+class Haproxy(Proxy):
+    program = "haproxy"
+    algorithms = {"round_robin": "roundrobin", "least_connections": "leastconn"}
+
+    def argv(self):
+        servers = "\n".join(f"    server s{i} {a}" for i, a in enumerate(self.setup.servers))
+        config = f"""
+global
+    nbthread 1
+    maxconn {self.bench.connections_max}
+    tune.pool-low-fd-ratio 80
+    tune.pool-high-fd-ratio 90
+
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 75s
+    timeout server 75s
+    timeout http-keep-alive 75s
+
+frontend front
+    bind {self.address()}
+    maxconn {self.bench.connections_max}
+    default_backend back
+
+backend back
+    balance {self.algorithms[self.setup.algorithm]}
+    http-reuse always
+    option forwardfor
+{servers}
+"""
+        return [shutil.which("haproxy"), "-db", "-f", self.write("haproxy.cfg", config)]
+
+
+class Nginx(Proxy):
+    program = "nginx"
+    algorithms = {"round_robin": "", "least_connections": "least_conn;"}
+
+    def argv(self):
+        servers = "\n".join(f"        server {a};" for a in self.setup.servers)
+        config = f"""
+daemon off;
+user root;
+worker_processes 1;
+worker_rlimit_nofile {self.bench.files_max};
+error_log stderr error;
+pid {self.directory}/pid;
+events {{
+    worker_connections {self.bench.files_max - 100};
+}}
+http {{
+    access_log off;
+    server_tokens off;
+    sendfile on;
+    keepalive_timeout 75s;
+    keepalive_requests 1000000000;
+    client_body_buffer_size 128k;
+    client_body_temp_path {self.directory}/body;
+    proxy_temp_path {self.directory}/proxy;
+    fastcgi_temp_path {self.directory}/fastcgi;
+    uwsgi_temp_path {self.directory}/uwsgi;
+    scgi_temp_path {self.directory}/scgi;
+    upstream back {{
+        {self.algorithms[self.setup.algorithm]}
+{servers}
+        keepalive {max(1024, 2 * len(self.setup.servers))};
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen {self.address()} backlog=4096;
+        location / {{
+            proxy_pass http://back;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_buffer_size 32k;
+            proxy_buffers 8 64k;
+            proxy_busy_buffers_size 128k;
+            proxy_max_temp_file_size 0;
+        }}
+    }}
+}}
+"""
+        return [shutil.which("nginx"), "-p", self.directory, "-c", self.write("nginx.conf", config)]
+
+
+class Floor(Proxy):
+    @classmethod
+    def missing(cls, bench):
+        path = bench.tool("floor")
+        return None if os.access(path, os.X_OK) else f"{path} is not built"
+
+    def argv(self):
+        options = self.name.split()[1:]
+        return [self.bench.tool("floor"), *options, self.address(), *self.setup.servers]
+
+
+KINDS = {"lbd": Lbd, "haproxy": Haproxy, "nginx": Nginx, "floor": Floor}
+PEERS = ("haproxy", "nginx")
+
+
+def kind_of(name):
+    """The class for a name; "floor -e" is the floor with that option."""
+    kind = KINDS.get(name.split()[0]) if name.split() else None
+    if not kind or (kind is not Floor and " " in name):
+        raise BenchError(f"no proxy called {name!r}; known: {', '.join(KINDS)}, and floor with options")
+    return kind
+
+
+def is_floor(name):
+    return kind_of(name) is Floor

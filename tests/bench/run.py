@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+"""run.py - what does a request cost in lbd, HAProxy, nginx and a proxy without features?  `make bench` runs it.
+
+All proxies run in one session, alternately, round by round, one worker each on one CPU, with the load
+generator and the servers on another.  Absolute figures move with the machine; ratios inside a round do not,
+so verdicts are ratios.  Method, reading and limits: docs/benchmark.md.
+
+Exit status: 0 all bars reached or nothing to judge, 1 a bar missed or a measurement failed, 2 usage.
+"""
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import measure
+import report
+from processes import BenchError, free_port, stop_all
+from proxies import PEERS, Setup, is_floor, kind_of
+from report import Verdict, median, number, spread
+
+RATE = 5000
+BARS = {"calls": 4.2, "instructions": 8000, "memory": 0.8 * 1024, "servers": 1.10}
+
+
+class Load:
+    """A closed-loop scenario; `bar` is the ratio of CPU per request, lbd to the better peer."""
+
+    def __init__(self, name, title, arguments, bar, floor=True, traced=measure.STRACE_REQUESTS):
+        self.name, self.title, self.arguments, self.bar = name, title, arguments.split(), bar
+        self.floor = floor                  # whether the floor proxy can do this at all
+        self.traced = traced                # requests under strace; 0: not traced
+
+
+LOADS = [
+    Load("small64", "128 B answers, kept alive, 64 connections", "-n 64", 0.80),
+    Load("small1000", "128 B answers, kept alive, 1000 connections", "-n 1000", 0.70,
+         traced=0),
+    Load("close", "128 B answers, a new connection per request, 64 at a time", "-n 64 -x", 0.85,
+         floor=False),
+    Load("b16k", "16 KiB answers", "-n 64 -p /16k -l 16384", 0.85),
+    Load("post16k", "16 KiB uploads", "-n 64 -b 16384", 0.95),
+    Load("b1m", "1 MiB answers", "-n 64 -p /1m -l 1048576", 0.90, traced=1000),
+    Load("chunked16k", "16 KiB answers in four chunks", "-n 64 -p /chunked16k -l 16384", 0.85),
+]
+LOAD = {load.name: load for load in LOADS}
+SCENARIOS = [*LOAD, "servers", "latency", "memory", "calls", "instructions"]
+
+
+class Run:
+    """One invocation: what runs, what was found."""
+
+    def __init__(self, bench, options):
+        self.bench, self.rounds = bench, options.rounds
+        self.proxies = options.proxies
+        self.browser = ["-B"] if options.browser else []
+        self.results, self.verdicts, self.failures = {}, [], []
+
+    def fail(self, scenario, name, error):
+        self.failures.append(f"{scenario}, {name}: {error}")
+        print(f"  FAILED  {name}: {error}")
+
+    def few(self, n=4):
+        return Setup(self.bench.servers[:n])
+
+    def order(self, names, r):
+        """Another one first in every round, and every other round backwards."""
+        turned = names[r % len(names):] + names[:r % len(names)]
+        return turned[::-1] if r % 2 else turned
+
+    def alternate(self, scenario, setups, measurement):
+        """{key: {round: sample}}; setups: {key: (proxy name, Setup)}, all started before the first round."""
+        running, samples = {}, {}
+        try:
+            for key, (name, setup) in setups.items():
+                try:
+                    proxy = kind_of(name)(name, self.bench, setup)
+                    proxy.start()
+                    running[key] = proxy
+                    samples[key] = {}
+                except BenchError as e:
+                    self.fail(scenario, key, e)
+            for r in range(self.rounds):
+                for key in self.order(list(running), r):
+                    try:
+                        samples[key][r] = measurement(running[key])
+                    except BenchError as e:
+                        self.fail(scenario, f"{key}, round {r + 1}", e)
+        finally:
+            for proxy in running.values():
+                proxy.stop()
+        samples = {key: rounds for key, rounds in samples.items() if rounds}
+        self.results[scenario] = samples
+        return samples
+
+    def judge_ratio(self, scenario, what, samples, key, bar):
+        peer = report.better_of(samples, PEERS, key)
+        values = report.ratios(samples, "lbd", peer, key) if peer else []
+        if values:
+            low, mid, high = report.quartiles(values)
+            self.verdicts.append(Verdict(scenario, what, mid, bar, (low, high), peer))
+
+    # ---- the scenarios ----
+
+    def load(self, load):
+        names = [p for p in self.proxies if load.floor or not is_floor(p)]
+        arguments = load.arguments + self.browser
+        samples = self.alternate(load.name, {n: (n, self.few()) for n in names},
+                                 lambda proxy: measure.throughput(self.bench, proxy, arguments))
+        if not samples:
+            return
+        report.throughput_table(samples)
+        report.ratio_lines(samples, report.better_of(samples, PEERS, "cpu_us") or list(samples)[0])
+        self.judge_ratio(load.name, "CPU per request", samples, "cpu_us", load.bar)
+
+    def servers(self):
+        sizes = (4, 1000)
+        names = [p for p in self.proxies if not is_floor(p)]
+        for algorithm in ("round_robin", "least_connections"):
+            setups = {f"{p} {n}": (p, Setup(self.bench.servers[:n], algorithm))
+                      for p in names for n in sizes}
+            print(f"  {algorithm}")
+            samples = self.alternate(f"servers {algorithm}", setups, self.many_servers)
+            if samples:
+                report.throughput_table(samples)
+            for p in names:
+                values = report.ratios(samples, f"{p} 1000", f"{p} 4", "cpu_us")
+                if not values:
+                    continue
+                low, mid, high = report.quartiles(values)
+                print(f"    {p}: 1000 servers / 4 servers: {mid:.2f} ({low:.2f}..{high:.2f})")
+                if p == "lbd":
+                    self.verdicts.append(Verdict("servers", f"1000/4, {algorithm}", mid,
+                                                 BARS["servers"], (low, high), "itself"))
+
+    def many_servers(self, proxy):
+        """Connections to all servers are open before the window."""
+        measure.load(self.bench, proxy.address(), ["-n", "64", "-r", "20000"])
+        return measure.throughput(self.bench, proxy, ["-n", "64"])
+
+    def latency(self):
+        direct = {}
+
+        def added(proxy):
+            base = measure.latency(self.bench, self.bench.servers[0], RATE, 64)
+            through = measure.latency(self.bench, proxy.address(), RATE, 64)
+            direct.setdefault("p50_us", []).append(base["p50_us"])
+            direct.setdefault("p99_us", []).append(base["p99_us"])
+            return {"p50_us": through["p50_us"], "p99_us": through["p99_us"],
+                    "added_p50_us": through["p50_us"] - base["p50_us"],
+                    "added_p99_us": through["p99_us"] - base["p99_us"]}
+
+        samples = self.alternate("latency", {n: (n, self.few()) for n in self.proxies}, added)
+        if not samples:
+            return
+        rows = [["(direct)", spread(direct["p50_us"]), spread(direct["p99_us"]), "", ""]]
+        for name, rounds in samples.items():
+            keys = ("p50_us", "p99_us", "added_p50_us", "added_p99_us")
+            rows.append([name, *(spread([s[k] for s in rounds.values()]) for k in keys)])
+        report.table(["proxy", "p50 us", "p99 us", "added p50 us", "added p99 us"], rows)
+        peer = report.better_of(samples, PEERS, "added_p99_us")
+        if peer and "lbd" in samples:
+            mine = [s["added_p99_us"] for s in samples["lbd"].values()]
+            bar = median([s["added_p99_us"] for s in samples[peer].values()])
+            low, mid, high = report.quartiles(mine)
+            self.verdicts.append(Verdict("latency", "added p99, us", mid, bar, (low, high), peer))
+
+    def memory(self):
+        samples = {}
+        for name in self.proxies:
+            proxy = kind_of(name)(name, self.bench, self.few())
+            try:
+                proxy.start()
+                samples[name] = measure.idle_memory(self.bench, proxy)
+            except BenchError as e:
+                self.fail("memory", name, e)
+            finally:
+                if proxy.child:
+                    proxy.stop()
+        self.results["memory"] = samples
+        report.table(["proxy", "private KiB/connection", "Pss KiB/connection", "base MiB"],
+                     [[n, f"{s['private'] / 1024:.2f}", f"{s['pss'] / 1024:.2f}",
+                       f"{s['base'] / 2**20:.1f}"] for n, s in samples.items()])
+        if "lbd" in samples:
+            self.verdicts.append(Verdict("memory", "private bytes/connection",
+                                         samples["lbd"]["private"], BARS["memory"]))
+
+    def calls(self):
+        for load in [l for l in LOADS if l.traced]:
+            scenario, samples = load.name, {}
+            for name in [p for p in self.proxies if load.floor or not is_floor(p)]:
+                proxy = kind_of(name)(name, self.bench, self.few())
+                try:
+                    proxy.start()
+                    samples[name] = measure.system_calls(self.bench, proxy, load.arguments,
+                                                         load.traced)
+                except BenchError as e:
+                    self.fail("calls", f"{scenario}, {name}", e)
+                finally:
+                    if proxy.child:
+                        proxy.stop()
+            self.results[f"calls {scenario}"] = samples
+            self.print_calls(scenario, samples)
+            if scenario == "small64" and "lbd" in samples:
+                self.verdicts.append(Verdict("calls", "per kept-alive request",
+                                             sum(samples["lbd"].values()), BARS["calls"]))
+
+    @staticmethod
+    def print_calls(scenario, samples):
+        for name, calls in samples.items():
+            top = sorted(calls.items(), key=lambda c: -c[1])
+            shown = " ".join(f"{call} {n:.2f}" for call, n in top if n >= 0.02)
+            print(f"  {scenario:<11} {name:<10} {sum(calls.values()):6.2f}: {shown}")
+
+    def instructions(self):
+        samples = {}
+        arguments = LOAD["small64"].arguments + self.browser
+        for name in self.proxies:
+            def make():
+                return kind_of(name)(name, self.bench, self.few())
+            try:
+                samples[name] = measure.instructions(self.bench, make, arguments)
+            except BenchError as e:
+                self.fail("instructions", name, e)
+        self.results["instructions"] = samples
+        report.table(["proxy", "user instructions per request"],
+                     [[n, number(v)] for n, v in samples.items()])
+        if "lbd" in samples:
+            self.verdicts.append(Verdict("instructions", "user, per kept-alive request",
+                                         samples["lbd"], BARS["instructions"]))
+
+    def scenario(self, name):
+        titles = {
+            "servers": "1000 servers against 4, 128 B answers, 64 connections, own cost",
+            "latency": f"added to a direct connection at {RATE} requests/s, open loop",
+            "memory": f"{self.bench.idle_connections} idle connections after one request each",
+            "calls": "system calls per request (strace; connection set-up spread over the run)",
+            "instructions": "user instructions per request, small64 (callgrind)",
+        }
+        if name in LOAD:
+            print(f"\n{name}: {LOAD[name].title}")
+            self.load(LOAD[name])
+        else:
+            print(f"\n{name}: {titles[name]}")
+            getattr(self, name)()
+        sys.stdout.flush()
+
+
+# ---- the session ----
+
+def first_line(argv):
+    out = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return out.stdout.strip().splitlines()[0] if out.stdout.strip() else "?"
+
+
+def machine():
+    """What a reader must know about the machine before believing a figure."""
+    with open("/proc/cpuinfo") as f:
+        model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "?")
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
+        congestion = f.read().strip()
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+            "congestion_control": congestion, "load_average": os.getloadavg()[0],
+            "haproxy": first_line(["haproxy", "-v"]) if shutil.which("haproxy") else None,
+            "nginx": first_line(["nginx", "-v"]) if shutil.which("nginx") else None}
+
+
+def print_head(m, options):
+    print(f"{m['cpu']}, {m['cpus']} CPUs, kernel {m['kernel']}, {m['congestion_control']}, loopback")
+    print(f"{m['haproxy'] or 'no haproxy'}; {m['nginx'] or 'no nginx'}")
+    print(f"proxies on CPU {options.cpus[0]}, load and servers on CPU {options.cpus[1]}; "
+          f"{options.rounds} rounds of {options.seconds} s after {options.warm_up} s of warm-up")
+    print("CPU us/req: run time of all threads of the proxy, its kernel work included; median (quartiles)\n"
+          "util: share of its CPU that the proxy used; load util: the same for load and servers together\n"
+          "foreign: share of the proxy's CPU that others used; beyond 0.05 do not trust absolute figures")
+    if m["load_average"] > 0.5:
+        print(f"NOTE: the machine is not quiet (load average {m['load_average']:.1f})")
+
+
+def present(bench, names):
+    """Those that can run; the others are named loudly."""
+    found = []
+    for name in names:
+        why = kind_of(name).missing(bench)
+        if why:
+            print(f"SKIPPED: {name}: {why}")
+        else:
+            found.append(name)
+    return found
+
+
+def run_all(options, directory):
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
+    bench = measure.Bench(options, directory, min(files_max, 65536))
+    info = machine()
+    print_head(info, options)
+    options.proxies = present(bench, options.proxies)
+    if not options.proxies:
+        raise BenchError("no proxy to run")
+    bench.start_backend("127.1.0.1", 1000, free_port("127.1.0.1"))
+    run = Run(bench, options)
+    for name in options.scenarios:
+        run.scenario(name)
+    report.summary(run.verdicts, run.failures)
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump({"machine": info, "results": run.results, "failures": run.failures,
+                       "verdicts": [v.as_json() for v in run.verdicts]}, f, indent=1)
+    return 1 if run.failures or not all(v.passed() for v in run.verdicts) else 0
+
+
+def names(text):
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_options():
+    p = argparse.ArgumentParser(description="Benchmark lbd against HAProxy, nginx and a bare proxy.")
+    p.add_argument("--scenario", type=names, dest="scenarios", default=SCENARIOS,
+                   help="some of: " + ", ".join(SCENARIOS))
+    p.add_argument("--proxies", type=names, default=["lbd", "haproxy", "nginx", "floor"],
+                   help='comma-separated; "floor -b 262144" is the floor with options of floor.c')
+    p.add_argument("--rounds", type=int, help="of each scenario (7)")
+    p.add_argument("--seconds", type=float, help="of each measurement (1.0)")
+    p.add_argument("--quick", action="store_true", help="3 rounds of 0.4 s: to see that it works")
+    p.add_argument("--lbd", default="build/bin/lbd", help="the binary under test")
+    p.add_argument("--tools", default="build/bench", help="where load, backend and floor are")
+    p.add_argument("--cpus", default="0,1", help="CPU of the proxy, CPU of load and servers")
+    p.add_argument("--browser", action="store_true", help="requests with a browser's ten more fields")
+    p.add_argument("--nice", type=int, default=0, help="niceness of all children (negative: root)")
+    p.add_argument("--json", metavar="FILE", help="write everything measured")
+    options = p.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.seconds = options.seconds or (0.4 if options.quick else 1.0)
+    options.warm_up = 0.2 if options.quick else 0.4
+    options.lbd, options.tools = os.path.abspath(options.lbd), os.path.abspath(options.tools)
+    options.cpus = [int(c) for c in names(options.cpus)]
+    unknown = [s for s in options.scenarios if s not in SCENARIOS]
+    if unknown:
+        p.error(f"unknown scenario {', '.join(unknown)}; known: {', '.join(SCENARIOS)}")
+    if len(options.cpus) != 2 or not set(options.cpus) <= os.sched_getaffinity(0):
+        p.error(f"--cpus: two of {sorted(os.sched_getaffinity(0))} are needed")
+    for tool in ("load", "backend"):
+        if not os.access(os.path.join(options.tools, tool), os.X_OK):
+            p.error(f"{options.tools}/{tool} is not built")
+    return options
+
+
+def main():
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.sched_setaffinity(0, {options.cpus[1]})
+    directory = tempfile.mkdtemp(prefix="lbd-bench-")
+    try:
+        return run_all(options, directory)
+    except BenchError as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        stop_all()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
