@@ -1,0 +1,273 @@
+/*
+ * probe.c - a small machine of four phases; each does what it can and says whether to go on at once.
+ *
+ * Whatever decides a probe, the deadline's timer delivers the result: set to now, so that it comes from the
+ * loop with nothing of the probe on the stack.
+ */
+#include "lbd/health/probe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/units.h"
+#include "lbd/health/stream.h"
+
+/* Request, then answer: a head longer than that is no answer to a health check. */
+enum { TEXT_MAX = 16384, PROBE_MAGIC = 0x70726f62 };
+
+/* A timer later than that was not late by chance: the loop did not run. */
+static const int64_t STALL_NS = 50 * NS_PER_MS;
+
+enum phase { PHASE_CONNECT, PHASE_HANDSHAKE, PHASE_REQUEST, PHASE_RESPONSE };
+
+static const char *const phase_names[] = { "connect", "tls", "request", "response" };
+
+struct probe {
+	unsigned magic;
+	struct ev_loop *loop;
+	struct probe_question question;
+	struct address address; /* with the port to check */
+	enum phase phase;
+	struct stream stream;
+	ev_io io;
+	ev_timer deadline;
+	bool granted, decided;
+	int64_t started_ns, deadline_ns;
+	void (*done)(void *owner, const struct probe_result *);
+	void *owner;
+	struct probe_result result;
+	size_t n, sent; /* bytes of `text`: all, and sent */
+	char text[TEXT_MAX];
+};
+
+static void
+decide(struct probe *p, bool passed)
+{
+	CHECK(!p->decided);
+	p->decided = true;
+	p->result.passed = passed;
+	p->result.duration_ns = clock_ns() - p->started_ns;
+	ev_io_stop(p->loop, &p->io);
+	ev_timer_stop(p->loop, &p->deadline);
+	ev_timer_set(&p->deadline, 0., 0.);
+	ev_timer_start(p->loop, &p->deadline);
+}
+
+__attribute__((format(printf, 2, 3))) static bool
+fail(struct probe *p, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(p->result.reason, sizeof(p->result.reason), format, args);
+	va_end(args);
+	decide(p, false);
+	return false;
+}
+
+/* A call of the stream got nowhere yet, or never will. */
+static bool
+wait_or_fail(struct probe *p, ssize_t outcome)
+{
+	if (outcome < 0 && p->phase == PHASE_CONNECT)
+		return fail(p, "%s", p->stream.error);
+	if (outcome < 0)
+		return fail(p, "%s (%s)", p->stream.error, phase_names[p->phase]);
+	if (!ev_is_active(&p->io) || p->io.events != p->stream.want) {
+		ev_io_stop(p->loop, &p->io);
+		ev_io_set(&p->io, p->stream.fd, p->stream.want);
+		ev_io_start(p->loop, &p->io);
+	}
+	return false;
+}
+
+/* -- the phases: true to go on, false when waiting or decided -- */
+
+static bool
+request_begin(struct probe *p)
+{
+	int n = probe_http_request(p->question.health, &p->address, p->text, sizeof(p->text));
+
+	if (n < 0)
+		return fail(p, "the request is too long");
+	p->n = (size_t)n;
+	p->phase = PHASE_REQUEST;
+	return true;
+}
+
+static bool
+handshake_begin(struct probe *p)
+{
+	int rc = stream_use_tls(&p->stream, p->question.tls, p->question.health->host);
+
+	if (rc < 0)
+		return wait_or_fail(p, rc);
+	p->phase = PHASE_HANDSHAKE;
+	return true;
+}
+
+static bool
+phase_connect(struct probe *p)
+{
+	int rc = stream_connected(&p->stream);
+
+	if (rc < 0)
+		return wait_or_fail(p, rc);
+	switch (p->question.health->type) {
+	case CHECK_TCP:
+		snprintf(p->result.reason, sizeof(p->result.reason), "connected");
+		decide(p, true);
+		return false;
+	case CHECK_HTTP:
+		return request_begin(p);
+	case CHECK_HTTPS:
+		return handshake_begin(p);
+	case CHECK_NONE:
+		break;
+	}
+	CHECK_NEVER();
+}
+
+static bool
+phase_handshake(struct probe *p)
+{
+	int rc = stream_handshake(&p->stream);
+
+	return rc > 0 ? request_begin(p) : wait_or_fail(p, rc);
+}
+
+static bool
+phase_request(struct probe *p)
+{
+	ssize_t rc = stream_write(&p->stream, p->text + p->sent, p->n - p->sent);
+
+	if (rc <= 0)
+		return wait_or_fail(p, rc);
+	p->sent += (size_t)rc;
+	if (p->sent < p->n)
+		return true;
+	p->n = 0;
+	p->phase = PHASE_RESPONSE;
+	return true;
+}
+
+static bool
+phase_response(struct probe *p)
+{
+	ssize_t rc = stream_read(&p->stream, p->text + p->n, sizeof(p->text) - p->n);
+	int verdict;
+
+	if (rc <= 0)
+		return wait_or_fail(p, rc);
+	p->n += (size_t)rc;
+	verdict =
+	    probe_http_judge(p->question.health, (struct str){ p->text, p->n }, p->result.reason);
+	if (verdict == 0)
+		return p->n < sizeof(p->text) || fail(p, "response head too large");
+	decide(p, verdict > 0);
+	return false;
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	static bool (*const phases[])(
+	    struct probe *) = { phase_connect, phase_handshake, phase_request, phase_response };
+	struct probe *p = w->data;
+
+	(void)revents;
+	CHECK(p->magic == PROBE_MAGIC && p->loop == loop && !p->decided);
+	while (phases[p->phase](p))
+		;
+}
+
+/* -- its beginning and end -- */
+
+static void
+deadline_start(struct probe *p)
+{
+	int64_t timeout = p->question.health->timeout;
+
+	p->deadline_ns = clock_ns() + timeout;
+	ev_now_update(p->loop);
+	ev_timer_set(&p->deadline, (double)timeout / NS_PER_S, 0.);
+	ev_timer_start(p->loop, &p->deadline);
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct probe *p = w->data;
+	char timeout[UNITS_TEXT_MAX];
+
+	(void)revents;
+	CHECK(p->magic == PROBE_MAGIC && p->loop == loop);
+	if (p->decided) {
+		p->done(p->owner, &p->result);
+	} else if (!p->granted && clock_ns() - p->deadline_ns > STALL_NS) {
+		p->granted = true;
+		deadline_start(p);
+	} else {
+		duration_format(p->question.health->timeout, timeout);
+		fail(p, "timeout after %s (%s)", timeout, phase_names[p->phase]);
+	}
+}
+
+static void
+port_set(struct address *a, uint16_t port)
+{
+	if (port && a->sa.sa_family == AF_INET)
+		a->in.sin_port = htons(port);
+	else if (port && a->sa.sa_family == AF_INET6)
+		a->in6.sin6_port = htons(port);
+}
+
+struct probe *
+probe_start(struct ev_loop *loop, const struct probe_question *question,
+    void (*done)(void *owner, const struct probe_result *), void *owner)
+{
+	struct probe *p = malloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	memset(p, 0, offsetof(struct probe, text));
+	p->magic = PROBE_MAGIC;
+	p->loop = loop;
+	p->question = *question;
+	p->address = *question->address;
+	port_set(&p->address, question->health->port);
+	p->done = done;
+	p->owner = owner;
+	p->started_ns = clock_ns();
+	ev_io_init(&p->io, on_io, -1, 0);
+	ev_timer_init(&p->deadline, on_deadline, 0., 0.);
+	p->io.data = p->deadline.data = p;
+	deadline_start(p);
+	wait_or_fail(p, stream_open(&p->stream, &p->address));
+	return p;
+}
+
+void
+probe_free(struct probe **pp)
+{
+	struct probe *p = *pp;
+
+	*pp = NULL;
+	if (!p)
+		return;
+	CHECK(p->magic == PROBE_MAGIC);
+	ev_io_stop(p->loop, &p->io);
+	ev_timer_stop(p->loop, &p->deadline);
+	stream_close(&p->stream);
+	p->magic = 0;
+	free(p);
+}
+
+void
+probe_adopt(struct probe *p, const struct health_config *health)
+{
+	p->question.health = health;
+}

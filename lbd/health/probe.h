@@ -1,0 +1,43 @@
+/*
+ * probe.h - one check of one server on the wire: connect, shake hands, ask, judge.
+ *
+ * Everything is non-blocking and has one absolute deadline.  If the deadline's timer comes late, our own loop
+ * stood still, and the time is granted once more: that fails no server.  The certificate of a server is not
+ * verified: a check asks whether it works, not who it is.
+ */
+#ifndef LBD_HEALTH_PROBE_H
+#define LBD_HEALTH_PROBE_H
+
+#include <ev.h>
+#include <openssl/ssl.h>
+
+#include "lbd/health/probe_http.h"
+
+struct probe;
+
+struct probe_result {
+	bool passed;
+	char reason[PROBE_REASON_MAX]; /* "status 200", "timeout after 2s (connect)" */
+	int64_t duration_ns;
+};
+
+struct probe_question {
+	const struct health_config *health; /* of a type other than CHECK_NONE; kept by reference */
+	const struct address *address; /* health->port goes before its own */
+	SSL_CTX *tls; /* for https */
+};
+
+/*
+ * `done` is called once, from the loop and never from within probe_start; it must free the probe.  NULL: out
+ * of memory.
+ */
+struct probe *probe_start(struct ev_loop *, const struct probe_question *,
+    void (*done)(void *owner, const struct probe_result *), void *owner);
+
+/* A probe under way is given up: `done` will not be called. */
+void probe_free(struct probe **);
+
+/* The configuration has moved in memory; it says the same. */
+void probe_adopt(struct probe *, const struct health_config *);
+
+#endif
