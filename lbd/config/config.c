@@ -95,17 +95,31 @@ config_unref(struct lbd_config **cp)
 	arena_free(&a);
 }
 
+/* Not json_dumps: without memory that leaves out pieces and says nothing.  A stream remembers. */
+static char *
+dump(const json_t *document, size_t flags, const char *end)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	bool failed;
+
+	if (!f)
+		return NULL;
+	failed = json_dumpf(document, f, flags) < 0 || fputs(end, f) < 0 || ferror(f);
+	if (fclose(f) == 0 && !failed)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *
 config_print(const struct lbd_config *c)
 {
 	json_t *document = json_config_encode(config_fields, c);
-	char *dump = document ? json_dumps(document, JSON_INDENT(2)) : NULL;
-	char *text;
+	char *text = document ? dump(document, JSON_INDENT(2), "\n") : NULL;
 
 	json_decref(document);
-	if (!dump || asprintf(&text, "%s\n", dump) < 0)
-		text = NULL;
-	free(dump);
 	return text;
 }
 
@@ -129,7 +143,7 @@ config_digest(const struct lbd_config *c, char digest[17])
 
 	drop_local(document);
 	if (document)
-		text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
+		text = dump(document, JSON_COMPACT | JSON_SORT_KEYS, "");
 	if (text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1) {
 		for (int i = 0; i < 8; i++)
 			snprintf(digest + 2 * i, 3, "%02x", hash[i]);

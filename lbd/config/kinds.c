@@ -128,6 +128,7 @@ is_host_name(struct str host)
 	for (size_t i = 0; i < host.n; i++)
 		if (!strchr(allowed, host.p[i]))
 			return false;
+	host.n -= host.p[host.n - 1] == '.'; /* the root */
 	return !ends_in_number(host);
 }
 
