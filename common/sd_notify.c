@@ -65,9 +65,13 @@ sd_notify_reloading(void)
 }
 
 void
-sd_notify_stopping(void)
+sd_notify_stopping(int64_t takes_ns)
 {
-	notify_send("STOPPING=1\n");
+	char text[80];
+
+	snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRId64 "\n",
+	    takes_ns / NS_PER_US);
+	notify_send(text);
 }
 
 void

@@ -11,7 +11,7 @@
 
 void sd_notify_ready(void);
 void sd_notify_reloading(void); /* sd_notify_ready ends it */
-void sd_notify_stopping(void);
+void sd_notify_stopping(int64_t takes_ns); /* the stop may take that long */
 void sd_notify_watchdog(void); /* "I am well" */
 
 /* One line for `systemctl status`. */

@@ -1,7 +1,7 @@
 /*
  * channel.h - what supervisor and proxy process tell each other, over a socket pair.
  *
- * Messages are packets: a type, a number, a text of any size up to CHANNEL_TEXT_MAX (a long one travels as a
+ * Messages are packets: a type, a number, texts of any size up to CHANNEL_TEXT_MAX (long ones travel as a
  * memfd) and descriptors.  Nothing ever waits: a peer that does not read makes channel_send fail.  The end of
  * the stream means that the other process is gone; a proxy process then ends at once.
  *
@@ -21,7 +21,7 @@ enum channel_type {
 	CHANNEL_RESULT, /* of CONFIG, number echoed: ok, or a text says why nothing has changed */
 	/* from the supervisor */
 	CHANNEL_SOCKETS, /* stage these: text is the address, number the index of sockets[0] */
-	CHANNEL_CONFIG, /* text of lbd.json; log_fd, access_log_fd, admin_http_fd as below */
+	CHANNEL_CONFIG, /* text of lbd.json; names for names_take, before it is decoded; descriptors below */
 	CHANNEL_RELOAD_RESULT, /* number of the RELOAD: ok, or a text */
 	CHANNEL_DRAIN, /* number: deadline, clock_ns(); then exit 0 */
 	CHANNEL_LOGS, /* reopened files: log_fd, access_log_fd */
@@ -39,6 +39,7 @@ struct channel_message {
 	bool ok;
 	uint64_t number;
 	struct str text; /* received: allocated, with a NUL behind it */
+	struct str names; /* received: in the memory of text */
 	int log_fd, access_log_fd, admin_http_fd;
 	int sockets[CHANNEL_SOCKETS_MAX];
 	unsigned n_sockets;

@@ -25,21 +25,24 @@ struct listen_table {
 	struct listen_socket *sockets;
 	size_t n;
 	unsigned workers;
+	mode_t unix_mode; /* of the files of unix sockets */
 };
 
-void listen_table_init(struct listen_table *, unsigned workers);
+void listen_table_init(struct listen_table *, unsigned workers, mode_t unix_mode);
 
 /* Closes all sockets; the supervisor's table also removes the files of unix sockets. */
 void listen_table_fini(struct listen_table *);
 
-/* Opens and stages what the configuration names and the table lacks.  0; or -errno, and all is rolled back. */
+/* Opens and stages what the table lacks.  0; or -errno with a reason, and all is rolled back. */
 int listen_table_open(struct listen_table *, const struct lbd_config *, struct err *);
+int listen_table_open_address(struct listen_table *, const struct address *, struct err *);
 
 /* Stages one socket of an address; takes fd over, also on failure.  0 or -errno. */
 int listen_table_add(
     struct listen_table *, const struct address *, unsigned index, int fd, struct err *);
 
 void listen_table_commit(struct listen_table *, const struct lbd_config *);
+void listen_table_commit_address(struct listen_table *, const struct address *); /* NULL: none */
 void listen_table_rollback(struct listen_table *);
 
 /* The socket of that worker; it stays the table's.  -1: the address is not in it. */

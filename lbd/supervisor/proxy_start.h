@@ -13,7 +13,7 @@
 
 struct proxy_start {
 	struct lbd_config *config; /* borrowed: take a reference */
-	struct config_options options; /* for the texts of CHANNEL_CONFIG */
+	struct config_options options; /* for the text of CHANNEL_CONFIG, after names_take */
 	void
 	    *servers; /* the shared half of the server table; an earlier process's state is in it */
 	struct listen_table *listens; /* every address of `config` is in it */

@@ -1,0 +1,433 @@
+/*
+ * reload.c - a new configuration, all of it or nothing.
+ *
+ * Read and checked here first; then sockets and log files are opened, and text and descriptors go to the proxy
+ * process.  Only when that one has taken it, nothing can fail any more: commit.  In every other case all that
+ * was opened is closed again and the old configuration stays, with the reason in the log and in the answer to
+ * whoever asked.  Names of servers are looked up by a process of its own, so that nobody waits for DNS.
+ * A request that comes while one runs is done afterwards; several become one.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/problems.h"
+#include "common/sd_notify.h"
+#include "common/text.h"
+#include "lbd/supervisor/names.h"
+#include "lbd/supervisor/state.h"
+
+static const double deadline_s = 30.;
+
+static void reload_begin(struct supervisor *);
+
+static void
+answer_send(struct supervisor *s, uint64_t waiter, bool ok, struct str text)
+{
+	struct channel_message m;
+	struct err err;
+
+	channel_message_init(&m, CHANNEL_RELOAD_RESULT);
+	m.number = waiter;
+	m.ok = ok;
+	m.text = text;
+	if (child_send(&s->proxy, &m, &err) < 0)
+		log_debug("answer_lost", "reason=%s", log_quoted(str_of(err.text)).text);
+}
+
+/* Gives up what was prepared. */
+static void
+prepared_drop(struct supervisor *s)
+{
+	struct reload *r = &s->reload;
+
+	listen_table_rollback(&s->listens);
+	listen_table_rollback(&s->admin);
+	log_files_close(&r->files);
+	config_unref(&r->config);
+}
+
+static void
+reload_finish(struct supervisor *s, bool ok, struct str text)
+{
+	struct reload *r = &s->reload;
+	struct reload_request done = r->now;
+	unsigned i;
+
+	ev_timer_stop(s->loop, &r->deadline);
+	r->state = RELOAD_IDLE;
+	free(r->text);
+	r->text = NULL;
+	if (!ok)
+		prepared_drop(s);
+	if (ok)
+		log_notice("reload_done", "digest=%s", s->config->digest);
+	else
+		log_err("reload_refused", "reason=%s", log_quoted(text).text);
+	if (s->was_ready && !s->draining) {
+		sd_notify_ready();
+		sd_notify_status("serving, configuration %s%s", s->config->digest,
+		    ok ? "" : "; the last reload was refused");
+	}
+	r->now = r->next;
+	r->next = (struct reload_request){ 0 };
+	for (i = 0; i < done.n; i++)
+		answer_send(s, done.waiters[i], ok, text);
+	if (r->now.wanted)
+		reload_begin(s);
+}
+
+/* Refuses with everything that is wrong, each in a line. */
+static void
+reload_refuse(struct supervisor *s, const struct problems *problems)
+{
+	struct text text;
+	size_t i;
+
+	text_init(&text, CHANNEL_TEXT_MAX);
+	for (i = 0; i < problems->kept; i++) {
+		log_err(
+		    "config_problem", "text=%s", log_quoted(str_of(problems->list[i].text)).text);
+		text_printf(&text, "%s%s", i ? "\n" : "", problems->list[i].text);
+	}
+	if (problems->n > problems->kept)
+		text_printf(&text, "\nand %zu more", problems->n - problems->kept);
+	reload_finish(s, false,
+	    text.failed || !text.p ? STR("out of memory") : (struct str){ text.p, text.n });
+	text_fini(&text);
+}
+
+/* What only a restart can change. */
+static void
+fixed_check(const struct lbd_config *old, const struct lbd_config *new, struct problems *problems)
+{
+	if (new->workers != old->workers)
+		problems_add(problems, 0,
+		    "workers: a reload cannot change it (running with %u, now %u); restart lbd",
+		    old->workers, new->workers);
+	if (!str_eq(new->user, old->user))
+		problems_add(problems, 0,
+		    "user: a reload cannot change it (running as \"%.*s\", now \"%.*s\"); restart "
+		    "lbd",
+		    STR_ARG(old->user), STR_ARG(new->user));
+	if (!str_eq(new->admin.socket, old->admin.socket))
+		problems_add(problems, 0,
+		    "admin.socket: a reload cannot change it (now open: \"%.*s\", asked for: "
+		    "\"%.*s\"); restart lbd",
+		    STR_ARG(old->admin.socket), STR_ARG(new->admin.socket));
+}
+
+/* Opens what the new configuration needs. */
+static void
+prepared_open(struct supervisor *s, struct problems *problems)
+{
+	struct reload *r = &s->reload;
+	const struct address *admin = supervisor_admin_address(r->config);
+	struct err err;
+
+	if (listen_table_open(&s->listens, r->config, &err) < 0)
+		problems_add(problems, 0, "%s", err.text);
+	if (admin && listen_table_open_address(&s->admin, admin, &err) < 0)
+		problems_add(problems, 0, "admin.http: %s", err.text);
+	if (log_files_open(&r->files, &r->config->log, &err) < 0)
+		problems_add(problems, 0, "%s", err.text);
+}
+
+static int
+sockets_send(struct supervisor *s, const struct listen_socket *socket, struct err *err)
+{
+	struct channel_message m;
+	char text[ADDRESS_TEXT_MAX];
+	unsigned i;
+	int code = 0;
+
+	channel_message_init(&m, CHANNEL_SOCKETS);
+	m.text = (struct str){ text, address_format(&socket->address, text) };
+	for (i = 0; i < socket->n && !code; i += m.n_sockets) {
+		m.number = i;
+		m.n_sockets = socket->n - i;
+		if (m.n_sockets > CHANNEL_SOCKETS_MAX)
+			m.n_sockets = CHANNEL_SOCKETS_MAX;
+		memcpy(m.sockets, socket->fds + i, m.n_sockets * sizeof(int));
+		code = child_send(&s->proxy, &m, err);
+	}
+	return code;
+}
+
+/* The socket for admin.http, if it is a new one. */
+static int
+admin_staged(const struct supervisor *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->admin.n; i++)
+		if (s->admin.sockets[i].staged)
+			return s->admin.sockets[i].fds[0];
+	return -1;
+}
+
+static int
+config_send(struct supervisor *s, struct err *err)
+{
+	struct reload *r = &s->reload;
+	struct channel_message m;
+	struct text names;
+	size_t i;
+	int code = 0;
+
+	for (i = 0; i < s->listens.n && !code; i++)
+		if (s->listens.sockets[i].staged)
+			code = sockets_send(s, &s->listens.sockets[i], err);
+	if (code)
+		return code;
+	text_init(&names, CHANNEL_TEXT_MAX);
+	names_format(&names);
+	channel_message_init(&m, CHANNEL_CONFIG);
+	m.number = ++r->number;
+	m.text = (struct str){ r->text, r->text_n };
+	m.names = (struct str){ names.p, names.n };
+	m.log_fd = r->files.log_fd;
+	m.access_log_fd = r->files.access_fd;
+	m.admin_http_fd = admin_staged(s);
+	code = child_send(&s->proxy, &m, err);
+	text_fini(&names);
+	return code;
+}
+
+static void
+prepared_commit(struct supervisor *s)
+{
+	struct reload *r = &s->reload;
+	struct err err;
+
+	listen_table_commit(&s->listens, r->config);
+	listen_table_commit_address(&s->admin, supervisor_admin_address(r->config));
+	if (log_files_use(&r->config->log, r->files.log_fd, &err) < 0)
+		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	r->files.log_fd = -1;
+	if (s->access_log_fd >= 0)
+		close(s->access_log_fd);
+	s->access_log_fd = r->files.access_fd;
+	r->files.access_fd = -1;
+	config_unref(&s->config);
+	s->config = r->config;
+	r->config = NULL;
+}
+
+static void
+reload_enter(struct supervisor *s, enum reload_state state)
+{
+	struct reload *r = &s->reload;
+
+	r->state = state;
+	ev_timer_stop(s->loop, &r->deadline);
+	ev_timer_set(&r->deadline, deadline_s, 0.);
+	ev_timer_start(s->loop, &r->deadline);
+}
+
+static void
+prepared_hand_over(struct supervisor *s)
+{
+	struct err err;
+
+	if (!s->proxy.pid) { /* it waits to be started again: then with this one */
+		prepared_commit(s);
+		reload_finish(s, true, STR(""));
+		watch_restart(s);
+	} else if (config_send(s, &err) < 0) {
+		/* it may hold half of the sockets: only a new process is sure to hold none */
+		child_kill(&s->proxy, SIGABRT);
+		reload_finish(s, false, str_of(err.text));
+	} else {
+		reload_enter(s, RELOAD_HANDS_OVER);
+	}
+}
+
+/* Decodes; on the first try names may be unknown, which are then looked up for a second one. */
+static void
+reload_try(struct supervisor *s, bool may_look_up)
+{
+	struct reload *r = &s->reload;
+	struct config_options options = s->options.config;
+	struct problems problems;
+	struct err err;
+
+	options.resolve = names_resolve;
+	problems_init(&problems);
+	r->config = config_load((struct str){ r->text, r->text_n }, &options, &problems);
+	if (!r->config && names_missing() && may_look_up) {
+		if (child_start(&r->lookup, &s->identity, &err) == 0)
+			reload_enter(s, RELOAD_LOOKS_UP);
+		else
+			reload_finish(s, false, str_of(err.text));
+		problems_fini(&problems);
+		return;
+	}
+	if (r->config)
+		fixed_check(s->config, r->config, &problems);
+	if (!problems.n)
+		prepared_open(s, &problems);
+	if (problems.n)
+		reload_refuse(s, &problems);
+	else
+		prepared_hand_over(s);
+	problems_fini(&problems);
+}
+
+static void
+reload_begin(struct supervisor *s)
+{
+	struct reload *r = &s->reload;
+	const char *file = s->options.config.file;
+	struct err err;
+
+	log_notice("reload_started", "file=%s", log_quoted(str_of(file)).text);
+	sd_notify_reloading();
+	names_clear();
+	if (config_read(file, &r->text, &r->text_n, &err) == 0)
+		reload_try(s, true);
+	else
+		reload_finish(s, false, str_of(err.text));
+}
+
+/* In the process that looks names up: whatever is not needed for that is closed. */
+static int
+lookup_main(void *supervisor, int channel)
+{
+	struct supervisor *s = supervisor;
+	struct channel_message m;
+	struct text names;
+	struct err err;
+
+	listen_table_disown_files(&s->listens);
+	listen_table_disown_files(&s->admin);
+	listen_table_fini(&s->listens);
+	listen_table_fini(&s->admin);
+	close(s->control_fd);
+	names_look_up();
+	text_init(&names, CHANNEL_TEXT_MAX);
+	names_format(&names);
+	channel_message_init(&m, CHANNEL_RESULT);
+	m.names = (struct str){ names.p, names.n };
+	return names.failed || channel_send(channel, &m, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void
+on_lookup_message(void *supervisor, struct channel_message *m)
+{
+	(void)supervisor;
+	names_take(m->names);
+}
+
+static void
+on_lookup_death(void *supervisor, int wait_status)
+{
+	struct supervisor *s = supervisor;
+
+	(void)
+	    wait_status; /* what it could not say is still missing, and refuses the configuration */
+	if (s->reload.state == RELOAD_LOOKS_UP)
+		reload_try(s, false);
+}
+
+void
+reload_ask(struct supervisor *s, const uint64_t *waiter)
+{
+	struct reload *r = &s->reload;
+	struct reload_request *request = r->state == RELOAD_IDLE ? &r->now : &r->next;
+
+	if (s->draining || (waiter && request->n == RELOAD_WAITERS_MAX)) {
+		if (waiter)
+			answer_send(s, *waiter, false,
+			    s->draining ? STR("lbd is shutting down")
+					: STR("too many reloads are waiting"));
+		return;
+	}
+	request->wanted = true;
+	if (waiter)
+		request->waiters[request->n++] = *waiter;
+	if (r->state == RELOAD_IDLE)
+		reload_begin(s);
+}
+
+void
+reload_result(struct supervisor *s, const struct channel_message *m)
+{
+	struct reload *r = &s->reload;
+
+	if (r->state != RELOAD_HANDS_OVER || m->number != r->number)
+		return; /* of a reload that was given up */
+	if (m->ok)
+		prepared_commit(s);
+	reload_finish(s, m->ok, m->text);
+}
+
+void
+reload_proxy_died(struct supervisor *s)
+{
+	struct reload *r = &s->reload;
+
+	r->now.n = r->next.n = 0; /* whoever waited has lost its connection */
+	if (r->state == RELOAD_HANDS_OVER)
+		reload_finish(
+		    s, false, STR("the proxy process died before it took the new configuration"));
+}
+
+void
+reload_abort(struct supervisor *s)
+{
+	struct str why = STR("lbd is shutting down");
+	struct reload_request next = s->reload.next;
+	unsigned i;
+
+	s->reload.next = (struct reload_request){ 0 };
+	for (i = 0; i < next.n; i++)
+		answer_send(s, next.waiters[i], false, why);
+	child_kill(&s->reload.lookup, SIGKILL);
+	if (s->reload.state != RELOAD_IDLE)
+		reload_finish(s, false, why);
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct supervisor *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	switch (s->reload.state) {
+	case RELOAD_IDLE:
+		break;
+	case RELOAD_LOOKS_UP:
+		log_err("lookup_slow", "names=%zu", names_missing());
+		child_kill(&s->reload.lookup, SIGKILL);
+		break;
+	case RELOAD_HANDS_OVER:
+		/* It may or may not have taken it: a new process with the old one is certain. */
+		log_crit(
+		    "proxy_hangs", "pid=%d reason=\"no answer to a reload\"", (int)s->proxy.pid);
+		child_kill(&s->proxy, SIGABRT);
+		break;
+	}
+}
+
+void
+reload_init(struct supervisor *s)
+{
+	struct reload *r = &s->reload;
+
+	r->files = (struct log_files){ -1, -1 };
+	r->lookup = (struct child){ .name = "lbd-lookup",
+		.loop = s->loop,
+		.owner = s,
+		.main = lookup_main,
+		.message = on_lookup_message,
+		.died = on_lookup_death,
+		.channel = -1 };
+	ev_timer_init(&r->deadline, on_deadline, 0., 0.);
+	r->deadline.data = s;
+}
