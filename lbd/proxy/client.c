@@ -11,7 +11,10 @@
 #include "lbd/proxy/exchange.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
-enum { PIPELINED_MAX = 16 * 1024 }; /* bytes of later requests that may wait */
+enum {
+	PIPELINED_MAX = 16 * 1024, /* bytes of later requests that may wait */
+	PARSE_ALWAYS = 4096
+};
 
 static struct client *
 client_of(struct conn *c)
@@ -134,11 +137,14 @@ linger_readable(struct client *c)
 		client_close(c, false);
 }
 
-/* True if more may be in the bytes than there was before: a whole line, or too much of one. */
+/*
+ * A head is parsed from its start each time more of it comes.  Long ones only when there is a whole line
+ * more, or too much of one, so that a drip of bytes costs no more than a drip.
+ */
 static bool
 worth_parsing(const struct span *data, size_t kept, const struct http_limits *limits)
 {
-	return kept == 0 || data->n > limits->target_size ||
+	return kept < PARSE_ALWAYS || data->n > limits->target_size ||
 	    memchr(data->p + kept, '\n', data->n - kept) != NULL;
 }
 
