@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -274,6 +275,8 @@ access_log_target(
 {
 	int unseen = -1;
 
+	if (fd < 0 && type != ACCESS_LOG_FD && format != ACCESS_LOG_OFF)
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	pthread_mutex_lock(&log->lock);
 	if (atomic_load(&log->posted))
 		unseen = log->next.fd;

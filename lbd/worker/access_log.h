@@ -40,10 +40,10 @@ struct access_log_options {
 struct access_log *access_log_start(const struct access_log_options *, struct err *);
 
 /*
- * Where and how to write from now on; called at start and by a reload.  fd is taken over (-1:
- * off).  What was put before goes to the former target, whole lines only; one that is stuck gets
- * a second for it. A datagram fd that is not connected is connected to /dev/log or the journal's
- * socket.
+ * Where and how to write from now on; called at start and by a reload.  fd is taken over; -1: off,
+ * but syslog and journal then get a socket of their own.  A datagram socket that is not connected
+ * is connected to /dev/log or the journal's socket.  What was put before goes to the former
+ * target, whole lines only; one that is stuck gets a second for it.
  */
 enum access_log_format { ACCESS_LOG_OFF, ACCESS_LOG_JSON, ACCESS_LOG_COMBINED };
 enum access_log_sink { ACCESS_LOG_FD, ACCESS_LOG_SYSLOG, ACCESS_LOG_JOURNAL };

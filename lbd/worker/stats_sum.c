@@ -203,6 +203,16 @@ stats_connections(const struct stats *s)
 	return n;
 }
 
+uint64_t
+stats_sum_connections(struct stats_blocks blocks)
+{
+	uint64_t n = 0;
+
+	for (unsigned b = 0; b < blocks.n; b++)
+		n += stats_connections(blocks.block[b]);
+	return n;
+}
+
 int64_t
 stats_loop_lag_ns(const struct stats *s)
 {

@@ -52,9 +52,11 @@ struct stats_pool_sum {
 };
 void stats_sum_pool(struct stats_blocks, uint32_t pool_id, struct stats_pool_sum *);
 
-/* Of one worker: connections open now, over all listeners; the loop's lag. */
+/* Of one worker: connections open now, over all listeners that ever were; the loop's lag. */
 uint64_t stats_connections(const struct stats *);
 int64_t stats_loop_lag_ns(const struct stats *);
+
+uint64_t stats_sum_connections(struct stats_blocks);
 
 /* Exchanges that could not be counted for want of memory. */
 uint64_t stats_sum_uncounted(struct stats_blocks);

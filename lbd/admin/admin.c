@@ -1,0 +1,233 @@
+/*
+ * admin.c - the servers behind the control socket and admin.http, and the stream for those who
+ * watch.
+ *
+ * hafailover decides by that stream.  What it must know at once is compared every 50 ms while
+ * anyone listens, which costs a few comparisons: verdicts are set in many places, and the server
+ * table's version tells of all of them.
+ */
+#include "lbd/admin/admin.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/admin_http.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/admin/commands.h"
+#include "lbd/admin/metrics.h"
+#include "lbd/admin/metrics_text.h"
+#include "lbd/admin/pool_view.h"
+#include "lbd/admin/status.h"
+
+static const double WATCH_EVERY_S = 0.05;
+enum { WATCH_SAY_MS = 500 }; /* at least this often */
+
+enum { ADMIN_MAGIC = 0x1bd30adc };
+
+/* What a watcher was told last. */
+struct told {
+	const struct lbd_config *config;
+	uint32_t servers_up;
+	bool ready, draining;
+	int64_t at_ns;
+};
+
+struct admin {
+	uint32_t magic;
+	struct ev_loop *loop;
+	struct admin_source source;
+	struct control *control;
+	struct admin_http *http; /* NULL: off */
+	ev_timer watch; /* runs while there are subscribers */
+	struct told told;
+};
+
+const struct admin_source *
+admin_source_of(const struct admin *a)
+{
+	return &a->source;
+}
+
+struct admin_state
+admin_state_of(const struct admin *a)
+{
+	struct admin_state state = { 0 };
+
+	a->source.state(a->source.owner, &state);
+	return state;
+}
+
+/* --- watch --- */
+
+static struct told
+look(const struct admin *a, const struct admin_state *state)
+{
+	return (struct told){
+		.config = state->config,
+		.servers_up = pool_view_available(a->source.servers, state->config),
+		.ready = !state->not_ready,
+		.draining = state->draining,
+		.at_ns = clock_ns(),
+	};
+}
+
+static bool
+is_news(const struct told *now, const struct told *then)
+{
+	return now->ready != then->ready || now->draining != then->draining ||
+	    now->servers_up != then->servers_up || now->config != then->config ||
+	    now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
+}
+
+static void
+say(struct admin *a)
+{
+	struct admin_state state = admin_state_of(a);
+	struct told now = look(a, &state);
+	json_t *line;
+
+	if (!is_news(&now, &a->told))
+		return;
+	line = status_json(&a->source, &state);
+	if (!line)
+		return; /* out of memory: the next turn tries again */
+	json_object_set_new(line, "ok", json_true());
+	control_publish(a->control, TOPIC_STATUS, line);
+	a->told = now;
+}
+
+static void
+on_watch(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct admin *a = t->data;
+
+	(void)revents;
+	CHECK(a->magic == ADMIN_MAGIC && a->loop == loop);
+	if (control_has_subscribers(a->control, TOPIC_STATUS))
+		say(a);
+	else
+		ev_timer_stop(loop, t);
+}
+
+void
+admin_watched(struct admin *a)
+{
+	struct admin_state state = admin_state_of(a);
+
+	if (ev_is_active(&a->watch))
+		return;
+	a->told = look(a, &state);
+	ev_timer_set(&a->watch, WATCH_EVERY_S, WATCH_EVERY_S);
+	ev_timer_start(a->loop, &a->watch);
+}
+
+void
+admin_changed(struct admin *a)
+{
+	if (ev_is_active(&a->watch))
+		say(a);
+}
+
+/* --- HTTP --- */
+
+static void
+get_metrics(struct admin_response *response, struct str query, void *context)
+{
+	struct admin *a = context;
+	struct admin_state state = admin_state_of(a);
+	struct text text;
+
+	(void)query;
+	text_init(&text, METRICS_SIZE_MAX);
+	if (metrics_write(&a->source, &state, clock_ns(), &text) == 0) {
+		response->type = METRICS_CONTENT_TYPE;
+		response->body = text_take(&text, &response->n);
+	} else {
+		response->status = 500;
+	}
+	text_fini(&text);
+}
+
+static void
+get_health(struct admin_response *response, struct str query, void *context)
+{
+	struct admin_state state = admin_state_of(context);
+
+	(void)query;
+	if (!state.not_ready && !state.draining) {
+		admin_response_printf(response, "ok\n");
+		return;
+	}
+	response->status = 503;
+	admin_response_printf(response, "%s\n", state.not_ready ? state.not_ready : "draining");
+}
+
+static const struct admin_route routes[] = {
+	{ "/metrics", get_metrics },
+	{ "/healthz", get_health },
+};
+
+int
+admin_listen(struct admin *a, int fd, struct err *err)
+{
+	struct admin_http_options options = {
+		.listen_fd = fd,
+		.routes = routes,
+		.n_routes = sizeof(routes) / sizeof(*routes),
+		.context = a,
+	};
+
+	admin_http_stop(&a->http);
+	if (fd < 0)
+		return 0;
+	a->http = admin_http_start(a->loop, &options, err);
+	return a->http ? 0 : err->code;
+}
+
+/* --- start and stop --- */
+
+struct admin *
+admin_start(
+    struct ev_loop *loop, const struct admin_source *source, int control_fd, struct err *err)
+{
+	struct control_options options = {
+		.listen_fd = control_fd,
+		.commands = admin_commands,
+		.n_commands = ADMIN_COMMANDS,
+	};
+	struct admin *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		close(control_fd);
+		err_set(err, -ENOMEM, "out of memory for the control socket");
+		return NULL;
+	}
+	a->magic = ADMIN_MAGIC;
+	a->loop = loop;
+	a->source = *source;
+	ev_timer_init(&a->watch, on_watch, 0., 0.);
+	a->watch.data = a;
+	options.context = a;
+	a->control = control_start(loop, &options, err);
+	if (!a->control)
+		admin_stop(&a);
+	return a;
+}
+
+void
+admin_stop(struct admin **ap)
+{
+	struct admin *a = *ap;
+
+	*ap = NULL;
+	if (!a)
+		return;
+	ev_timer_stop(a->loop, &a->watch);
+	admin_http_stop(&a->http);
+	control_stop(&a->control);
+	a->magic = 0;
+	free(a);
+}

@@ -1,0 +1,24 @@
+/*
+ * pool_view.h - how a pool is doing, from the server table.  Pure.
+ */
+#ifndef LBD_ADMIN_POOL_VIEW_H
+#define LBD_ADMIN_POOL_VIEW_H
+
+#include "lbd/config/config.h"
+
+struct pool_view {
+	uint32_t servers;
+	uint32_t available; /* may get a new exchange */
+	bool panics; /* more than half of those in operation are not: all of them are tried */
+};
+
+struct pool_view pool_view(const struct server_table *, const struct pool_config *);
+
+/* Checks find it well and workers reach it, whatever the operator has set. */
+bool pool_server_is_up(const struct server_table *, uint32_t slot);
+
+/* Over all pools. */
+uint32_t pool_view_servers(const struct lbd_config *);
+uint32_t pool_view_available(const struct server_table *, const struct lbd_config *);
+
+#endif
