@@ -204,10 +204,12 @@ address_equal(const struct address *a, const struct address *b)
 		return a->in6.sin6_port == b->in6.sin6_port &&
 		    a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
 		    memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0;
-	default:
+	case AF_UNIX:
 		return a->len == b->len &&
 		    memcmp(a->un.sun_path, b->un.sun_path,
 			a->len - offsetof(struct sockaddr_un, sun_path)) == 0;
+	default: /* filled in by nobody */
+		return false;
 	}
 }
 

@@ -410,7 +410,7 @@ static void
 complain_syntax(struct json_decoder *d, struct str text, json_error_t *e)
 {
 	for (char *p = e->text; *p; p++)
-		if ((unsigned char)*p < 0x20)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	switch (json_error_code(e)) {
 	case json_error_duplicate_key:
@@ -435,6 +435,11 @@ json_config_open(struct json_decoder *d, struct str text)
 	json_error_t e = { .line = 1 };
 
 	d->places = (struct json_places){ 0 };
+	if (text.n && memchr(text.p, 0, text.n)) { /* jansson overlooks some of them */
+		problems_add(
+		    d->problems, 0, "%s: holds a NUL byte: it is not a JSON text", d->file);
+		return -EINVAL;
+	}
 	d->root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
 	if (!d->root) {
 		complain_syntax(d, text, &e);

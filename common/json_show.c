@@ -20,6 +20,13 @@ cut_length(struct str s)
 	return n;
 }
 
+/* C1 controls, which terminals obey: U+0080 to U+009F, two bytes in UTF-8. */
+static bool
+is_c1(struct str s, size_t i)
+{
+	return s.p[i] == '\xc2' && i + 1 < s.n && (unsigned char)s.p[i + 1] < 0xa0;
+}
+
 void
 json_config_quote(struct str s, char text[JSON_SHOWN_MAX])
 {
@@ -33,6 +40,8 @@ json_config_quote(struct str s, char text[JSON_SHOWN_MAX])
 			n += (size_t)sprintf(text + n, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			n += (size_t)sprintf(text + n, "\\u%04x", c);
+		else if (is_c1(s, i))
+			n += (size_t)sprintf(text + n, "\\u%04x", (unsigned char)s.p[++i]);
 		else
 			text[n++] = (char)c;
 	}

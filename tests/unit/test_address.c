@@ -159,7 +159,17 @@ test_scopes_differ(void **state)
 	struct address a = address("[fe80::1]:80"), b = a;
 
 	(void)state;
+	assert_true(address_equal(&a, &b));
 	b.in6.sin6_scope_id = 2;
+	assert_false(address_equal(&a, &b));
+}
+
+static void
+test_nothing_is_equal_to_no_address(void **state)
+{
+	struct address a = { .len = 0 }, b = { .len = 0 };
+
+	(void)state;
 	assert_false(address_equal(&a, &b));
 }
 
@@ -274,6 +284,7 @@ main(void)
 		cmocka_unit_test(test_unnamed_unix_client),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_scopes_differ),
+		cmocka_unit_test(test_nothing_is_equal_to_no_address),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_mapped_peer),
 		cmocka_unit_test(test_networks_refused),

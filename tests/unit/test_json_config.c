@@ -378,6 +378,7 @@ test_syntax(void **state)
 		{ "{\n\"flag\": tru }", "f:2: syntax error: invalid token near 'tru'" },
 		{ "{} {}", "f:1: syntax error: end of file expected near '{'" },
 		{ "{\n\n\"flag\": true,\n}", "f:4: syntax error: string or '}' expected near '}'" },
+		{ "{\n\x7f\x1b[1m }", "f:2: syntax error: string or '}' expected near '?'" },
 		{ "{\"text\": \"\\u0000\"}", "f:1: syntax error: a string must not hold \\u0000" },
 	};
 
@@ -397,6 +398,8 @@ test_long_values_are_cut(void **state)
 	assert_int_equal(f->problems.n, 1);
 	assert_non_null(strstr(f->problems.list[0].text, "xxx...\" is not known"));
 	assert_true(strlen(f->problems.list[0].text) < 200);
+	json_config_quote(STR("\x7f\xc2\x9b\xc2\xa0\n"), shown);
+	assert_string_equal(shown, "\"\\u007f\\u009b\xc2\xa0\\u000a\"");
 	memset(text, '\1', sizeof(text)); /* the worst that can be escaped */
 	json_config_quote((struct str){ text, sizeof(text) }, shown);
 	assert_true(strlen(shown) < JSON_SHOWN_MAX);
