@@ -1,6 +1,7 @@
 /* answer.c - what lbd itself says to a client, and the record of how an exchange ended. */
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "lbd/proxy/exchange.h"
 
@@ -17,23 +18,54 @@ retry_after(const struct exchange *x, unsigned status)
 	return seconds < 1 ? 1 : (unsigned)seconds;
 }
 
+static unsigned
+status_of(enum termination why)
+{
+	switch ((int)why) {
+	case END_CLIENT_HEADER_TIMEOUT:
+	case END_CLIENT_BODY_TIMEOUT:
+		return 408;
+	case END_CLIENT_LIMIT:
+		return 429;
+	case END_SERVER_RESET:
+	case END_SERVER_BAD_RESPONSE:
+		return 502;
+	case END_NO_SERVER:
+	case END_CONNECT_FAILED:
+	case END_CONNECT_TIMEOUT:
+	case END_OUT_OF_MEMORY:
+		return 503;
+	case END_SERVER_TIMEOUT:
+		return 504;
+	default:
+		CHECK(why < (enum termination)REFUSE_COUNT);
+		return refusal_status((enum refusal)why);
+	}
+}
+
+static bool
+is_refusal(enum termination why)
+{
+	return (int)why < (int)REFUSE_COUNT;
+}
+
 void
-exchange_answer(struct exchange *x, enum termination why, unsigned status)
+exchange_answer(struct exchange *x, enum termination why)
 {
 	struct worker *w = exchange_worker(x);
 	struct conn *to = &x->client->conn;
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
 
 	x->termination = why;
-	x->status = (uint16_t)status;
+	x->status = (uint16_t)status_of(why);
 	exchange_release_server(x, false);
-	if (!x->request_body.done || w->draining || x->client->retired)
+	if (is_refusal(why) || !x->request_body.done || w->draining || x->client->retired)
 		x->keep_alive = false;
 	h1_format_error(
-	    &out, status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, status));
+	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
 	x->responding = true;
-	conn_send(
-	    to, w->format, (size_t)(out.p - w->format)); /* broken: exchange_complete sees it */
+	/* a broken connection is seen by exchange_complete */
+	conn_send(to, w->format, (size_t)(out.p - w->format));
 	exchange_complete(x);
 }
 
@@ -123,7 +155,7 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 		.client = client_address(c),
 	};
 
-	if ((int)why < (int)REFUSE_COUNT) {
+	if (is_refusal(why)) {
 		r.method = w->head.method;
 		r.host = w->head.host;
 		r.target = w->head.target;
@@ -131,27 +163,12 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 	access_log_put(w->access_log, w->id, &r);
 }
 
-static unsigned
-refused_status(enum termination why)
-{
-	switch ((int)why) {
-	case END_CLIENT_HEADER_TIMEOUT:
-		return 408;
-	case END_CLIENT_LIMIT:
-		return 429;
-	case END_OUT_OF_MEMORY:
-		return 503;
-	default:
-		return refusal_status((enum refusal)why);
-	}
-}
-
 void
 exchange_refuse(struct client *c, enum termination why)
 {
 	struct worker *w = c->conn.worker;
-	bool head_only = (int)why < (int)REFUSE_COUNT && str_eq(w->head.method, STR("HEAD"));
-	unsigned status = refused_status(why);
+	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
+	unsigned status = status_of(why);
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
 	size_t n;
 

@@ -203,7 +203,7 @@ retry_verdict(const struct exchange *x, enum try_failure failure)
 	});
 }
 
-/* True, and all is counted, if the exchange may be tried again after that. */
+/* True if the exchange may be tried again after that, should another server be left. */
 static bool
 retry_take(struct exchange *x, enum try_failure failure)
 {
@@ -228,8 +228,7 @@ retry_take(struct exchange *x, enum try_failure failure)
 			    (uint32_t)(x->server - x->pool->conf->servers);
 		break;
 	}
-	x->retries++;
-	counter_add(&x->pool->stats->retries, 1);
+	x->retrying = true;
 	return true;
 }
 
@@ -242,27 +241,17 @@ connect_failed(struct exchange *x)
 		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
 }
 
-/* What the client is told when that was the last try. */
-static unsigned
-status_after(enum termination why)
-{
-	switch ((int)why) {
-	case END_SERVER_TIMEOUT:
-		return 504;
-	case END_SERVER_RESET:
-	case END_SERVER_BAD_RESPONSE:
-		return 502;
-	default:
-		return 503;
-	}
-}
-
 /* Chosen, connected or connecting.  False: that failed at once. */
 static bool
 try_start(struct exchange *x, int index)
 {
 	struct worker *w = exchange_worker(x);
 
+	if (x->retrying) {
+		x->retries++;
+		counter_add(&x->pool->stats->retries, 1);
+		x->retrying = false;
+	}
 	x->server = &x->pool->conf->servers[index];
 	x->slot = x->server->slot;
 	x->tried_at = w->now;
@@ -288,26 +277,25 @@ try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 	if (failure == TRY_CONNECT)
 		connect_failed(x);
 	exchange_release_server(x, false);
+	x->failed_why = why;
 	if (retry_take(x, failure))
 		return TRY_AGAIN;
-	exchange_answer(x, why, status_after(why));
+	exchange_answer(x, why);
 	return TRY_ENDED;
 }
 
 static enum try_result
-try_once(struct exchange *x)
+try_once(struct exchange *x, int index)
 {
-	int index = server_choose(x);
-
 	if (index < 0) {
-		exchange_answer(x, END_NO_SERVER, 503);
+		exchange_answer(x, x->retrying ? x->failed_why : END_NO_SERVER);
 		return TRY_ENDED;
 	}
 	if (!try_start(x, index))
 		return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
 	if (x->upstream->state == UPSTREAM_CONNECTING) {
 		if (request_hold(x) < 0) {
-			exchange_answer(x, END_OUT_OF_MEMORY, 503);
+			exchange_answer(x, END_OUT_OF_MEMORY);
 			return TRY_ENDED;
 		}
 		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->connect);
@@ -325,7 +313,7 @@ try_once(struct exchange *x)
 static void
 exchange_try(struct exchange *x)
 {
-	while (try_once(x) == TRY_AGAIN)
+	while (try_once(x, server_choose(x)) == TRY_AGAIN)
 		;
 }
 
@@ -336,17 +324,29 @@ exchange_try_failed(struct exchange *x, enum try_failure failure, enum terminati
 		exchange_try(x);
 }
 
+static enum try_failure
+failure_of(unsigned status)
+{
+	if (status == 502)
+		return TRY_STATUS_502;
+	return status == 503 ? TRY_STATUS_503 : TRY_STATUS_504;
+}
+
 bool
 exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 {
-	enum try_failure failure = status == 502 ? TRY_STATUS_502
-	    : status == 503                      ? TRY_STATUS_503
-						 : TRY_STATUS_504;
+	int index;
 
-	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure))
+	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure_of(status)))
 		return false;
+	index = server_choose(x);
+	if (index < 0) { /* nobody else to ask: the client gets what this one said */
+		x->retrying = false;
+		return false;
+	}
 	exchange_release_server(x, false);
-	exchange_try(x);
+	if (try_once(x, index) == TRY_AGAIN)
+		exchange_try(x);
 	return true;
 }
 
@@ -355,7 +355,7 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
 	struct exchange *x = cache_get(&w->proxy->exchange_cache);
-	int refused;
+	enum termination why;
 
 	if (!x) {
 		exchange_refuse(c, END_OUT_OF_MEMORY);
@@ -363,17 +363,12 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 	}
 	exchange_init(x, c, &w->head, head_size);
 	if (head_format(x, &w->head, head_size) < 0) {
-		exchange_answer(x, END_OUT_OF_MEMORY, 503);
+		exchange_answer(x, END_OUT_OF_MEMORY);
 		return;
 	}
-	refused = request_start(x, rest);
-	if (refused == -ENOMEM) {
-		exchange_answer(x, END_OUT_OF_MEMORY, 503);
-		return;
-	}
-	if (refused < 0) {
-		exchange_answer(
-		    x, (enum termination) - refused, refusal_status((enum refusal) - refused));
+	why = request_start(x, rest);
+	if (why != END_OK) {
+		exchange_answer(x, why);
 		return;
 	}
 	retry_budget_request(&x->pool->budget, w->now);

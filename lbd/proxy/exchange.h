@@ -62,6 +62,8 @@ struct exchange {
 	/* tries */
 	struct balance_tried tried;
 	uint16_t retries;
+	bool retrying; /* the next choice of a server is another try */
+	enum termination failed_why; /* the try before */
 	uint32_t slot; /* of `server` */
 
 	/* times, ns */
@@ -113,14 +115,14 @@ void exchange_complete(struct exchange *);
 /* exchange.c: ends at once; the client must see that the message is not complete. */
 void exchange_cut(struct exchange *, enum termination);
 
-/* answer.c: lbd's own response, which ends the exchange. */
-void exchange_answer(struct exchange *, enum termination, unsigned status);
+/* answer.c: lbd's own response, which ends the exchange; the reason decides its status. */
+void exchange_answer(struct exchange *, enum termination);
 
 /* answer.c: the access log and the counters. */
 void exchange_record(struct exchange *);
 
 /* request.c */
-int request_start(struct exchange *, struct span rest); /* 0, -enum refusal, or -ENOMEM */
+enum termination request_start(struct exchange *, struct span rest); /* END_OK, or it is over */
 int request_hold(struct exchange *); /* out of scratch memory; 0 or -ENOMEM */
 int request_send(struct exchange *); /* head and held body; <0: broken and nothing was sent */
 void request_readable(struct exchange *);

@@ -16,8 +16,8 @@
 static const int64_t MIN_RATE_AFTER_NS = 5 * NS_PER_S;
 enum { MIN_RATE = 240 };
 
-/* Decodes what came; x->piece is what may go on.  0, -enum refusal, or -ENOMEM. */
-static int
+/* Decodes what came; x->piece is what may go on.  Anything but END_OK: the request is over. */
+static enum termination
 body_take(struct exchange *x, struct span data)
 {
 	uint64_t limit = x->snapshot->config->limits.body_size;
@@ -25,16 +25,16 @@ body_take(struct exchange *x, struct span data)
 
 	x->bytes_in += step.eaten;
 	if (step.refusal)
-		return -(int)step.refusal;
+		return (enum termination)step.refusal;
 	if (limit && x->request_body.payload > limit)
-		return -REFUSE_BODY_SIZE;
+		return (enum termination)REFUSE_BODY_SIZE;
 	if (conn_keep(&x->client->conn, data.p + step.eaten, data.n - step.eaten) < 0)
-		return -ENOMEM;
+		return END_OUT_OF_MEMORY;
 	x->piece = (struct span){ data.p, step.out };
-	return 0;
+	return END_OK;
 }
 
-int
+enum termination
 request_start(struct exchange *x, struct span rest)
 {
 	const struct http_head *head = &exchange_worker(x)->head;
@@ -42,10 +42,10 @@ request_start(struct exchange *x, struct span rest)
 
 	body_init(&x->request_body, head->framing, head->length, BODY_AS_IS, true);
 	if (limit && head->framing == FRAMING_LENGTH && head->length > limit)
-		return -REFUSE_BODY_SIZE;
-	if (x->request_body.done)
-		return conn_keep(&x->client->conn, rest.p, rest.n);
-	return body_take(x, rest);
+		return (enum termination)REFUSE_BODY_SIZE;
+	if (!x->request_body.done)
+		return body_take(x, rest);
+	return conn_keep(&x->client->conn, rest.p, rest.n) < 0 ? END_OUT_OF_MEMORY : END_OK;
 }
 
 int
@@ -135,15 +135,12 @@ request_resume(struct exchange *x)
 }
 
 static void
-request_broken(struct exchange *x, int err)
+request_broken(struct exchange *x, enum termination why)
 {
-	enum termination why = err == -ENOMEM ? END_OUT_OF_MEMORY : (enum termination) - err;
-	unsigned status = err == -ENOMEM ? 503 : refusal_status((enum refusal)why);
-
 	if (x->responding)
 		exchange_cut(x, why);
 	else
-		exchange_answer(x, why, status);
+		exchange_answer(x, why);
 }
 
 static void
@@ -172,8 +169,8 @@ request_readable(struct exchange *x)
 {
 	struct conn *c = &x->client->conn;
 	struct span data;
+	enum termination why;
 	ssize_t n;
-	int err;
 
 	if (!x->upstream || x->upstream->state == UPSTREAM_CONNECTING || x->upstream->conn.out) {
 		conn_read_off(c);
@@ -186,9 +183,9 @@ request_readable(struct exchange *x)
 		client_close(x->client, false); /* the body is not complete and never will be */
 		return;
 	}
-	err = body_take(x, data);
-	if (err)
-		request_broken(x, err);
+	why = body_take(x, data);
+	if (why != END_OK)
+		request_broken(x, why);
 	else
 		request_forward(x);
 }
@@ -215,8 +212,6 @@ request_expired(struct exchange *x)
 		return;
 	if (idle < limit && !body_too_slow(x, c->worker->now))
 		conn_deadline(c, smaller(limit - idle, NS_PER_S));
-	else if (x->responding)
-		exchange_cut(x, END_CLIENT_BODY_TIMEOUT);
 	else
-		exchange_answer(x, END_CLIENT_BODY_TIMEOUT, 408);
+		request_broken(x, END_CLIENT_BODY_TIMEOUT);
 }

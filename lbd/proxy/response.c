@@ -167,7 +167,7 @@ response_begin(struct exchange *x, struct span data)
 	reply = reply_to(x, &w->head);
 	h1_format_response(&out, &w->head, &reply);
 	if (out.overflow || !body_take(x, &data)) {
-		exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 		return;
 	}
 	x->responding = true;
@@ -183,7 +183,7 @@ interim_forward(struct exchange *x)
 	struct reply reply = { .client_minor = 1, .keep_alive = true };
 
 	if (++x->interim > INTERIM_MAX) {
-		exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 		return false;
 	}
 	if (x->minor > 0) {
@@ -209,7 +209,7 @@ response_heads(struct exchange *x, struct span data)
 		eaten = h1_parse_response(
 		    (struct str){ data.p, data.n }, &response_limits, expected, &w->head);
 		if (eaten < 0) {
-			exchange_answer(x, END_SERVER_BAD_RESPONSE, 502);
+			exchange_answer(x, END_SERVER_BAD_RESPONSE);
 			return;
 		}
 		if (eaten == 0)
@@ -227,7 +227,7 @@ response_heads(struct exchange *x, struct span data)
 			return;
 	}
 	if (conn_keep(&x->upstream->conn, data.p, data.n) < 0)
-		exchange_answer(x, END_OUT_OF_MEMORY, 503);
+		exchange_answer(x, END_OUT_OF_MEMORY);
 }
 
 /* The server closed, or its connection broke (n < 0). */
@@ -237,6 +237,10 @@ server_closed(struct exchange *x, ssize_t n)
 	static const char last_chunk[] = "0\r\n\r\n";
 	struct upstream *u = x->upstream;
 
+	if (!x->responding && x->interim) { /* it had begun to answer */
+		exchange_answer(x, END_SERVER_RESET);
+		return;
+	}
 	if (!x->responding) {
 		exchange_try_failed(
 		    x, u->reused && !u->conn.in ? TRY_REUSE_DIED : TRY_RESET, END_SERVER_RESET);
