@@ -105,7 +105,7 @@ initial_delay(uint32_t n, uint32_t total)
 
 	if (n < INITIAL_BURST)
 		return 0;
-	return (n - INITIAL_BURST) * (gap < INITIAL_GAP_NS ? gap : INITIAL_GAP_NS);
+	return (n - INITIAL_BURST + 1) * (gap < INITIAL_GAP_NS ? gap : INITIAL_GAP_NS);
 }
 
 static void
