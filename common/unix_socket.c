@@ -115,6 +115,7 @@ unix_socket_listen(struct unix_socket_file *file, struct str path,
 	memcpy(file->path, un.sun_path, sizeof(file->path));
 	file->device = st.st_dev;
 	file->inode = st.st_ino;
+	file->made = st.st_mtim; /* no chmod changes it */
 	return fd;
 }
 
@@ -124,7 +125,8 @@ unix_socket_remove(struct unix_socket_file *file)
 	struct stat st;
 
 	if (file->path[0] && lstat(file->path, &st) == 0 && st.st_dev == file->device &&
-	    st.st_ino == file->inode)
+	    st.st_ino == file->inode && st.st_mtim.tv_sec == file->made.tv_sec &&
+	    st.st_mtim.tv_nsec == file->made.tv_nsec)
 		unlink(file->path);
 	file->path[0] = '\0';
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "common/err.h"
 #include "common/str.h"
@@ -19,6 +20,7 @@ struct unix_socket_file {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "" : none */
 	dev_t device;
 	ino_t inode;
+	struct timespec made; /* inode numbers are used again at once */
 };
 
 /* Who may connect.  `group` (gid_t)-1: that of the process. */
