@@ -27,6 +27,7 @@ VICTIM = "web2"
 SERVER_PORT, SERVICE_PORT, ADMIN_PORT = 8000, 8080, 9101
 RATE = 600  # requests a second
 PATIENCE_S = 20
+REVIVE_S = 5  # a server that somebody kills while playing comes back
 BOLD, RED, GREEN, DIM, PLAIN = ("\033[1m", "\033[31m", "\033[32m", "\033[2m", "\033[0m") \
     if sys.stdout.isatty() else ("",) * 5
 
@@ -85,10 +86,17 @@ class Node:
                 return json.loads(reply.readline())
 
     def health(self):
-        """What lbd thinks of each server now; nothing while it cannot be asked."""
+        """
+        What lbd says of each server now: up, down (by its checks), unreachable (it refused connections and
+        waits for a check), or what the operator set.  Nothing while lbd cannot be asked.
+        """
+        def state(server):
+            if server["admin"] != "ready":
+                return server["admin"]
+            return server["health"] if server["reachable"] or server["health"] == "down" else "unreachable"
         try:
-            return {s["name"]: s["health"] for s in self.ask("servers")["servers"]}
-        except (OSError, ValueError):
+            return {s["name"]: state(s) for s in self.ask("servers")["servers"]}
+        except (OSError, ValueError, KeyError):
             return {}
 
     def metric(self, name):
@@ -188,21 +196,21 @@ class Demo:
         self.header(f"kill -9 {VICTIM}, under load")
         self.running[VICTIM].kill()
         killed = time.monotonic()
-        noticed = []
+        seen = {}
 
         def look():
-            while time.monotonic() < killed + PATIENCE_S:
-                if self.nodes[0].health().get(VICTIM) == "down":
-                    noticed.append(time.monotonic() - killed)
-                    return
-                time.sleep(0.02)
-        looker = threading.Thread(target=look, daemon=True)
+            while "down" not in seen and time.monotonic() < killed + PATIENCE_S:
+                seen.setdefault(self.nodes[0].health().get(VICTIM), time.monotonic() - killed)
+                time.sleep(0.005)
+        looker = threading.Thread(target=look)
         looker.start()
         self.watch(5)
         looker.join()
-        if not noticed:
+        if "down" not in seen:
             raise DemoFailed(f"lbd did not find {VICTIM} down")
-        print(f"           health checks found {VICTIM} down {noticed[0]:.1f} s after the kill")
+        if "unreachable" in seen:
+            print(f"           out of rotation {seen['unreachable'] * 1000:.0f} ms after the kill: it refused connections")
+        print(f"           down {seen['down']:.1f} s after the kill: the health checks agree")
 
     def revive_victim(self):
         self.header(f"{VICTIM} starts again")
@@ -211,12 +219,12 @@ class Demo:
         wait_until(lambda: self.nodes[0].health().get(VICTIM) == "up", f"{VICTIM} to be up again")
 
     def result(self):
-        """The verdict, from the counters; True if no request failed."""
+        """The sums, from the counters; True if no request failed."""
         answered, failed, error = self.load.sums()
         retries = self.nodes[0].metric("lbpair_retries_total")
         colour = RED if failed else GREEN
         print(f"\n{BOLD}{colour}{answered + failed} requests, {answered} answered with 200, failed={failed}{PLAIN}"
-              f"; lbd sent {retries:.0f} of them to a second server")
+              f"; lbd tried {retries:.0f} times on a second server")
         if error:
             print(f"first failure: {error}")
         return failed == 0 and answered > 0
@@ -224,29 +232,35 @@ class Demo:
     def invite(self):
         node = self.nodes[0]
         enter = self.network.enter(self.client)
+        control = f"{sys.executable} {os.path.relpath(HERE)}/control.py {node.socket}"
         url = f"http://{node.host.address}"
         print(f"""
 {BOLD}Your turn{PLAIN}, in another terminal:
   {enter}curl -i {url}:{SERVICE_PORT}/hello
   {enter}curl -s {url}:{ADMIN_PORT}/metrics | grep lbpair_requests_total
-  {sys.executable} {HERE}/control.py {node.socket} servers
-  {sys.executable} {HERE}/control.py {node.socket} server web/{VICTIM} drain      (or ready, maintenance, weight 5)
+  {control} servers
+  {control} server web/{VICTIM} drain      (or ready, maintenance, weight 5)
   tail -f {node.access_log}
-  kill {self.running['web1'].pid}       (ends web1)
+  kill -9 {self.running['web1'].pid}      (web1; it comes back after {REVIVE_S} s)
 Configuration: {node.file}    log: {node.log_file}
 
 {BOLD}Ctrl-C ends it{PLAIN} and removes everything.""", flush=True)
 
     def stay(self):
-        """Keeps the load going, and tells of every second in which something was different."""
+        """Keeps the load going, tells of every second in which something was different, revives servers."""
         self.header("meanwhile")
-        before = None
+        before, dead = None, {}
         while True:
             time.sleep(1)
             health = self.nodes[0].health()
             if health != before or self.load.totals["failed"] != self.load.seen["failed"]:
                 self.line()
             before = health
+            for server in self.servers:
+                if self.running[server.name].poll() is None:
+                    dead.pop(server.name, None)
+                elif time.monotonic() > dead.setdefault(server.name, time.monotonic()) + REVIVE_S:
+                    self.start_server(server)
 
 
 def play(lbd, once):
@@ -264,7 +278,10 @@ def play(lbd, once):
         good = demo.result()
         if not once:
             demo.invite()
-            demo.stay()
+            try:
+                demo.stay()
+            except KeyboardInterrupt:
+                return demo.result()
         return good
     finally:
         network.close()
@@ -285,8 +302,7 @@ def main():
         print(f"{RED}the demo could not go on: {reason}{PLAIN}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nended; everything is removed")
-        return 0
+        return 130
 
 
 if __name__ == "__main__":
