@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Holds docs/schema/lbd.schema.json to the golden configurations.
 
-Every good_*.json must validate, every bad_*.json must not, except those in BEYOND: their fault is one that a
+Every good_*.json and every example must validate, every bad_*.json must not, except those in BEYOND: their fault is one that a
 schema cannot express.  An entry of BEYOND that the schema does catch is an error, too, so the list stays true.
 
 The validator knows the keywords that our schema uses and refuses any other.  Standard library only.
@@ -12,7 +12,8 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCHEMA = HERE.parent.parent / "docs" / "schema" / "lbd.schema.json"
+DOCS = HERE.parent.parent / "docs"
+SCHEMA = DOCS / "schema" / "lbd.schema.json"
 
 # What only lbd -t sees, by what it is about.
 BEYOND = {
@@ -144,7 +145,7 @@ def load(path):
 
 def check(validator, path):
     """A complaint, or None."""
-    good = path.name.startswith("good_")
+    good = not path.name.startswith("bad_")
     name = path.stem.removeprefix("bad_")
     document = load(path)
     valid = document is not None and validator.valid(document, validator.root)
@@ -159,7 +160,7 @@ def check(validator, path):
 
 def main():
     validator = Validator(json.loads(SCHEMA.read_text()))
-    files = sorted(HERE.glob("*.json"))
+    files = sorted([*HERE.glob("*.json"), *(DOCS / "examples").glob("*.json")])
     bad = {p.stem.removeprefix("bad_") for p in files if p.name.startswith("bad_")}
     complaints = [f"{p.name}: {text}" for p in files if (text := check(validator, p))]
     complaints += [f"bad_{name}.json: is listed but not there" for name in sorted(BEYOND - bad)]
