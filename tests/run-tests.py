@@ -2,8 +2,8 @@
 """Run everything that `make test` built, say what came of it, and fail when anything failed or nothing ran.
 
 Unit binaries run side by side; each case that cmocka reports counts.  A fuzz harness replays its corpus and
-counts once; a golden script and the integration suite count what their last line says.  The very last
-line is `N passed, N failed`.
+counts once, as does a golden script; the integration suite counts what its last line says.  A suite in
+which nothing ran is a failure.  The very last line is `N passed, N failed`.
 """
 import argparse
 import os
@@ -115,16 +115,23 @@ def replay(binary):
     return Outcome(name, 0, 1, output=text + why(status, REPLAY_SECONDS))
 
 
-def counted(name, command, seconds, show=False):
+def summed(name, command, seconds):
     """A program that sums up for itself.  An exit status that contradicts its sum is a failure."""
-    status, text = run(command, seconds, show)
+    status, text = run(command, seconds, show=True)
     sums = SUMMARY.findall(text)
     passed, failed, skipped = (int(n or 0) for n in sums[-1]) if sums else (0, 0, 0)
-    output = text
     if (status == 0) != (failed == 0) or not sums:
         failed = max(failed, 1)
-        output += why(status, seconds) + ("" if sums else "*** no sum at its end\n")
-    return Outcome(name, passed, failed, skipped, "" if show else output)
+        print(why(status, seconds) + ("" if sums else "*** no sum at its end"))
+    return Outcome(name, passed, failed, skipped)
+
+
+def judged(name, command, seconds):
+    """A program that ends with 0 when all is well, and says on its last line what it looked at."""
+    status, text = run(command, seconds)
+    if status == 0:
+        return Outcome(f"{name} ({text.strip().rpartition(chr(10))[2]})", 1, 0)
+    return Outcome(name, 0, 1, output=text + why(status, seconds))
 
 
 def in_parallel(function, items):
@@ -141,28 +148,20 @@ def replays(args):
 
 
 def golden(args):
-    command = [sys.executable]
-    environment_of(args)
-    return in_parallel(lambda script: counted(script.name, command + [script], GOLDEN_SECONDS),
+    lbd = args.build / "bin/lbd"
+    return in_parallel(lambda script: judged(script.name, [sys.executable, script, lbd], GOLDEN_SECONDS),
                        sorted((ROOT / "tests/golden").glob("*.py")))
 
 
 def integration(args):
-    runner = ROOT / "tests/integration/run.py"
-    environment_of(args)
-    if runner.exists():
-        yield counted("tests/integration", [sys.executable, runner, *args.integration_args],
-                      INTEGRATION_SECONDS, show=True)
+    os.environ.update(LBD=str(args.build / "bin/lbd"), SAN=args.san)
+    yield summed("tests/integration", [sys.executable, ROOT / "tests/integration/run.py", *args.integration_args],
+                 INTEGRATION_SECONDS)
 
 
 def built(folder, pattern, sources):
     """Only what still has a source: an old object tree may hold tests that are gone."""
     return sorted(p for p in folder.glob(pattern) if p.is_file() and (sources / f"{p.name}.c").exists())
-
-
-def environment_of(args):
-    os.environ["LBD"] = str(args.build / "bin/lbd")
-    os.environ["SAN"] = args.san
 
 
 SUITES = {"unit": units, "corpus": replays, "golden": golden, "integration": integration}
@@ -200,7 +199,8 @@ def main():
         skipped = f"   {total.skipped} SKIPPED" if total.skipped else ""
         print(f"  {total.name:<12} {total.passed:5} passed {total.failed:5} failed{skipped}")
         if total.passed + total.failed == 0:
-            print(f"  {total.name:<12} SKIP: nothing there to run")
+            print(f"  {total.name:<12} *** nothing ran")
+            total.failed = 1
     passed, failed = sum(t.passed for t in totals), sum(t.failed for t in totals)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
