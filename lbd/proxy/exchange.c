@@ -148,7 +148,7 @@ exchange_complete(struct exchange *x)
 	} else if (c->conn.out) {
 		if (!x->request_body.done)
 			conn_read_off(&c->conn);
-		conn_deadline(&c->conn, exchange_timeouts(x)->client_idle);
+		conn_deadline(&c->conn, exchange_timeouts(x)->client_body);
 	} else {
 		exchange_end(x);
 	}
@@ -417,10 +417,7 @@ exchange_upstream_writable(struct exchange *x)
 static bool
 waits_for_client(const struct exchange *x)
 {
-	bool waits_for_continue =
-	    x->expects_continue && x->interim == 0 && x->request_body.payload == 0;
-
-	return !x->request_body.done && !x->upstream->conn.out && !waits_for_continue;
+	return !x->request_body.done && !x->upstream->conn.out && !request_awaits_continue(x);
 }
 
 void
@@ -462,7 +459,7 @@ exchange_client_writable(struct exchange *x)
 	}
 	r = conn_flush(&c->conn);
 	if (r == -EAGAIN) {
-		conn_deadline(&c->conn, exchange_timeouts(x)->client_idle);
+		conn_deadline(&c->conn, exchange_timeouts(x)->client_body);
 		return;
 	}
 	if (r < 0) {

@@ -128,6 +128,8 @@ int request_send(struct exchange *); /* head and held body; <0: broken and nothi
 void request_readable(struct exchange *);
 void request_resume(struct exchange *); /* the server may get more */
 void request_expired(struct exchange *); /* the client's timer */
+/* The client holds its body back until 100 (Continue), which has not come. */
+bool request_awaits_continue(const struct exchange *);
 
 /* response.c */
 void response_readable(struct exchange *);

@@ -112,11 +112,11 @@ smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* A client that waits for 100 (Continue) is not slow. */
-static bool
-client_may_wait(const struct exchange *x)
+bool
+request_awaits_continue(const struct exchange *x)
 {
-	return x->expects_continue && x->interim == 0 && x->request_body.payload == 0;
+	return x->expects_continue && x->interim == 0 && x->request_body.payload == 0 &&
+	    !x->request_body.done;
 }
 
 void
@@ -127,7 +127,7 @@ request_resume(struct exchange *x)
 	if (x->request_body.done || x->upstream->conn.out || x->upstream->conn.broken)
 		return;
 	conn_read_on(c);
-	if (client_may_wait(x))
+	if (request_awaits_continue(x)) /* it waits for us: it is not slow */
 		return;
 	x->body_since = x->body_last = c->worker->now;
 	x->body_base = x->request_body.payload;

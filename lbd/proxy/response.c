@@ -34,7 +34,7 @@ response_sent(struct exchange *x, int err)
 		return;
 	conn_read_off(&x->upstream->conn);
 	timer_clear(&x->upstream->conn.timer);
-	conn_deadline(to, exchange_timeouts(x)->client_idle);
+	conn_deadline(to, exchange_timeouts(x)->client_body);
 }
 
 void
@@ -113,7 +113,7 @@ reply_to(struct exchange *x, const struct http_head *head)
 	}
 	body_init(&x->response_body, head->framing, head->length, output, x->te_trailers);
 	x->until_close = framing == FRAMING_CLOSE;
-	if (x->until_close || !x->request_body.done || x->client->conn.worker->draining ||
+	if (x->until_close || request_awaits_continue(x) || x->client->conn.worker->draining ||
 	    x->client->retired)
 		x->keep_alive = false;
 	return (struct reply){
