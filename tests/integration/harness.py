@@ -29,7 +29,7 @@ from peers import (Backend, BackendProcess, BlackHole, Client, ReservedPort, ans
                    request, wait_for)
 from wire import PATIENCE, Broken, Failure, Late, Message, Stream
 
-__all__ = ["Backend", "BackendProcess", "BlackHole", "Broken", "Client", "Failure", "Late", "Lbd", "Load",
+__all__ = ["Backend", "BackendProcess", "BlackHole", "Broken", "Client", "Control", "Failure", "Late", "Lbd", "Load",
            "Message", "PATIENCE", "ReservedPort", "Skip", "Stream", "answer", "check", "config", "echo",
            "echo_of", "equal", "lbd_binary", "request", "run_lbd", "sanitizer", "wait_for"]
 
