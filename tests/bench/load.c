@@ -404,7 +404,9 @@ window_step(int64_t now)
 		window_close(now);
 	if (conf.requests)
 		return now + NS_PER_S;
-	return run.measuring ? closes : opens;
+	if (!run.measuring)
+		return opens;
+	return closes < now + NS_PER_S ? closes : now + NS_PER_S; /* to notice when it is stuck */
 }
 
 static void

@@ -50,6 +50,12 @@ class Bench:
         self.servers = [f"{net}.{n >> 8}.{n & 255}:{port}" for n in range(base, base + count)]
 
 
+    def check_backend(self):
+        if not self.backend.running():
+            status = self.backend.popen.returncode
+            raise SystemExit(f"bench: the servers ended with status {status}: {self.backend.log_tail()}")
+
+
 def clean(result):
     """Raises unless every answer was right and every connection stayed open."""
     errors = {kind: n for kind, n in result["errors"].items() if n}
@@ -81,6 +87,7 @@ def load(bench, address, arguments, accounts=(), timeout=120):
     if not out:
         child.fail("no result")
     child.stop()
+    bench.check_backend()
     return clean(json.loads(out))
 
 

@@ -92,6 +92,7 @@ class Run:
                         samples[key][r] = measurement(running[key])
                     except BenchError as e:
                         self.fail(scenario, f"{key}, round {r + 1}", e)
+                        running.pop(key).stop()
         finally:
             for proxy in running.values():
                 proxy.stop()
@@ -354,6 +355,7 @@ def parse_options():
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGINT, signal.default_int_handler)    # also where a shell ignores it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.sched_setaffinity(0, {options.cpus[1]})
     directory = tempfile.mkdtemp(prefix="lbd-bench-")
