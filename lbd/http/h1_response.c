@@ -85,8 +85,10 @@ framing_decide(struct http_head *head, const struct h1_facts *facts, enum http_m
 			return REFUSE_FRAMING;
 		head->keep_alive = false; /* there may be a body that must not be there */
 	}
-	if (bare)
+	if (bare) {
 		head->has_length = false;
+		head->length = 0;
+	}
 	if (bare || head->status == 304 || method == METHOD_HEAD)
 		head->framing = FRAMING_NONE;
 	else if (chunked)
