@@ -1,8 +1,8 @@
 /*
  * address.c - text to socket address and back.
  *
- * An IPv6 address that is an IPv4 address in disguise (::ffff:a.b.c.d, what a dual-stack socket reports) is
- * treated as that IPv4 address: when parsed, in logs and in networks.
+ * An IPv6 address that is an IPv4 address in disguise (::ffff:a.b.c.d, what a dual-stack socket
+ * reports) is treated as that IPv4 address: when parsed, in logs and in networks.
  */
 #include "common/address.h"
 
@@ -278,13 +278,12 @@ size_t
 network_format(const struct network *n, char text[ADDRESS_TEXT_MAX])
 {
 	bool v4 = n->prefix >= MAPPED_BITS && is_mapped(n->bytes);
+	unsigned prefix = v4 ? n->prefix - (unsigned)MAPPED_BITS : n->prefix;
 	size_t len;
 
 	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? n->bytes + 12 : n->bytes, text, ADDRESS_TEXT_MAX);
 	len = strlen(text);
-	return len +
-	    (size_t)snprintf(text + len, ADDRESS_TEXT_MAX - len, "/%u",
-		v4 ? n->prefix - MAPPED_BITS : n->prefix);
+	return len + (size_t)snprintf(text + len, ADDRESS_TEXT_MAX - len, "/%u", prefix);
 }
 
 bool

@@ -46,7 +46,10 @@ int network_parse(struct network *, struct str text, struct err *);
 /* As network_parse reads it, with its prefix length. */
 size_t network_format(const struct network *, char text[ADDRESS_TEXT_MAX]);
 
-/* An IPv4 address is only in IPv4 networks: "::/0" is all of IPv6 and no more.  Unix sockets are in none. */
+/*
+ * An IPv4 address is only in IPv4 networks: "::/0" is all of IPv6 and no more.  Unix sockets
+ * are in none.
+ */
 bool network_holds(const struct network *, const struct address *);
 
 #endif

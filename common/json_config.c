@@ -1,8 +1,8 @@
 /*
  * json_config.c - walks a document along a table of rows, and a table along a struct.
  *
- * The decoder carries a chain of json_at on its stack: it is the path of a message, and it holds the index
- * into the places list, so that a message costs nothing until there is one.
+ * The decoder carries a chain of json_at on its stack: it is the path of a message, and it
+ * holds the index into the places list, so that a message costs nothing until there is one.
  */
 #include "common/json_config.h"
 
@@ -14,189 +14,24 @@
 #include "common/check.h"
 #include "common/suggest.h"
 
-enum { PATH_TEXT_MAX = 512, FIELDS_MAX = 64 };
+enum { FIELDS_MAX = 64 };
 
-struct text {
-	char *p;
-	size_t n, size;
+/* Which rows of a table the text gave, and where. */
+struct given {
+	uint64_t rows;
+	uint32_t place[FIELDS_MAX];
 };
-
-__attribute__((format(printf, 2, 3))) static void
-text_add(struct text *t, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(t->p + t->n, t->size - t->n, format, args);
-	va_end(args);
-	t->n += n < 0 ? 0 : (size_t)n;
-	if (t->n >= t->size)
-		t->n = t->size - 1;
-}
-
-static bool
-is_plain_key(const char *key)
-{
-	size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$-");
-
-	return n > 0 && n <= 64 && !key[n];
-}
-
-static void
-path_add(struct text *t, const struct json_at *at)
-{
-	char quoted[JSON_SHOWN_MAX];
-
-	if (!at->up)
-		return;
-	path_add(t, at->up);
-	if (!at->key) {
-		text_add(t, "[%zu]", at->index);
-	} else if (is_plain_key(at->key)) {
-		text_add(t, "%s%s", at->up->up ? "." : "", at->key);
-	} else {
-		json_config_quote(str_of(at->key), quoted);
-		text_add(t, "[%s]", quoted);
-	}
-}
-
-/* One line of the list.  The path may be empty. */
-__attribute__((format(printf, 4, 0))) static void
-report(struct json_decoder *d, uint32_t place, const char *path, const char *format, va_list args)
-{
-	unsigned line = d->places.list[place].line;
-	char *text;
-
-	if (vasprintf(&text, format, args) < 0) {
-		problems_add(d->problems, 0, "%s: out of memory", d->file);
-		return;
-	}
-	problems_add(
-	    d->problems, line, "%s:%u: %s%s%s", d->file, line, path, *path ? ": " : "", text);
-	free(text);
-}
-
-void
-json_config_complain(struct json_decoder *d, const struct json_at *at, const char *format, ...)
-{
-	char path[PATH_TEXT_MAX] = "";
-	va_list args;
-
-	path_add(&(struct text){ path, 0, sizeof(path) }, at);
-	va_start(args, format);
-	report(d, at->place, path, format, args);
-	va_end(args);
-}
-
-/* Steps into a member or element; false when it is not there. */
-static bool
-at_member(const struct json_decoder *d, struct json_at *at, const char *key, size_t n)
-{
-	uint32_t place = at->place + 1;
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(at->value, name, value)
-	{
-		if (strlen(name) == n && memcmp(name, key, n) == 0) {
-			at->value = value;
-			at->place = place;
-			return true;
-		}
-		place = d->places.list[place].after;
-	}
-	return false;
-}
-
-static bool
-at_element(const struct json_decoder *d, struct json_at *at, size_t index)
-{
-	uint32_t place = at->place + 1;
-
-	if (index >= json_array_size(at->value))
-		return false;
-	for (size_t i = 0; i < index; i++)
-		place = d->places.list[place].after;
-	at->value = json_array_get(at->value, index);
-	at->place = place;
-	return true;
-}
-
-/* The place of "pools[0].name", or of as much of it as the text has. */
-static uint32_t
-place_of(const struct json_decoder *d, const char *path, const char *end)
-{
-	struct json_at at = { .value = d->root };
-	bool found = true;
-	size_t n;
-
-	while (found && path < end) {
-		if (*path == '[') {
-			found = at_element(d, &at, strtoul(path + 1, NULL, 10));
-			path = strchr(path, ']') + 1;
-		} else {
-			path += *path == '.';
-			n = strcspn(path, ".[:");
-			found = at_member(d, &at, path, n);
-			path += n;
-		}
-	}
-	return at.place;
-}
-
-void
-json_config_problem(struct json_decoder *d, const char *format, ...)
-{
-	const char *end;
-	unsigned line;
-	va_list args;
-	char *text;
-	int n;
-
-	va_start(args, format);
-	n = vasprintf(&text, format, args);
-	va_end(args);
-	if (n < 0) {
-		problems_add(d->problems, 0, "%s: out of memory", d->file);
-		return;
-	}
-	end = strstr(text, ": ");
-	CHECK(end);
-	line = d->places.list[place_of(d, text, end)].line;
-	problems_add(d->problems, line, "%s:%u: %s", d->file, line, text);
-	free(text);
-}
-
-void
-json_config_mistyped(struct json_decoder *d, const struct json_at *at, const struct json_field *f)
-{
-	char shown[JSON_SHOWN_MAX], expected[512];
-
-	json_config_show(at->value, shown);
-	json_config_describe(f, expected, sizeof(expected));
-	json_config_complain(d, at, "found %s, expected %s", shown, expected);
-}
-
-void
-json_config_describe(const struct json_field *f, char *text, size_t size)
-{
-	if (f->expects)
-		snprintf(text, size, "%s", f->expects);
-	else
-		f->kind->describe(f, text, size);
-}
 
 static void
 complain_unknown(struct json_decoder *d, const struct json_at *at, const struct json_field *fields)
 {
 	char names[512] = "";
-	struct text t = { names, 0, sizeof(names) };
 	struct suggestion s = { 0 };
+	size_t n = 0;
 
-	for (const struct json_field *f = fields; f->key; f++) {
+	for (const struct json_field *f = fields; f->key && n < sizeof(names); f++) {
 		suggest_offer(&s, str_of(at->key), str_of(f->key));
-		text_add(&t, "%s, ", f->key);
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s, ", f->key);
 	}
 	if (s.word.p)
 		json_config_complain(d, at, "is not known; did you mean \"%s\"?", s.word.p);
@@ -236,13 +71,12 @@ is_ignored(const struct json_at *at)
 	return strcmp(at->key, "comment") == 0 || (!at->up->up && strcmp(at->key, "$schema") == 0);
 }
 
-/* What the text gives; the bits of the rows that it gave. */
-static uint64_t
+static struct given
 decode_members(
     struct json_decoder *d, const struct json_at *up, const struct json_field *fields, void *to)
 {
 	struct json_at at = { .up = up, .place = up->place, .is_default = up->is_default };
-	uint64_t given = 0;
+	struct given given = { 0 };
 	size_t i;
 
 	if (!up->is_default)
@@ -252,7 +86,8 @@ decode_members(
 		i = field_find(fields, at.key);
 		CHECK(i < FIELDS_MAX);
 		if (fields[i].key) {
-			given |= UINT64_C(1) << i;
+			given.rows |= UINT64_C(1) << i;
+			given.place[i] = at.place;
 			fields[i].kind->decode(d, &at, &fields[i], (char *)to + fields[i].offset);
 		} else if (!is_ignored(&at)) {
 			complain_unknown(d, &at, fields);
@@ -273,26 +108,26 @@ complain_missing(struct json_decoder *d, const struct json_at *up, const struct 
 	json_config_complain(d, &at, "is missing, expected %s", expected);
 }
 
+/* A key that this object must not have, because of the others. */
 static void
-complain_barred(
-    struct json_decoder *d, const struct json_at *up, const struct json_field *f, const char *why)
+check_barred(struct json_decoder *d, const struct json_at *up, const struct json_field *f,
+    const void *object, uint32_t place)
 {
-	struct json_at at = *up;
+	const struct json_at at = { up, f->key, 0, NULL, place, up->is_default };
+	const char *why = f->barred ? f->barred(object) : NULL;
 
-	if (!up->is_default && at_member(d, &at, f->key, strlen(f->key)))
-		json_config_complain(
-		    d, &(struct json_at){ up, f->key, 0, at.value, at.place, false }, "%s", why);
+	if (why)
+		json_config_complain(d, &at, "%s", why);
 }
 
 static void
 decode_fields(
     struct json_decoder *d, const struct json_at *at, const struct json_field *fields, void *to)
 {
-	uint64_t given = decode_members(d, at, fields, to);
-	const char *why;
+	struct given given = decode_members(d, at, fields, to);
 
 	for (size_t i = 0; fields[i].key; i++) {
-		if (given & UINT64_C(1) << i)
+		if (given.rows & UINT64_C(1) << i)
 			continue;
 		if (fields[i].required)
 			complain_missing(d, at, &fields[i]);
@@ -300,8 +135,8 @@ decode_fields(
 			decode_default(d, at, &fields[i], to);
 	}
 	for (size_t i = 0; fields[i].key; i++)
-		if (given & UINT64_C(1) << i && fields[i].barred && (why = fields[i].barred(to)))
-			complain_barred(d, at, &fields[i], why);
+		if (given.rows & UINT64_C(1) << i)
+			check_barred(d, at, &fields[i], to, given.place[i]);
 }
 
 static void

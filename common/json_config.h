@@ -1,12 +1,14 @@
 /*
  * json_config.h - configuration files: JSON text to a C struct and back, by tables.
  *
- * One table of rows per object; a row names the key, the member that it fills, its kind, default, range and
- * checks.  The same rows decode, describe what is allowed in messages, and print the effective configuration.
- * Unknown keys are errors, `comment` is allowed in every object and ignored.  Nothing stops at the first
- * error: each problem becomes one line "FILE:LINE: PATH: what was found, what is allowed".
+ * One table of rows per object; a row names the key, the member that it fills, its kind,
+ * default, range and checks.  The same rows decode, describe what is allowed in messages, and
+ * print the effective configuration. Unknown keys are errors, `comment` is allowed in every
+ * object and ignored.  Nothing stops at the first error: each problem becomes one line
+ * "FILE:LINE: PATH: what was found, what is allowed".
  *
- * Decoded values live in the caller's arena and borrow nothing from the text.  One thread at a time.
+ * Decoded values live in the caller's arena and borrow nothing from the text.  One thread at a
+ * time.
  */
 #ifndef COMMON_JSON_CONFIG_H
 #define COMMON_JSON_CONFIG_H
@@ -62,8 +64,8 @@ struct json_field {
 	const struct json_kind *kind;
 	size_t offset, size; /* of the member */
 	/*
-	 * The default as JSON text.  NULL, and not required: absent means all bytes 0, and that value is not
-	 * printed.
+	 * The default as JSON text.  NULL, and not required: absent means all bytes 0, and that
+	 * value is not printed.
 	 */
 	const char *fallback;
 	bool required;
@@ -71,7 +73,10 @@ struct json_field {
 	const char *expects; /* instead of the kind's own description */
 	/* Texts: NULL when good, else what is wrong with it. */
 	const char *(*check)(struct str);
-	/* Looks at the finished object: NULL when the key may be given, else why not.  Barred keys are not printed. */
+	/*
+	 * Looks at the finished object: NULL when the key may be given, else why not.  Barred
+	 * keys are not printed.
+	 */
 	const char *(*barred)(const void *object);
 	const struct json_choice *choices;
 	const struct json_field *object; /* rows of a nested object, or of an array's objects */
@@ -97,7 +102,10 @@ extern const struct json_kind json_kind_network; /* struct network */
 extern const struct json_kind json_kind_object; /* nested struct */
 extern const struct json_kind json_kind_array; /* pointer to elements */
 
-/* Reads the text: -EINVAL (the problem is listed) or -ENOMEM.  Closed by json_config_close in any case. */
+/*
+ * Reads the text: -EINVAL (the problem is listed) or -ENOMEM.  Closed by json_config_close in
+ * any case.
+ */
 int json_config_open(struct json_decoder *, struct str text);
 void json_config_close(struct json_decoder *);
 
@@ -105,8 +113,8 @@ void json_config_close(struct json_decoder *);
 void json_config_decode(struct json_decoder *, const struct json_field *, void *to);
 
 /*
- * A problem found by cross-checks: "PATH: text" as in "pools[0].name: is missing".  The line is that of the
- * path, or of the nearest object around it when a default is to blame.
+ * A problem found by cross-checks: "PATH: text" as in "pools[0].name: is missing".  The line is
+ * that of the path, or of the nearest object around it when a default is to blame.
  */
 __attribute__((format(printf, 2, 3))) void
 json_config_problem(struct json_decoder *, const char *format, ...);

@@ -1,10 +1,11 @@
 /*
  * json_places.h - on which line does each value of a JSON text stand?
  *
- * jansson keeps no positions.  This reads a text that jansson has accepted already (so it need not judge)
- * and notes a line per value in the order of the text: that of its key for a member, else its own.  jansson
- * iterates objects in the order of insertion and refuses duplicate keys (JSON_REJECT_DUPLICATES), so walking
- * both side by side finds each value's line: the first child is at + 1, the next at places[child].after.
+ * jansson keeps no positions.  This reads a text that jansson has accepted already (so it need
+ * not judge) and notes a line per value in the order of the text: that of its key for a member,
+ * else its own.  jansson iterates objects in the order of insertion and refuses duplicate keys
+ * (JSON_REJECT_DUPLICATES), so walking both side by side finds each value's line: the first
+ * child is at + 1, the next at places[child].after.
  */
 #ifndef COMMON_JSON_PLACES_H
 #define COMMON_JSON_PLACES_H

@@ -43,7 +43,7 @@ problems_add(struct problems *p, unsigned line, const char *format, ...)
 	int n;
 
 	p->n++;
-	if (p->kept == PROBLEMS_MAX || grow(p) < 0)
+	if (problems_full(p) || grow(p) < 0)
 		return;
 	va_start(args, format);
 	n = vasprintf(&text, format, args);

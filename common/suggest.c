@@ -1,8 +1,8 @@
 /*
  * suggest.c - edit distance with transpositions (optimal string alignment) over three rows.
  *
- * Words longer than WORD_MAX are never close to anything.  Close is a third of the longer word, so that
- * short words need to be nearly right.
+ * Words longer than WORD_MAX are never close to anything.  Close is a third of the longer word,
+ * so that short words need to be nearly right.
  */
 #include "common/suggest.h"
 

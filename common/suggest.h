@@ -11,7 +11,10 @@ struct suggestion {
 	size_t distance;
 };
 
-/* Offers one candidate; keeps the closest (the first of equals), if it is close enough to be meant. */
+/*
+ * Offers one candidate; keeps the closest (the first of equals), if it is close enough to be
+ * meant.
+ */
 void suggest_offer(struct suggestion *, struct str typed, struct str candidate);
 
 #endif

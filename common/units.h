@@ -1,8 +1,10 @@
 /*
- * units.h - durations and sizes as people write them: "200ms", "5s", "1m", "1h"; "32k", "1m", "2g".
+ * units.h - durations and sizes as people write them: "200ms", "5s", "1m", "1h"; "32k", "1m",
+ * "2g".
  *
- * Pure.  One whole number and one unit, nothing else: no sign, no fraction, no blank.  Formatting picks
- * the largest unit that divides the value, so that what is printed reads back as the same value.
+ * Pure.  One whole number and one unit, nothing else: no sign, no fraction, no blank.
+ * Formatting picks the largest unit that divides the value, so that what is printed reads back
+ * as the same value.
  */
 #ifndef COMMON_UNITS_H
 #define COMMON_UNITS_H

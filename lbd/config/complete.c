@@ -37,18 +37,25 @@ complete_log(struct log_config *l)
 	l->access_path = l->path;
 }
 
+static struct str
+address_text(struct arena *a, const struct address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+	size_t n = address_format(address, text);
+
+	return arena_str(a, (struct str){ text, n });
+}
+
 static void
 complete_listener(struct lbd_config *c, struct listener_config *l)
 {
-	char text[ADDRESS_TEXT_MAX];
 	struct str *texts = arena_alloc(c->arena, l->n_bind * sizeof(*texts));
 
 	if (!texts)
 		return;
 	for (uint32_t i = 0; i < l->n_bind; i++)
 		if (l->bind[i].len > 0)
-			texts[i] = arena_str(
-			    c->arena, (struct str){ text, address_format(&l->bind[i], text) });
+			texts[i] = address_text(c->arena, &l->bind[i]);
 	l->bind_text = texts;
 	if (l->name.n == 0 && l->n_bind > 0)
 		l->name = texts[0];

@@ -1,5 +1,6 @@
 /*
- * config.c - from text to snapshot: parse, decode, complete, validate, digest; then count references.
+ * config.c - from text to snapshot: parse, decode, complete, validate, digest; then count
+ * references.
  *
  * The snapshot lies in its own arena, which the last config_unref frees.
  */

@@ -1,9 +1,10 @@
 /*
  * config.h - the configuration of lbd, decoded: an immutable snapshot.
  *
- * Loaded by config_load from the text of lbd.json, shared by all threads, reference-counted, freed as one
- * arena.  Every default is filled in, every name is resolved to an index, everything is in range.  Durations
- * are nanoseconds, sizes bytes.  Keys and meanings: lbd.json(5).
+ * Loaded by config_load from the text of lbd.json, shared by all threads, reference-counted,
+ * freed as one arena.  Every default is filled in, every name is resolved to an index,
+ * everything is in range.  Durations are nanoseconds, sizes bytes.  Keys and meanings:
+ * lbd.json(5).
  */
 #ifndef LBD_CONFIG_CONFIG_H
 #define LBD_CONFIG_CONFIG_H
@@ -135,7 +136,10 @@ struct config_options {
 	const char *file; /* its name in messages */
 	const char *node; /* NULL: the host name */
 	uint32_t cpus; /* default of `workers`; 0: the CPUs that this process may use */
-	/* The first address of a name, with port 0; 0 or -errno with the reason.  NULL: getaddrinfo. */
+	/*
+	 * The first address of a name, with port 0; 0 or -errno with the reason.  NULL:
+	 * getaddrinfo.
+	 */
 	int (*resolve)(const char *name, struct address *, struct err *);
 };
 
@@ -147,7 +151,10 @@ enum {
 	CONFIG_KEY_MAX = 120 /* bytes of "pool/server", and of every other name */
 };
 
-/* NULL when anything is wrong: *problems then says everything that is.  The caller owns one reference. */
+/*
+ * NULL when anything is wrong: *problems then says everything that is.  The caller owns one
+ * reference.
+ */
 struct lbd_config *config_load(struct str text, const struct config_options *, struct problems *);
 
 /* Reads a whole file, bounded; the caller frees *text.  0 or -errno with the reason. */
@@ -156,7 +163,10 @@ int config_read(const char *file, char **text, size_t *n, struct err *);
 struct lbd_config *config_ref(struct lbd_config *);
 void config_unref(struct lbd_config **);
 
-/* The effective configuration as JSON text that parses to itself.  The caller frees it; NULL: out of memory. */
+/*
+ * The effective configuration as JSON text that parses to itself.  The caller frees it; NULL:
+ * out of memory.
+ */
 char *config_print(const struct lbd_config *);
 
 #endif

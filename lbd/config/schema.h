@@ -1,5 +1,6 @@
 /*
- * schema.h - the tables of lbd.json: every key with its kind, default and range.  Private to config/ and tests.
+ * schema.h - the tables of lbd.json: every key with its kind, default and range.  Private to
+ * config/ and tests.
  */
 #ifndef LBD_CONFIG_SCHEMA_H
 #define LBD_CONFIG_SCHEMA_H

@@ -1,8 +1,9 @@
 /*
- * validate.c - what one row of a table cannot say: names that refer to each other, duplicates, sums.
+ * validate.c - what one row of a table cannot say: names that refer to each other, duplicates,
+ * sums.
  *
- * Runs over whatever was decoded, so every check leaves alone what is missing: that is a problem already.
- * Duplicates are found by sorting, for there may be thousands of servers.
+ * Runs over whatever was decoded, so every check leaves alone what is missing: that is a
+ * problem already. Duplicates are found by sorting, for there may be thousands of servers.
  */
 #include "lbd/config/schema.h"
 
@@ -11,7 +12,10 @@
 #include "common/suggest.h"
 #include "common/units.h"
 
-/* A text with where it stands, for sorting: equal ones become neighbours, in the order of the file. */
+/*
+ * A text with where it stands, for sorting: equal ones become neighbours, in the order of the
+ * file.
+ */
 struct entry {
 	struct str text;
 	uint32_t i, j;

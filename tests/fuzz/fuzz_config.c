@@ -1,8 +1,9 @@
 /*
  * fuzz_config.c - any bytes as lbd.json.
  *
- * Oracle: either there are problems, each a line that is fit for a terminal and begins with the file's name, or
- * the effective configuration loads again to the same text and the same digest.  No name is ever looked up.
+ * Oracle: either there are problems, each a line that is fit for a terminal and begins with the
+ * file's name, or the effective configuration loads again to the same text and the same digest.
+ * No name is ever looked up.
  */
 #include <stddef.h>
 #include <stdint.h>

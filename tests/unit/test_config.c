@@ -1,8 +1,8 @@
 /*
  * test_config.c - lbd.json as a snapshot: what the golden files do not show.
  *
- * Decoded values, defaults that depend on others, the digest, references, names and the resolver, limits of
- * size, and printing without memory.
+ * Decoded values, defaults that depend on others, the digest, references, names and the
+ * resolver, limits of size, and printing without memory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -417,7 +417,10 @@ test_read(void **state)
 	assert_int_equal(config_read("/", &text, &n, &err), -EISDIR);
 }
 
-/* The allocator of jansson, failing once.  (Its parser aborts when that happens to it: not our part.) */
+/*
+ * The allocator of jansson, failing once.  (Its parser aborts when that happens to it: not our
+ * part.)
+ */
 static long fail_at, allocations;
 
 static void *

@@ -1,8 +1,10 @@
 /*
- * test_config_schema.c - docs/schema/lbd.schema.json says what the tables of lbd/config/schema.c say.
+ * test_config_schema.c - docs/schema/lbd.schema.json says what the tables of
+ * lbd/config/schema.c say.
  *
- * Walks both side by side: the same keys, required ones, defaults, ranges, choices and kinds.  What the schema
- * adds in words and patterns is held to the decoder by tests/golden/schema_check.py.
+ * Walks both side by side: the same keys, required ones, defaults, ranges, choices and kinds.
+ * What the schema adds in words and patterns is held to the decoder by
+ * tests/golden/schema_check.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>

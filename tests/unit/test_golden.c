@@ -1,9 +1,11 @@
 /*
- * test_golden.c - every tests/golden/NAME.json against NAME.want: the exact messages of a bad file, or the
- * effective configuration of a good one, which must load to itself with the same digest.
+ * test_golden.c - every tests/golden/NAME.json against NAME.want: the exact messages of a bad
+ * file, or the effective configuration of a good one, which must load to itself with the same
+ * digest.
  *
- * Names resolve without the network: *.example to 192.0.2.1, everything else not at all.  A machine of 4 CPUs
- * is assumed.  GOLDEN_WRITE=1 writes the .want files anew instead of comparing; read what changed.
+ * Names resolve without the network: *.example to 192.0.2.1, everything else not at all.  A
+ * machine of 4 CPUs is assumed.  GOLDEN_WRITE=1 writes the .want files anew instead of
+ * comparing; read what changed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,17 +46,20 @@ load(const char *name, struct str text, struct problems *problems)
 	return config_load(text, &options, problems);
 }
 
+/* With a NUL behind it, which is not counted. */
 static char *
 read_text(const char *name, size_t *n)
 {
-	char path[512], *text;
+	char path[512], *bytes, *text;
 	struct err err;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (config_read(path, &text, n, &err) < 0)
+	if (config_read(path, &bytes, n, &err) < 0)
 		fail_msg("%s", err.text);
-	text = realloc(text, *n + 1);
-	text[*n] = 0;
+	text = calloc(1, *n + 1);
+	assert_non_null(text);
+	memcpy(text, bytes, *n);
+	free(bytes);
 	return text;
 }
 

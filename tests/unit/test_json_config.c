@@ -1,5 +1,6 @@
 /*
- * test_json_config.c - the table-driven decoder with tables of its own, so that nothing here knows lbd.
+ * test_json_config.c - the table-driven decoder with tables of its own, so that nothing here
+ * knows lbd.
  */
 #include <setjmp.h>
 #include <stdarg.h>
