@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack
 
 from harness import (Backend, BackendProcess, Client, Failure, Lbd, Load, check, config, equal, wait_for)
 
@@ -115,23 +116,18 @@ def test_the_proxy_process_ends_with_its_supervisor():
 
 def test_a_killed_server_fails_no_idempotent_request():
     pool = {"health_check": {"type": "tcp", "interval": "200ms"}, "retry": {"attempts": 2}}
-    with BackendProcess() as one, BackendProcess() as two, BackendProcess() as three:
-        with Lbd(config(one.address, two.address, three.address, pool=pool, workers=2)) as lbd:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(BackendProcess()) for _ in range(3)]
+        with Lbd(config(*[s.address for s in servers], pool=pool, workers=2)) as lbd:
             lbd.wait_metric("lbpair_server_up", 3)
             with Load(lbd, threads=4) as kept, Load(lbd, threads=2, new_connections=True) as fresh:
                 kept.wait_done(300)
-                for victim in (one, two):
-                    victim.kill()
+                for i in (0, 1, 0, 2):
+                    servers[i].kill()
                     kept.wait_done(300)
                     fresh.wait_done(100)
-                    with BackendProcess(victim.port) as again:
-                        lbd.wait_metric("lbpair_server_up", 3)
-                        kept.wait_done(300)
-                        again.kill()
-                        kept.wait_done(300)
-                    with BackendProcess(victim.port):
-                        lbd.wait_metric("lbpair_server_up", 3)
-                        kept.wait_done(100)
+                    servers[i] = stack.enter_context(BackendProcess(servers[i].port))
+                    lbd.wait_metric("lbpair_server_up", 3)
                     kept.wait_done(100)
                 kept.stop()
                 fresh.stop()

@@ -128,6 +128,8 @@ class Notifications:
 
     def __init__(self, path):
         self.path = path
+        if os.path.exists(path):
+            os.unlink(path)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(path)
         os.chmod(path, 0o777)

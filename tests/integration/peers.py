@@ -278,12 +278,6 @@ class Backend:
         self.wait(lambda: len(self.requests) >= n, f"{n} requests", timeout)
         return self.requests
 
-    def stop_listening(self):
-        """From now on connections are refused; those that are open live on."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join(PATIENCE)
-
     def open_connections(self):
         return [c for c in self.connections if not c.eof and not getattr(c, "closed", False)]
 
@@ -294,6 +288,7 @@ class Backend:
                 stop()
             except OSError:
                 pass
+        self.thread.join(PATIENCE)
         for connection in list(self.connections):
             try:
                 connection.sock.shutdown(socket.SHUT_RDWR)

@@ -35,7 +35,7 @@ def test_bytes_pass_in_both_directions():
         upgrade(client)
         for i in range(50):
             client.send(b"message %03d \0\xff" % i)
-            equal(client.read_exactly(13), b"MESSAGE %03d \0\xff" % i, "echo")
+            equal(client.read_exactly(14), b"MESSAGE %03d \0\xff" % i, "echo")
         seen = server.requests[0]
         equal([v.lower() for v in seen.all(b"upgrade")], [b"websocket"], "Upgrade at the server")
         equal(seen.all(b"sec-websocket-key"), [b"dGhlIHNhbXBsZSBub25jZQ=="], "key at the server")
