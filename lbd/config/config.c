@@ -47,7 +47,8 @@ decode(struct lbd_config *c, struct str text, const struct config_options *optio
 	if (json_config_open(&d, text) == 0) {
 		json_config_decode(&d, config_fields, c);
 		config_complete(c, options);
-		config_validate(c, &d);
+		if (!arena_failed(c->arena))
+			config_validate(c, &d);
 	}
 	json_config_close(&d);
 	problems_sort(problems);
