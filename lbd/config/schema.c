@@ -71,8 +71,8 @@ check_path(struct str s)
 	    : "is not a path: it holds a blank, \"#\", a control or a non-ASCII character";
 }
 
-static const char *
-check_host(struct str s)
+const char *
+config_check_host(struct str s)
 {
 	static const char allowed[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:[]-";
@@ -252,7 +252,7 @@ static const struct json_field health_fields[] = {
 	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"", .check = check_path,
 	    .barred = barred_without_http },
 	{ JSON_ROW("host", json_kind_string, struct health_config, host), .min = 1, .max = 255,
-	    .expects = "the value of a Host header", .check = check_host,
+	    .expects = "the value of a Host header", .check = config_check_host,
 	    .barred = barred_without_http },
 	{ JSON_ROW("expect_status", json_kind_array, struct health_config, expect_status),
 	    .beside = offsetof(struct health_config, n_expect_status), .fallback = "[200]",

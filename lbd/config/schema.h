@@ -20,6 +20,9 @@ extern const struct json_kind
 /* Letters, digits and a few more: NULL when good, else what is wrong. */
 const char *config_check_name(struct str);
 
+/* What may stand in a Host field; the same answer. */
+const char *config_check_host(struct str);
+
 /* Fills in what one row alone cannot know: derived names, node, workers. */
 void config_complete(struct lbd_config *, const struct config_options *);
 

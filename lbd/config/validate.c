@@ -12,6 +12,8 @@
 #include "common/suggest.h"
 #include "common/units.h"
 
+enum { NODE_NAME_MAX = 255 };
+
 /*
  * A text with where it stands, for sorting: equal ones become neighbours, in the order of the
  * file.
@@ -264,6 +266,20 @@ are_pools_named(const struct lbd_config *c)
 	return c->n_pools > 0;
 }
 
+/* The node's name becomes a Host field, where a request has none. */
+static void
+check_node(const struct lbd_config *c, struct json_decoder *d)
+{
+	const char *wrong = c->node.n == 0 ? "is empty" : config_check_host(c->node);
+	char quoted[JSON_SHOWN_MAX];
+
+	if (!wrong && c->node.n <= NODE_NAME_MAX)
+		return;
+	json_config_quote(c->node, quoted);
+	problems_add(d->problems, 0, "%s: the name of this node, %s, %s; give another with --node",
+	    d->file, quoted, wrong ? wrong : "is too long");
+}
+
 void
 config_validate(struct lbd_config *c, struct json_decoder *d)
 {
@@ -280,6 +296,7 @@ config_validate(struct lbd_config *c, struct json_decoder *d)
 	}
 	if (is_without_port(&c->admin.http))
 		json_config_problem(d, "admin.http: port 0 is outside 1..65535");
+	check_node(c, d);
 	check_listeners(&v);
 	check_pools(&v);
 	free(v.entries);

@@ -173,6 +173,28 @@ test_node(void **state)
 }
 
 static void
+test_node_is_fit_for_a_host_field(void **state)
+{
+	static char longest[256];
+	const char *const rows[] = { "", "a b", "a\r\nb", "a/b", "\xff", longest };
+	struct config_options options = { .file = "f" };
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct problems problems = { 0 };
+		char name[257] = "";
+
+		memcpy(name, rows[i], i == 5 ? 256 : strlen(rows[i]));
+		options.node = name;
+		assert_null(config_load(str_of(SMALLEST), &options, &problems));
+		assert_int_equal(problems.n, 1);
+		assert_memory_equal(problems.list[0].text, "f: the name of this node, \"", 27);
+		problems_fini(&problems);
+	}
+}
+
+static void
 test_check_timeout_follows_interval(void **state)
 {
 	static const struct {
@@ -461,6 +483,7 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_access_log_is_on_when_named),
 		cmocka_unit_test(test_node),
+		cmocka_unit_test(test_node_is_fit_for_a_host_field),
 		cmocka_unit_test(test_check_timeout_follows_interval),
 		cmocka_unit_test(test_names_are_resolved),
 		cmocka_unit_test(test_mistyped_addresses_are_not_resolved),
