@@ -19,6 +19,7 @@
 enum {
 	SINK_SIZE = 4 * ACCESS_LINE_MAX,
 	SINK_DATAGRAMS = 32, /* sent with one call */
+	PREFIX_MAX = 128,
 	SYSLOG_PRIORITY = 3 << 3 | 6 /* daemon, informational */
 };
 
@@ -46,7 +47,7 @@ datagrams_connect(struct access_sink *s)
 		return;
 	s->to_length = sizeof(s->to);
 	s->to = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(s->to.sun_path,
+	snprintf(s->to.sun_path, sizeof(s->to.sun_path), "%s",
 	    s->type == ACCESS_LOG_SYSLOG ? "/dev/log" : "/run/systemd/journal/socket");
 	/* when nobody listens yet, sending finds out, and tries again */
 	(void)!connect(s->fd, (struct sockaddr *)&s->to, s->to_length);
@@ -147,21 +148,21 @@ stream_send(struct access_sink *s)
 	return stream_write(s, s->out + s->from, s->end - s->from);
 }
 
-/* What stands before every line of a datagram. */
-static struct str
-datagram_prefix(const struct access_sink *s, char *text, size_t size)
+/* What stands before every line of a datagram; its length. */
+static size_t
+datagram_prefix(const struct access_sink *s, char text[PREFIX_MAX])
 {
 	time_t now = time(NULL);
 	char stamp[32];
 	struct tm tm;
-	int n;
 
 	if (s->type == ACCESS_LOG_JOURNAL)
-		return STR("PRIORITY=6\nSYSLOG_IDENTIFIER=lbd\nMESSAGE=");
+		return (size_t)snprintf(
+		    text, PREFIX_MAX, "PRIORITY=6\nSYSLOG_IDENTIFIER=lbd\nMESSAGE=");
 	localtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-	n = snprintf(text, size, "<%d>%s lbd[%d]: ", SYSLOG_PRIORITY, stamp, (int)getpid());
-	return (struct str){ text, (size_t)n };
+	return (size_t)snprintf(
+	    text, PREFIX_MAX, "<%d>%s lbd[%d]: ", SYSLOG_PRIORITY, stamp, (int)getpid());
 }
 
 /* Up to SINK_DATAGRAMS lines; the journal wants the newline, syslog does not. */
@@ -170,16 +171,15 @@ datagrams_send_some(struct access_sink *s)
 {
 	struct mmsghdr messages[SINK_DATAGRAMS] = { 0 };
 	struct iovec parts[SINK_DATAGRAMS][2];
-	char text[128], *p = s->out + s->from, *end = s->out + s->end;
-	struct str prefix = datagram_prefix(s, text, sizeof(text));
-	size_t bytes = 0;
+	char prefix[PREFIX_MAX], *p = s->out + s->from, *end = s->out + s->end;
+	size_t prefix_length = datagram_prefix(s, prefix), bytes = 0;
 	unsigned n = 0;
 	int sent;
 
 	for (; n < SINK_DATAGRAMS && p < end; n++) {
 		size_t line = (size_t)((char *)memchr(p, '\n', (size_t)(end - p)) + 1 - p);
 
-		parts[n][0] = (struct iovec){ (void *)(uintptr_t)prefix.p, prefix.n };
+		parts[n][0] = (struct iovec){ prefix, prefix_length };
 		parts[n][1] = (struct iovec){ p, line - (s->type == ACCESS_LOG_SYSLOG) };
 		messages[n].msg_hdr.msg_iov = parts[n];
 		messages[n].msg_hdr.msg_iovlen = 2;

@@ -228,9 +228,10 @@ counting_thread(void *arg)
 {
 	struct stats *s = arg;
 
-	for (uint16_t round = 0; round < THREAD_ROUNDS; round++)
-		for (uint16_t server = 0; server <= round; server++) {
-			struct stats_exchange x = exchange(server % 8, server % 16, server, 200);
+	for (unsigned round = 0; round < THREAD_ROUNDS; round++)
+		for (unsigned server = 0; server <= round; server++) {
+			struct stats_exchange x =
+			    exchange(server % 8, server % 16, (uint16_t)server, 200);
 
 			counter_add(&stats_listener(s, server % 8)->connections_total, 1);
 			stats_exchange(s, &x, round * NS_PER_S);
