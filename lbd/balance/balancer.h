@@ -37,9 +37,9 @@ struct balance_server {
 struct balancer;
 
 /*
- * n_servers is 1..SERVER_SLOTS_MAX.  `servers` and the names in it must outlive the balancer; the index of a server in that array is what pick
- * returns.  `seed` differs between workers, so that their round robins start apart and their random choices
- * differ; hashes do not depend on it.  NULL: out of memory.
+ * For 1..SERVER_SLOTS_MAX servers.  `servers` and the names in it must outlive the balancer; the index of a
+ * server in that array is what pick returns.  `seed` differs between workers, so that their round robins
+ * start apart and their random choices differ; hashes do not depend on it.  NULL: out of memory.
  */
 struct balancer *balancer_new(enum balance_algorithm, const struct balance_server *servers,
     uint32_t n_servers, const struct server_table *, uint64_t seed);

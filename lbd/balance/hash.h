@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* XXH64 with seed 0. */
-uint64_t balance_hash(const void *p, size_t n);
+uint64_t balance_hash(const void *bytes, size_t n);
 
 /* One to one, every bit depends on every bit: the finaliser of SplitMix64. */
 static inline uint64_t

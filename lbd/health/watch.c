@@ -1,6 +1,7 @@
 /* watch.c - timer, turn, probe, verdict, and round again. */
 #include "lbd/health/watch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/check.h"
@@ -35,11 +36,20 @@ watch_rest(struct watch *w)
 	turns_leave(&w->site->turns, &w->turn);
 }
 
-static void
-watch_log(int level, const char *event, const struct watch *w, const char *reason)
+/* What every event of a server says. */
+struct watch_text {
+	char text[4 * sizeof(struct log_value)];
+};
+
+static struct watch_text
+watch_text(const struct watch *w, const char *reason)
 {
-	LOG_AT(level, event, "pool=%s server=%s reason=%s", log_quoted(w->pool->name).text,
-	    log_quoted(w->server->name).text, log_quoted(str_of(reason)).text);
+	struct watch_text t;
+
+	snprintf(t.text, sizeof(t.text), "pool=%s server=%s reason=%s",
+	    log_quoted(w->pool->name).text, log_quoted(w->server->name).text,
+	    log_quoted(str_of(reason)).text);
+	return t;
 }
 
 /* -- the verdict -- */
@@ -66,7 +76,7 @@ static void
 reachable(struct watch *w, const char *reason)
 {
 	if (server_set_unreachable(w->site->table, w->slot, false))
-		watch_log(LOG_NOTICE, "server_reachable", w, reason);
+		log_notice("server_reachable", "%s", watch_text(w, reason).text);
 }
 
 static void
@@ -78,9 +88,11 @@ judge(struct watch *w, const struct probe_result *r)
 
 	state_write(w, state);
 	if (changed && state.health == HEALTH_DOWN)
-		watch_log(LOG_WARNING, "server_down", w, r->reason);
+		log_warning("server_down", "%s", watch_text(w, r->reason).text);
+	else if (changed && before == HEALTH_DOWN)
+		log_notice("server_up", "%s", watch_text(w, r->reason).text);
 	else if (changed)
-		watch_log(before == HEALTH_DOWN ? LOG_NOTICE : LOG_INFO, "server_up", w, r->reason);
+		log_info("server_up", "%s", watch_text(w, r->reason).text);
 	if (r->passed)
 		reachable(w, r->reason);
 }
@@ -257,7 +269,7 @@ watch_suspect(struct watch *w)
 
 	if (!shared_of(w)->unreachable)
 		return;
-	watch_log(LOG_WARNING, "server_unreachable", w, "connect failures in a row");
+	log_warning("server_unreachable", "%s", watch_text(w, "connect failures in a row").text);
 	if (w->pool->health.type == CHECK_NONE)
 		watch_schedule(w, now + HEALTH_COOL_DOWN_NS);
 	else if (w->turn.state == TURN_NONE)
