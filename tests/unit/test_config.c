@@ -175,18 +175,16 @@ test_node(void **state)
 static void
 test_node_is_fit_for_a_host_field(void **state)
 {
-	static char longest[256];
-	const char *const rows[] = { "", "a b", "a\r\nb", "a/b", "\xff", longest };
+	char long_name[257] = "";
+	const char *const rows[] = { "", "a b", "a\r\nb", "a/b", "\xff", long_name };
 	struct config_options options = { .file = "f" };
 
 	(void)state;
-	memset(longest, 'a', sizeof(longest));
+	memset(long_name, 'a', 256);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct problems problems = { 0 };
-		char name[257] = "";
 
-		memcpy(name, rows[i], i == 5 ? 256 : strlen(rows[i]));
-		options.node = name;
+		options.node = rows[i];
 		assert_null(config_load(str_of(SMALLEST), &options, &problems));
 		assert_int_equal(problems.n, 1);
 		assert_memory_equal(problems.list[0].text, "f: the name of this node, \"", 27);
