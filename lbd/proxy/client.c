@@ -362,13 +362,14 @@ client_accepted(struct listener *l, int fd, const struct address *peer)
 		return;
 	}
 	client_init(c, l, fd, peer);
-	conn_read_on(&c->conn);
 	if (per_client && !client_within(c, per_client)) {
 		exchange_refuse(c, END_CLIENT_LIMIT);
 		return;
 	}
 	conn_deadline(&c->conn, timeouts_of(c)->client_header);
 	head_readable(c, false);
+	if (conn_is_open(&c->conn) && c->state != CLIENT_EXCHANGE)
+		conn_read_on(&c->conn);
 }
 
 /* What arrived meanwhile is looked at in the next round of events, not deeper in this one. */

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "lbd/balance/balancer.h"
 
+static const int64_t WATCH_AFTER_NS = 10 * NS_PER_MS;
 static const struct str VIA = { "lbpair", 6 };
 
 static void
@@ -350,6 +352,17 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 	return true;
 }
 
+/*
+ * A new connection is not watched while its first answer is quick: many have only the one request, and
+ * are spared the epoll_ctl.  Otherwise we want to see it when the client goes away.
+ */
+static void
+watch_client_later(struct client *c)
+{
+	if (!ev_is_active(&c->conn.read) && c->exchange->request_body.done && !c->conn.out)
+		conn_deadline(&c->conn, WATCH_AFTER_NS);
+}
+
 void
 exchange_start(struct client *c, size_t head_size, struct span rest)
 {
@@ -373,6 +386,8 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 	}
 	retry_budget_request(&x->pool->budget, w->now);
 	exchange_try(x);
+	if (c->exchange == x)
+		watch_client_later(c);
 }
 
 void
@@ -479,6 +494,8 @@ exchange_client_expired(struct exchange *x)
 	CHECK(x->magic == EXCHANGE_MAGIC);
 	if (x->client->conn.out)
 		exchange_cut(x, END_CLIENT_STALLED);
-	else
+	else if (!x->request_body.done)
 		request_expired(x);
+	else
+		conn_read_on(&x->client->conn);
 }

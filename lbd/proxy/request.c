@@ -208,8 +208,6 @@ request_expired(struct exchange *x)
 	int64_t idle = c->worker->now - x->body_last;
 	int64_t limit = exchange_timeouts(x)->client_body;
 
-	if (x->request_body.done)
-		return;
 	if (idle < limit && !body_too_slow(x, c->worker->now))
 		conn_deadline(c, smaller(limit - idle, NS_PER_S));
 	else

@@ -203,26 +203,37 @@ escape_combined(char *p, struct str s, size_t *eaten)
 	return p;
 }
 
+/* Printable ASCII without quote and backslash: the same in every format. */
 static bool
 is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* How many bytes at the start of s, and of `room`, are plain. */
+static size_t
+plain_length(struct str s, size_t room)
+{
+	size_t n = 0, max = s.n < room ? s.n : room;
+
+	while (n < max && is_plain((unsigned char)s.p[n]))
+		n++;
+	return n;
+}
+
 static char *
 put_escaped(char *p, struct str s, size_t max, escape_fn *escape)
 {
 	char *last = p + max - ESCAPED_MAX - 3; /* from here on there is room only for "..." */
-	size_t eaten;
+	size_t n;
 
 	while (s.n && p < last) {
-		if (is_plain((unsigned char)*s.p)) {
-			*p++ = *s.p;
-			s = str_skip(s, 1);
-		} else {
-			p = escape(p, s, &eaten);
-			s = str_skip(s, eaten);
-		}
+		n = plain_length(s, (size_t)(last - p));
+		if (n)
+			p = put(p, (struct str){ s.p, n });
+		else
+			p = escape(p, s, &n);
+		s = str_skip(s, n);
 	}
 	return s.n ? put(p, STR("...")) : p;
 }

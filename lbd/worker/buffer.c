@@ -1,4 +1,4 @@
-/* buffer.c - free lists of three sizes, last in first out, so that warm memory is used again first. */
+/* buffer.c - free lists of four sizes, last in first out, so that warm memory is used again first. */
 #include "lbd/worker/buffer.h"
 
 #include <errno.h>
@@ -11,13 +11,15 @@ static const uint32_t class_size[BUFFER_CLASSES] = {
 	[BUFFER_SMALL] = BUFFER_SMALL_SIZE,
 	[BUFFER_MEDIUM] = BUFFER_MEDIUM_SIZE,
 	[BUFFER_LARGE] = BUFFER_LARGE_SIZE,
+	[BUFFER_HUGE] = BUFFER_HUGE_SIZE,
 };
 
-/* Free buffers kept of each size: 1 MiB, 1 MiB, 2.75 MiB. */
+/* Free buffers kept of each size: 1, 1, 1.1 and 1.5 MiB. */
 static const uint32_t class_keep[BUFFER_CLASSES] = {
 	[BUFFER_SMALL] = 256,
 	[BUFFER_MEDIUM] = 64,
 	[BUFFER_LARGE] = 16,
+	[BUFFER_HUGE] = 4,
 };
 
 static enum buffer_class
@@ -25,7 +27,9 @@ class_for(size_t n)
 {
 	if (n <= BUFFER_SMALL_SIZE)
 		return BUFFER_SMALL;
-	return n <= BUFFER_MEDIUM_SIZE ? BUFFER_MEDIUM : BUFFER_LARGE;
+	if (n <= BUFFER_MEDIUM_SIZE)
+		return BUFFER_MEDIUM;
+	return n <= BUFFER_LARGE_SIZE ? BUFFER_LARGE : BUFFER_HUGE;
 }
 
 void
@@ -48,7 +52,7 @@ buffer_get(struct buffer_pool *pool, size_t n)
 	enum buffer_class class = class_for(n);
 	struct buffer *b = pool->free[class];
 
-	CHECK(n <= BUFFER_LARGE_SIZE);
+	CHECK(n <= BUFFER_HUGE_SIZE);
 	if (b) {
 		pool->free[class] = b->next_free;
 		pool->n_free[class]--;
@@ -89,7 +93,7 @@ buffer_grow(struct buffer_pool *pool, struct buffer **bp, size_t n)
 	struct buffer *old = *bp, *b;
 	size_t used = buffer_used(old);
 
-	if (used + n > BUFFER_LARGE_SIZE)
+	if (used + n > BUFFER_HUGE_SIZE)
 		return -ENOBUFS;
 	if (old && used + n <= old->size) {
 		memmove(old->data, old->data + old->start, used);

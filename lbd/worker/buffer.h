@@ -1,6 +1,6 @@
 /*
  * buffer.h - bytes that must wait: what a socket did not take, or the start of a message that is not
- * complete.  Pooled per worker in three sizes.
+ * complete.  Pooled per worker in four sizes.
  *
  * Bytes that can go on at once never see a buffer: they are handled in the worker's scratch memory.  So
  * an idle connection holds none.  A pool keeps some free ones of each size and returns the rest.
@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum buffer_class { BUFFER_SMALL, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_CLASSES };
+enum buffer_class { BUFFER_SMALL, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_HUGE, BUFFER_CLASSES };
 enum {
 	BUFFER_SMALL_SIZE = 4096,
 	BUFFER_MEDIUM_SIZE = 16384,
-	BUFFER_LARGE_SIZE = 176 * 1024 /* holds all that one turn can leave over */
+	BUFFER_LARGE_SIZE = 72 * 1024,
+	BUFFER_HUGE_SIZE = 384 * 1024 /* holds all that one turn can leave over */
 };
 
 struct buffer {
@@ -34,7 +35,7 @@ struct buffer_pool {
 
 void buffer_pool_fini(struct buffer_pool *);
 
-/* An empty buffer with room for n bytes, n <= BUFFER_LARGE_SIZE.  NULL: out of memory. */
+/* An empty buffer with room for n bytes, n <= BUFFER_HUGE_SIZE.  NULL: out of memory. */
 struct buffer *buffer_get(struct buffer_pool *, size_t n);
 
 /* Clears *bp; NULL is fine. */
@@ -42,7 +43,7 @@ void buffer_put(struct buffer_pool *, struct buffer **bp);
 
 /*
  * Appends n bytes, moving to a larger buffer when the present one is full; *bp may be NULL.
- * 0, -ENOMEM, or -ENOBUFS when it would exceed BUFFER_LARGE_SIZE: then nothing has changed.
+ * 0, -ENOMEM, or -ENOBUFS when it would exceed BUFFER_HUGE_SIZE: then nothing has changed.
  */
 int buffer_append(struct buffer_pool *, struct buffer **bp, const char *p, size_t n);
 

@@ -25,7 +25,8 @@ enum {
 	WORKER_MAGIC = 0x1bd30aaa,
 	SCRATCH_BEFORE = 4096,
 	SCRATCH_KEPT = 96 * 1024, /* what may have been kept from earlier reads */
-	SCRATCH_READ = 64 * 1024, /* what one read may add */
+	SCRATCH_READ =
+	    256 * 1024, /* what one read may add: large ones halve the cost of large bodies */
 	SCRATCH_BEHIND = 64,
 	FORMAT_SIZE = 96 * 1024 /* a head as it is sent: what came, and what lbd adds */
 };

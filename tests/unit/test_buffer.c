@@ -14,7 +14,7 @@
 static void
 grows_by_class_and_keeps_its_bytes(void **state)
 {
-	static char big[BUFFER_LARGE_SIZE];
+	static char big[BUFFER_HUGE_SIZE];
 	struct buffer_pool pool = { 0 };
 	struct buffer *b = NULL;
 
@@ -38,13 +38,13 @@ grows_by_class_and_keeps_its_bytes(void **state)
 static void
 refuses_more_than_the_largest_and_changes_nothing(void **state)
 {
-	static char big[BUFFER_LARGE_SIZE];
+	static char big[BUFFER_HUGE_SIZE];
 	struct buffer_pool pool = { 0 };
 	struct buffer *b = NULL;
 
 	(void)state;
 	assert_int_equal(buffer_append(&pool, &b, "abc", 3), 0);
-	assert_int_equal(buffer_append(&pool, &b, big, BUFFER_LARGE_SIZE - 2), -ENOBUFS);
+	assert_int_equal(buffer_append(&pool, &b, big, BUFFER_HUGE_SIZE - 2), -ENOBUFS);
 	assert_int_equal(buffer_used(b), 3);
 	buffer_put(&pool, &b);
 	buffer_pool_fini(&pool);
