@@ -1,13 +1,14 @@
 /*
  * balancer.c - who may be chosen (balancer_update), then one small function for each algorithm.
  *
- * A server counts by its effective weight: the run-time one if set, else the configured one.  Weight 0 is out
- * of the count like drain and maintenance, unless every server in operation has weight 0: then all weigh 1.
- * What remains are candidates if they are available, or all of them in panic.
+ * A server counts by its effective weight: the run-time one if set, else the configured one.
+ * Weight 0 is out of the count like drain and maintenance, unless every server in operation has
+ * weight 0: then all weigh 1.  What remains are candidates if they are available, or all of them in
+ * panic.
  *
- * A retry must not fall on a server that this exchange has tried, nor, in panic, on one that is not available
- * as long as there are others: it may cost a scan of the candidates, which a first pick never does except
- * for least connections when everybody is busy.
+ * A retry must not fall on a server that this exchange has tried, nor, in panic, on one that is not
+ * available as long as there are others: it may cost a scan of the candidates, which a first pick
+ * never does except for least connections when everybody is busy.
  */
 #include "lbd/balance/balancer.h"
 
@@ -21,7 +22,10 @@
 /* Half of a pool may be gone without panic: this many misses in a row are one in 2^24. */
 enum { REHASHES_MAX = 24 };
 
-/* A server without a sample of its response time that has exchanges in flight: let those answer first. */
+/*
+ * A server without a sample of its response time that has exchanges in flight: let those answer
+ * first.
+ */
 static const double COST_UNTESTED = 1e18;
 
 struct candidate {
@@ -86,7 +90,10 @@ parts_init(struct balancer *b)
 	return rc ? rc : choice_init(&b->choice, b->n);
 }
 
-/* Workers start at different points of the round; a start is a turn taken, so the round stays exact. */
+/*
+ * Workers start at different points of the round; a start is a turn taken, so the round stays
+ * exact.
+ */
 static void
 round_start_apart(struct balancer *b)
 {
@@ -272,8 +279,8 @@ pick_by_scan(struct balancer *b, const struct request *q, uint64_t number)
 }
 
 /*
- * Whoever has the next turn.  A retry takes none and goes anywhere, by weight: those next to a gap in the order
- * would inherit the turns of all that are in it.
+ * Whoever has the next turn.  A retry takes none and goes anywhere, by weight: those next to a gap
+ * in the order would inherit the turns of all that are in it.
  */
 static int
 pick_round_robin(struct balancer *b, const struct request *q)
@@ -284,8 +291,9 @@ pick_round_robin(struct balancer *b, const struct request *q)
 }
 
 /*
- * Least active / weight, compared without a division.  The scan starts with whoever has the next turn, and
- * one with nothing to do is as good as can be: an idle pool is a round robin and costs no more.
+ * Least active / weight, compared without a division.  The scan starts with whoever has the next
+ * turn, and one with nothing to do is as good as can be: an idle pool is a round robin and costs no
+ * more.
  */
 static int
 pick_least_connections(struct balancer *b, const struct request *q)

@@ -1,17 +1,18 @@
 /*
  * balancer.h - which server gets this exchange?  One per pool and worker.  Pure: no I/O, no clock.
  *
- * balancer_update reads who may be chosen and by what weight; it is called when server_table.version changed,
- * and may cost O(n) or build tables.  balancer_pick costs O(1) or O(log n) on average.  Loads are read from
- * the server table, over all workers.
+ * balancer_update reads who may be chosen and by what weight; it is called when
+ * server_table.version changed, and may cost O(n) or build tables.  balancer_pick costs O(1) or
+ * O(log n) on average.  Loads are read from the server table, over all workers.
  *
- * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of a pair,
- * and every worker, choose alike.  A weight set at run time counts as configured (an operator who sets it on
- * one node alone parts the two); 0 is unavailable: that server's clients move, all others stay.
+ * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
+ * a pair, and every worker, choose alike.  A weight set at run time counts as configured (an
+ * operator who sets it on one node alone parts the two); 0 is unavailable: that server's clients
+ * move, all others stay.
  *
- * A server in drain or maintenance is out of the count, and so is one of weight 0 unless all that are ready
- * have weight 0.  Panic: when more than half of the servers that count are unavailable, all of them are
- * candidates (balancer_panics).
+ * A server in drain or maintenance is out of the count, and so is one of weight 0 unless all that
+ * are ready have weight 0.  Panic: when more than half of the servers that count are unavailable,
+ * all of them are candidates (balancer_panics).
  */
 #ifndef LBD_BALANCE_BALANCER_H
 #define LBD_BALANCE_BALANCER_H
@@ -37,9 +38,10 @@ struct balance_server {
 struct balancer;
 
 /*
- * For 1..SERVER_SLOTS_MAX servers.  `servers` and the names in it must outlive the balancer; the index of a
- * server in that array is what pick returns.  `seed` differs between workers, so that their round robins
- * start apart and their random choices differ; hashes do not depend on it.  NULL: out of memory.
+ * For 1..SERVER_SLOTS_MAX servers.  `servers` and the names in it must outlive the balancer; the
+ * index of a server in that array is what pick returns.  `seed` differs between workers, so that
+ * their round robins start apart and their random choices differ; hashes do not depend on it.
+ * NULL: out of memory.
  */
 struct balancer *balancer_new(enum balance_algorithm, const struct balance_server *servers,
     uint32_t n_servers, const struct server_table *, uint64_t seed);
@@ -56,9 +58,9 @@ struct balance_tried {
 };
 
 /*
- * The index of the server to use, or -1 if there is none (left).  `hash`: of the client's address (or other
- * key) for hash algorithms, else ignored.  After a first try in panic, retries go to available servers first.
- * `now_ns` only ages response times.
+ * The index of the server to use, or -1 if there is none (left).  `hash`: of the client's address
+ * (or other key) for hash algorithms, else ignored.  After a first try in panic, retries go to
+ * available servers first.  `now_ns` only ages response times.
  */
 int balancer_pick(struct balancer *, uint64_t hash, const struct balance_tried *, int64_t now_ns);
 

@@ -1,4 +1,7 @@
-/* choice.c - columns of equal height, each filled by one or two members; Vose's way of filling them. */
+/*
+ * choice.c - columns of equal height, each filled by one or two members; Vose's way of filling
+ * them.
+ */
 #include "lbd/balance/choice.h"
 
 #include <errno.h>
@@ -26,8 +29,8 @@ choice_fini(struct choice *c)
 }
 
 /*
- * `cut` starts as weight * n, of which `total` fill a column.  The stack holds members with too little from
- * its bottom up and those with too much from its top down.
+ * `cut` starts as weight * n, of which `total` fill a column.  The stack holds members with too
+ * little from its bottom up and those with too much from its top down.
  */
 void
 choice_build(struct choice *c, const uint32_t *weights)

@@ -1,8 +1,9 @@
 /*
- * choice.h - one of n by weight, from a 64-bit number, in O(1): Walker's alias method in integers.  Pure.
+ * choice.h - one of n by weight, from a 64-bit number, in O(1): Walker's alias method in integers.
+ * Pure.
  *
- * The number may be random or a hash: the same number and weights give the same answer on every machine.
- * With equal weights the answer is number * n / 2^64.
+ * The number may be random or a hash: the same number and weights give the same answer on every
+ * machine.  With equal weights the answer is number * n / 2^64.
  */
 #ifndef LBD_BALANCE_CHOICE_H
 #define LBD_BALANCE_CHOICE_H

@@ -1,4 +1,7 @@
-/* hash.c - XXH64, written from its specification; bytes are read little-endian whatever the machine. */
+/*
+ * hash.c - XXH64, written from its specification; bytes are read little-endian whatever the
+ * machine.
+ */
 #include "lbd/balance/hash.h"
 
 #include <endian.h>

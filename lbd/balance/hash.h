@@ -1,9 +1,9 @@
 /*
  * hash.h - 64-bit hashing that gives the same number on every machine, for ever.
  *
- * Which server a client sticks to hangs on these numbers: they are an interface, as a file format is, and
- * tests pin them.  Both nodes of a pair, every worker and every later version must agree.  Not keyed and not
- * cryptographic: whoever may choose the key can choose the server.
+ * Which server a client sticks to hangs on these numbers: they are an interface, as a file format
+ * is, and tests pin them.  Both nodes of a pair, every worker and every later version must agree.
+ * Not keyed and not cryptographic: whoever may choose the key can choose the server.
  */
 #ifndef LBD_BALANCE_HASH_H
 #define LBD_BALANCE_HASH_H

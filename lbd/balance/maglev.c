@@ -1,4 +1,7 @@
-/* maglev.c - permutations are not stored: place k on a member's list is (first + k * skip) mod MAGLEV_SIZE. */
+/*
+ * maglev.c - permutations are not stored: place k on a member's list is (first + k * skip) mod
+ * MAGLEV_SIZE.
+ */
 #include "lbd/balance/maglev.h"
 
 #include <errno.h>

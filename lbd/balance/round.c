@@ -1,13 +1,15 @@
 /*
- * round.c - two heaps: `waiting` holds members by the turn at which their next part of the round begins,
- * `due` those whose part has begun, by its end.
+ * round.c - two heaps: `waiting` holds members by the turn at which their next part of the round
+ * begins, `due` those whose part has begun, by its end.
  *
- * A heap entry is one integer, key << 16 | member, so that ties go by member and comparing costs nothing.
- * Part k of a member of weight w begins with turn ceil(k * W / w) and ends at (k + 1) / w of the round, in
- * units of 2^-32: two such fractions differ by more than that or not at all, so rounding never swaps them.
+ * A heap entry is one integer, key << 16 | member, so that ties go by member and comparing costs
+ * nothing.  Part k of a member of weight w begins with turn ceil(k * W / w) and ends at (k + 1) / w
+ * of the round, in units of 2^-32: two such fractions differ by more than that or not at all, so
+ * rounding never swaps them.
  *
- * Somebody is always due: the sum over members of w * turn / W - taken is zero, so one of them has had no more
- * than its share.  Nobody's next round begins before this one has ended, so a round is exact.
+ * Somebody is always due: the sum over members of w * turn / W - taken is zero, so one of them has
+ * had no more than its share.  Nobody's next round begins before this one has ended, so a round is
+ * exact.
  */
 #include "lbd/balance/round.h"
 

@@ -1,13 +1,13 @@
 /*
  * round.h - whose turn is it?  Smooth weighted round robin over members 0..n-1.  Pure.
  *
- * In every round of W turns (W = sum of weights) a member of weight w gets exactly w, spread evenly: its k-th
- * turn is due within the k-th w-th part of the round, and of those that are due the one whose part ends first
- * goes (earliest eligible virtual deadline first).  So 5:1:1 gives a b a a c a a, never aaaaabc.  A turn costs
- * O(log n), with equal weights O(1).
+ * In every round of W turns (W = sum of weights) a member of weight w gets exactly w, spread
+ * evenly: its k-th turn is due within the k-th w-th part of the round, and of those that are due
+ * the one whose part ends first goes (earliest eligible virtual deadline first).  So 5:1:1 gives a
+ * b a a c a a, never aaaaabc.  A turn costs O(log n), with equal weights O(1).
  *
- * round_update keeps what members have had of the present round; whoever joins or changes weight is taken to
- * have had a fair part of it, so that a server coming back gets no burst.
+ * round_update keeps what members have had of the present round; whoever joins or changes weight is
+ * taken to have had a fair part of it, so that a server coming back gets no burst.
  */
 #ifndef LBD_BALANCE_ROUND_H
 #define LBD_BALANCE_ROUND_H

@@ -1,9 +1,9 @@
 /*
  * server_table.c - slots are handed out from the lowest free one up, so that scans stay dense.
  *
- * A key's first byte is written last and cleared first: a process that dies half-way leaves a free slot, not
- * a half-made one.  Loads and verdicts are relaxed, for each stands alone; `version` is released after what it
- * announces, and whoever acquires a new version sees that.
+ * A key's first byte is written last and cleared first: a process that dies half-way leaves a free
+ * slot, not a half-made one.  Loads and verdicts are relaxed, for each stands alone; `version` is
+ * released after what it announces, and whoever acquires a new version sees that.
  */
 #include "lbd/balance/server_table.h"
 
@@ -273,8 +273,8 @@ decay(int64_t age_ns)
 }
 
 /*
- * Two workers at once may lose one sample; the average does not mind.  Not in whole microseconds: samples in
- * quick succession change it by less than one each.
+ * Two workers at once may lose one sample; the average does not mind.  Not in whole microseconds:
+ * samples in quick succession change it by less than one each.
  */
 void
 server_response_time(struct server_table *t, uint32_t slot, uint32_t us, int64_t now_ns)

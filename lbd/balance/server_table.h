@@ -1,13 +1,14 @@
 /*
  * server_table.h - run-time state of every server, one slot each, as C11 atomics.
  *
- * A slot belongs to a server by pool and server name: a reload keeps it, and so does a crash of the proxy
- * process, for the shared half lives in memory that the supervisor mapped before the fork.  The private
- * half (what open connections mean) starts at zero with each process.  Health checks and the control
- * socket write verdicts from the main thread; workers write loads.  No locks: every field stands alone.
+ * A slot belongs to a server by pool and server name: a reload keeps it, and so does a crash of the
+ * proxy process, for the shared half lives in memory that the supervisor mapped before the fork.
+ * The private half (what open connections mean) starts at zero with each process.  Health checks
+ * and the control socket write verdicts from the main thread; workers write loads.  No locks: every
+ * field stands alone.
  *
- * `version` counts changes of anything that decides who may be chosen; a worker compares it with the
- * version its balancers were built for.  Pure apart from the memory it is given.
+ * `version` counts changes of anything that decides who may be chosen; a worker compares it with
+ * the version its balancers were built for.  Pure apart from the memory it is given.
  */
 #ifndef LBD_BALANCE_SERVER_TABLE_H
 #define LBD_BALANCE_SERVER_TABLE_H
@@ -66,8 +67,8 @@ struct server_table {
 size_t server_table_shared_size(void);
 
 /*
- * The private half is allocated, the shared half adopted: what a crashed process left is kept where it makes
- * sense, and corrected where not.  0 or -ENOMEM.
+ * The private half is allocated, the shared half adopted: what a crashed process left is kept where
+ * it makes sense, and corrected where not.  0 or -ENOMEM.
  */
 int server_table_init(struct server_table *, void *shared);
 void server_table_fini(struct server_table *);
@@ -79,8 +80,9 @@ void server_table_fini(struct server_table *);
 int server_table_slot(struct server_table *, struct str pool, struct str server);
 
 /*
- * Marks the slots that a configuration names and frees those that none does any more.  Call only when no
- * exchange, check or balancer holds a freed slot: with the slots of all live configurations.
+ * Marks the slots that a configuration names and frees those that none does any more.  Call only
+ * when no exchange, check or balancer holds a freed slot: with the slots of all live
+ * configurations.
  */
 void server_table_keep(struct server_table *, const uint32_t *slots, size_t n);
 
@@ -94,8 +96,9 @@ bool server_available(const struct server_table *, uint32_t slot);
 uint32_t server_weight(const struct server_table *, uint32_t slot, uint32_t configured);
 
 /*
- * Setters that bump `version` when they change anything; true if so.  A weight is 0..SERVER_WEIGHT_MAX, or -1
- * for the configured one.  Reachable again means no connect failures either.
+ * Setters that bump `version` when they change anything; true if so.  A weight is
+ * 0..SERVER_WEIGHT_MAX, or -1 for the configured one.  Reachable again means no connect failures
+ * either.
  */
 bool server_set_health(struct server_table *, uint32_t slot, enum server_health, int64_t wall_ns);
 bool server_set_admin(struct server_table *, uint32_t slot, enum server_admin, int64_t wall_ns);
@@ -103,8 +106,8 @@ bool server_set_weight(struct server_table *, uint32_t slot, int32_t weight);
 bool server_set_unreachable(struct server_table *, uint32_t slot, bool);
 
 /*
- * A connect failed or worked.  True when this failure took the server out of rotation (SERVER_CONNECT_FAILURES
- * in a row): the caller then wakes the health checks.
+ * A connect failed or worked.  True when this failure took the server out of rotation
+ * (SERVER_CONNECT_FAILURES in a row): the caller then wakes the health checks.
  */
 enum { SERVER_CONNECT_FAILURES = 3 };
 bool server_connect_failed(struct server_table *, uint32_t slot);

@@ -1,8 +1,9 @@
 /*
- * probe.c - a small machine of four phases; each does what it can and says whether to go on at once.
+ * probe.c - a small machine of four phases; each does what it can and says whether to go on at
+ * once.
  *
- * Whatever decides a probe, the deadline's timer delivers the result: set to now, so that it comes from the
- * loop with nothing of the probe on the stack.
+ * Whatever decides a probe, the deadline's timer delivers the result: set to now, so that it comes
+ * from the loop with nothing of the probe on the stack.
  */
 #include "lbd/health/probe.h"
 

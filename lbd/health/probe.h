@@ -1,9 +1,9 @@
 /*
  * probe.h - one check of one server on the wire: connect, shake hands, ask, judge.
  *
- * Everything is non-blocking and has one absolute deadline.  If the deadline's timer comes late, our own loop
- * stood still, and the time is granted once more: that fails no server.  The certificate of a server is not
- * verified: a check asks whether it works, not who it is.
+ * Everything is non-blocking and has one absolute deadline.  If the deadline's timer comes late,
+ * our own loop stood still, and the time is granted once more: that fails no server.  The
+ * certificate of a server is not verified: a check asks whether it works, not who it is.
  */
 #ifndef LBD_HEALTH_PROBE_H
 #define LBD_HEALTH_PROBE_H
@@ -28,8 +28,8 @@ struct probe_question {
 };
 
 /*
- * `done` is called once, from the loop and never from within probe_start; it must free the probe.  NULL: out
- * of memory.
+ * `done` is called once, from the loop and never from within probe_start; it must free the probe.
+ * NULL: out of memory.
  */
 struct probe *probe_start(struct ev_loop *, const struct probe_question *,
     void (*done)(void *owner, const struct probe_result *), void *owner);

@@ -9,7 +9,10 @@
 #include "common/clock.h"
 #include "lbd/health/watch.h"
 
-/* Many servers that begin at once: the first few now, the others this far apart but all within so long. */
+/*
+ * Many servers that begin at once: the first few now, the others this far apart but all within so
+ * long.
+ */
 enum { INITIAL_BURST = 16 };
 static const int64_t INITIAL_GAP_NS = 2 * NS_PER_MS, INITIAL_SPREAD_NS = 2 * NS_PER_S;
 

@@ -1,9 +1,9 @@
 /*
  * stream.h - a non-blocking connection to a server, plain or TLS, for checks.
  *
- * Calls return > 0 when done (bytes for read and write), 0 to wait until the socket is ready for `want`
- * (EV_READ or EV_WRITE), < 0 when it failed: `error` says why, in a few words.  The end of the stream is a
- * failure, "connection closed".  SIGPIPE must be ignored.
+ * Calls return > 0 when done (bytes for read and write), 0 to wait until the socket is ready for
+ * `want` (EV_READ or EV_WRITE), < 0 when it failed: `error` says why, in a few words.  The end of
+ * the stream is a failure, "connection closed".  SIGPIPE must be ignored.
  */
 #ifndef LBD_HEALTH_STREAM_H
 #define LBD_HEALTH_STREAM_H

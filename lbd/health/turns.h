@@ -1,7 +1,8 @@
 /*
  * turns.h - at most so many at once, the others in the order in which they asked.  Pure.
  *
- * A turn is embedded in what wants one.  `run` is called by turns_go alone; it may give the turn back at once.
+ * A turn is embedded in what wants one.  `run` is called by turns_go alone; it may give the turn
+ * back at once.
  */
 #ifndef LBD_HEALTH_TURNS_H
 #define LBD_HEALTH_TURNS_H

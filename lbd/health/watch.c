@@ -210,8 +210,8 @@ health_equal(const struct health_config *a, const struct health_config *b)
 }
 
 /*
- * Another address: nothing is known of what is there.  Another check: the verdict holds until it speaks.  A watch
- * that is new believes all that the table says: it is from before a crash.
+ * Another address: nothing is known of what is there.  Another check: the verdict holds until it
+ * speaks.  A watch that is new believes all that the table says: it is from before a crash.
  */
 static void
 state_forget(struct watch *w, const struct server_config *server)

@@ -1,8 +1,9 @@
 /*
  * watch.h - one server under watch: when it is checked next, and what the result means.
  *
- * A watch rests (its timer runs), waits for its turn or runs a probe.  Its verdict and counts live in the
- * server table; the watch itself knows only what the table does not.  Used by prober.c alone.
+ * A watch rests (its timer runs), waits for its turn or runs a probe.  Its verdict and counts live
+ * in the server table; the watch itself knows only what the table does not.  Used by prober.c
+ * alone.
  */
 #ifndef LBD_HEALTH_WATCH_H
 #define LBD_HEALTH_WATCH_H
@@ -39,8 +40,8 @@ struct watch *watch_new(struct watch_site *, uint32_t slot); /* NULL: out of mem
 void watch_free(struct watch **);
 
 /*
- * The server as it is configured now.  If its address or check is another than before, the watch rests and
- * must begin anew: true.
+ * The server as it is configured now.  If its address or check is another than before, the watch
+ * rests and must begin anew: true.
  */
 bool watch_adopt(struct watch *, const struct pool_config *, const struct server_config *);
 void watch_begin(struct watch *, int64_t delay_ns);

@@ -1,8 +1,8 @@
 /*
  * balancer_fixture.h - a server table and servers for the tests of balancers.
  *
- * Random tests run from fixed seeds; a count of n trials with probability p may be five standard deviations
- * off, which a right algorithm is once in two million seeds.
+ * Random tests run from fixed seeds; a count of n trials with probability p may be five standard
+ * deviations off, which a right algorithm is once in two million seeds.
  */
 #ifndef TESTS_UNIT_BALANCER_FIXTURE_H
 #define TESTS_UNIT_BALANCER_FIXTURE_H

@@ -1,8 +1,9 @@
 /*
- * prober_fixture.h - a loop with servers that refuse, hang, drip, lie or work, and a prober beside them.
+ * prober_fixture.h - a loop with servers that refuse, hang, drip, lie or work, and a prober beside
+ * them.
  *
- * Nothing sleeps: the loop runs until what is expected has happened, and a test fails when that takes longer
- * than RUN_MAX_S.
+ * Nothing sleeps: the loop runs until what is expected has happened, and a test fails when that
+ * takes longer than RUN_MAX_S.
  */
 #ifndef TESTS_UNIT_PROBER_FIXTURE_H
 #define TESTS_UNIT_PROBER_FIXTURE_H

@@ -205,7 +205,9 @@ test_retries_try_everybody_once(void **state)
 	}
 }
 
-/* What a failed server's traffic does to the others: by weight, no single neighbour takes it all. */
+/*
+ * What a failed server's traffic does to the others: by weight, no single neighbour takes it all.
+ */
 static void
 test_retries_spread(void **state)
 {
@@ -273,7 +275,10 @@ test_retries_in_panic_go_to_the_available_first(void **state)
 static void
 test_work_with_a_thousand_servers(void **state)
 {
-	/* round robin of equal weights, and least connections with an idle server near, look at one or two */
+	/*
+	 * round robin of equal weights, and least connections with an idle server near, look at one
+	 * or two
+	 */
 	static const uint32_t at_most[ALGORITHMS] = { 1, 3, 0, 0, 3, 1 };
 	struct balancer *b;
 	uint64_t before;

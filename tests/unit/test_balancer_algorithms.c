@@ -176,7 +176,10 @@ test_hash_depends_on_nothing_else(void **state)
 	}
 }
 
-/* Only the clients of the server that is down move, they spread over all others, and they come back. */
+/*
+ * Only the clients of the server that is down move, they spread over all others, and they come
+ * back.
+ */
 static void
 test_hash_moves_only_the_clients_of_a_down_server(void **state)
 {
@@ -360,7 +363,10 @@ test_least_response_time_takes_the_cheaper(void **state)
 	}
 }
 
-/* Of n servers with distinct costs, the k-th cheapest wins exactly when the other drawn one is dearer. */
+/*
+ * Of n servers with distinct costs, the k-th cheapest wins exactly when the other drawn one is
+ * dearer.
+ */
 static void
 test_least_response_time_is_the_better_of_two(void **state)
 {

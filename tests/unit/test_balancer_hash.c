@@ -1,8 +1,8 @@
 /*
  * test_balancer_hash.c - what stickiness hangs on: hash, weighted choice and Maglev table.
  *
- * The pinned numbers are an interface: a change that moves them moves every client of every installation at
- * its next upgrade.
+ * The pinned numbers are an interface: a change that moves them moves every client of every
+ * installation at its next upgrade.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,10 @@
 #include "lbd/balance/hash.h"
 #include "lbd/balance/maglev.h"
 
-/* The first three and the seventh are published for XXH64, the others come from a second implementation. */
+/*
+ * The first three and the seventh are published for XXH64, the others come from a second
+ * implementation.
+ */
 static void
 test_hash_vectors(void **state)
 {
@@ -43,7 +46,10 @@ test_hash_vectors(void **state)
 		assert_int_equal(balance_hash(rows[i].in.p, rows[i].in.n), rows[i].hash);
 }
 
-/* Reads no further than it is told: each length from a block of exactly that size, at any alignment. */
+/*
+ * Reads no further than it is told: each length from a block of exactly that size, at any
+ * alignment.
+ */
 static void
 test_hash_of_exact_blocks(void **state)
 {

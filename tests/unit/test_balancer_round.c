@@ -1,4 +1,7 @@
-/* test_balancer_round.c - turns: exact in every round, smooth at every point, no burst for who comes back. */
+/*
+ * test_balancer_round.c - turns: exact in every round, smooth at every point, no burst for who
+ * comes back.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,7 +136,9 @@ test_every_window_is_exact(void **state)
 	round_fini(&r);
 }
 
-/* One member away for a while: back again it gets its share from then on, and nothing to catch up. */
+/*
+ * One member away for a while: back again it gets its share from then on, and nothing to catch up.
+ */
 static void
 test_no_burst_for_who_comes_back(void **state)
 {

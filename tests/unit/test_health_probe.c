@@ -1,4 +1,7 @@
-/* test_health_probe.c - one check each of servers that refuse, hang, drip, lie or work; TLS has a thread. */
+/*
+ * test_health_probe.c - one check each of servers that refuse, hang, drip, lie or work; TLS has a
+ * thread.
+ */
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>

@@ -94,7 +94,9 @@ test_faster_while_changing(void **state)
 	}
 }
 
-/* Settled, the gaps are an interval, give or take the jitter at both ends, and nothing accumulates. */
+/*
+ * Settled, the gaps are an interval, give or take the jitter at both ends, and nothing accumulates.
+ */
 static void
 test_grid(void **state)
 {

@@ -1,4 +1,6 @@
-/* test_prober.c - what becomes of a server over time: verdicts, reloads, crashes, and many at once. */
+/*
+ * test_prober.c - what becomes of a server over time: verdicts, reloads, crashes, and many at once.
+ */
 #include "lbd/health/watch.h"
 #include "tests/unit/prober_fixture.h"
 

@@ -268,7 +268,10 @@ test_response_time_fades_without_samples(void **state)
 	assert_true(server_response_us(&table, a, now - NS_PER_S) == 1000);
 }
 
-/* A sample every 10 us changes less than a microsecond each; the average must come down all the same. */
+/*
+ * A sample every 10 us changes less than a microsecond each; the average must come down all the
+ * same.
+ */
 static void
 test_response_time_falls_under_quick_samples(void **state)
 {
@@ -311,7 +314,9 @@ hammer_run(void *arg)
 	return NULL;
 }
 
-/* Workers report while the main thread judges: nothing is lost, and each way out is reported once. */
+/*
+ * Workers report while the main thread judges: nothing is lost, and each way out is reported once.
+ */
 static void
 test_threads(void **state)
 {
