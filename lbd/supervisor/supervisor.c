@@ -269,8 +269,7 @@ supervisor_prepare(struct supervisor *s, struct err *err)
 	listen_table_commit(&s->listens, s->config);
 	listen_table_commit_address(&s->admin, admin);
 	if (s->identity.uid == 0)
-		log_warning(
-		    "proxy_runs_as_root", "hint=\"set user in %s\"", s->options.config.file);
+		log_warning("proxy_runs_as_root", "hint=\"set user in the configuration\"");
 	return 0;
 }
 
