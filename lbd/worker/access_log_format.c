@@ -210,12 +210,37 @@ is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE(c) ((c)*UINT64_C(0x0101010101010101))
+
+/* High bits are set where a byte of v is 0; more may be, but only if one is. */
+static uint64_t
+zero_bytes(uint64_t v)
+{
+	return (v - EACH_BYTE(1)) & ~v & EACH_BYTE(0x80);
+}
+
+/* is_plain of eight bytes at once: most of a log is plain. */
+static bool
+are_plain(const char *p)
+{
+	uint64_t v, odd;
+
+	memcpy(&v, p, sizeof(v));
+	odd = v & EACH_BYTE(0x80); /* not ASCII */
+	odd |= (v - EACH_BYTE(0x20)) & ~v & EACH_BYTE(0x80); /* below space */
+	odd |= zero_bytes(v ^ EACH_BYTE('"')) | zero_bytes(v ^ EACH_BYTE('\\'));
+	odd |= zero_bytes(v ^ EACH_BYTE(0x7f));
+	return odd == 0;
+}
+
 /* How many bytes at the start of s, and of `room`, are plain. */
 static size_t
 plain_length(struct str s, size_t room)
 {
 	size_t n = 0, max = s.n < room ? s.n : room;
 
+	while (max - n >= 8 && are_plain(s.p + n))
+		n += 8;
 	while (n < max && is_plain((unsigned char)s.p[n]))
 		n++;
 	return n;

@@ -138,6 +138,33 @@ test_hostile_text_is_escaped(void **state)
 	}
 }
 
+/* Eight bytes are looked at in one go: every byte at every place among plain ones. */
+static void
+test_every_byte_at_every_place(void **state)
+{
+	struct access_record r = record_example();
+	char target[32], want[64];
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(target); at++)
+		for (int c = 0; c < 256; c++) {
+			bool plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+			size_t n = 0;
+
+			memset(target, 'a' + (int)at % 26, sizeof(target));
+			target[at] = (char)c;
+			for (size_t i = 0; i < sizeof(target); i++)
+				if (i != at || plain)
+					want[n++] = target[i];
+				else
+					n += (size_t)sprintf(want + n, "\\x%02x", (unsigned)c);
+			r.target = (struct str){ target, sizeof(target) };
+			access_log_format(&r, ACCESS_LOG_COMBINED, line);
+			assert_memory_equal(strstr(line, "\"GET ") + 5, want, n);
+			assert_memory_equal(strstr(line, "\"GET ") + 5 + n, " HTTP/1.1\" ", 11);
+		}
+}
+
 /* Each text as long as it can be and of the bytes that grow most; then random bytes. */
 static void
 test_no_line_is_too_long_or_broken(void **state)
@@ -260,6 +287,7 @@ main(void)
 		cmocka_unit_test(test_a_request_that_was_none),
 		cmocka_unit_test(test_times_at_their_edges),
 		cmocka_unit_test(test_hostile_text_is_escaped),
+		cmocka_unit_test(test_every_byte_at_every_place),
 		cmocka_unit_test(test_no_line_is_too_long_or_broken),
 		cmocka_unit_test(test_the_ring_keeps_what_was_put),
 		cmocka_unit_test(test_a_full_ring_drops_and_counts),
