@@ -132,12 +132,13 @@ def parse_strace(text):
 
 
 def wait_attached(child, n):
-    """strace says so on stderr, once for each thread."""
+    """strace says so on stderr, process by process."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and child.running():
         with open(child.log) as f:
-            if f.read().count(" attached") >= n:
-                return
+            found = re.findall(r"Process \d+ attached(?: with (\d+) threads)?", f.read())
+        if sum(int(threads or 1) for threads in found) >= n:
+            return
         time.sleep(0.02)
     child.fail("cannot attach")
 
@@ -153,11 +154,11 @@ def system_calls(bench, proxy, arguments, requests):
     strace = Child(argv, bench.proxy_cpu, log)
     wait_attached(strace, sum(len(tasks(pid)) for pid in pids))
     result = load(bench, proxy.address(), ["-r", str(requests), *arguments])
-    strace.stop(signal.SIGINT)
+    strace.stop(signal.SIGINT, 30)
     with open(out) as f:
         calls = parse_strace(f.read())
-    if not calls:
-        raise BenchError("strace counted nothing")
+    if sum(calls.values()) < result["requests"]:
+        raise BenchError("strace did not see the calls")
     return {name: n / result["requests"] for name, n in calls.items()}
 
 

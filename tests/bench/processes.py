@@ -41,7 +41,7 @@ class Child:
 
     def log_tail(self):
         with open(self.log, errors="replace") as f:
-            return "".join(f.readlines()[-5:]).strip()
+            return " | ".join(line.strip() for line in f.readlines()[-5:])
 
     def fail(self, what):
         text = f"{os.path.basename(self.argv[0])}: {what}: {self.log_tail()}"
@@ -88,17 +88,26 @@ def free_port(address):
     raise BenchError(f"no free port on {address}")
 
 
-def wait_accepts(child, address, port, seconds):
+def answers(address, port, seconds):
+    """Does one request get 200?"""
+    try:
+        with socket.create_connection((address, port), timeout=seconds) as s:
+            s.sendall(b"GET /health HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+            return s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
+
+
+def wait_answers(child, address, port, seconds):
+    """Until all of its processes must be there: a listening socket may be older than who serves it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not child.running():
             child.fail(f"ended with status {child.popen.returncode}")
-        try:
-            socket.create_connection((address, port), timeout=1).close()
+        if answers(address, port, seconds):
             return
-        except OSError:
-            time.sleep(0.02)
-    child.fail(f"does not accept on {address}:{port} after {seconds} s")
+        time.sleep(0.02)
+    child.fail(f"does not answer on {address}:{port} after {seconds} s")
 
 
 def process_tree(pid):

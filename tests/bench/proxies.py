@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 
-from processes import BenchError, Child, free_port, process_tree, wait_accepts
+from processes import BenchError, Child, free_port, process_tree, wait_answers
 
 LISTEN = "127.0.0.1"
 
@@ -24,7 +24,6 @@ class Setup:
 
 class Proxy:
     """One configured proxy.  A subclass gives argv(); start() may wrap that with valgrind."""
-    slow_start = 10
 
     def __init__(self, name, bench, setup):
         self.name, self.bench, self.setup = name, bench, setup
@@ -50,7 +49,7 @@ class Proxy:
         argv = [*wrap, *self.argv()]
         log = os.path.join(self.directory, "stderr")
         self.child = Child(argv, self.bench.proxy_cpu, log, self.bench.nice, cwd=self.directory)
-        wait_accepts(self.child, LISTEN, self.port, 60 if wrap else self.slow_start)
+        wait_answers(self.child, LISTEN, self.port, 60 if wrap else 10)
 
     def stop(self):
         """The exit status, None when it had to be killed."""

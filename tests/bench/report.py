@@ -89,9 +89,10 @@ def summary(verdicts, failures):
     print("\nSummary: lbd against its bars")
     rows = []
     for v in verdicts:
-        shown = number(v.value) if v.value >= 10 else f"{v.value:.2f}"
+        form = number if v.value >= 10 else "{:.2f}".format
+        shown = form(v.value)
         if v.spread:
-            shown += f" ({v.spread[0]:.2f}..{v.spread[1]:.2f})"
+            shown += f" ({form(v.spread[0])}..{form(v.spread[1])})"
         rows.append([v.scenario, v.what, v.against, shown, number(v.bar), v.text()])
     if rows:
         table(["scenario", "figure", "against", "value", "bar", "verdict"], rows)
