@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *wrong = oracle_body((struct str){ (const char *)data, size }, size / 100 + 1);
+	const char *wrong = oracle_body((struct str){ (const char *)data, size }, size / 40 + 1);
 
 	if (wrong) {
 		fprintf(stderr, "%s\n", wrong);

@@ -336,6 +336,24 @@ test_large_chunk(void **state)
 	assert_int_equal(b.payload, 3 * 64);
 }
 
+/* 2^32 + 5 bytes are not 5. */
+static void
+test_no_truncation(void **state)
+{
+	static const char *const texts[] = { "100000005\r\nhello\r\n0\r\n\r\n",
+		"1000000000000005\r\nhello\r\n0\r\n\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct oracle_body o = decode(str_of(texts[i]), BODY_PAYLOAD, false);
+
+		assert_false(o.done);
+		assert_int_equal(o.refusal, REFUSE_NOTHING);
+		assert_int_equal(o.payload, strlen("hello\r\n0\r\n\r\n"));
+		free(o.out);
+	}
+}
+
 /* Chunks that are spelt as ours stay where they are: written to nothing but equal bytes. */
 static void
 test_canonical_stays(void **state)
@@ -464,6 +482,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_extensions_of_a_message),
 		cmocka_unit_test(test_large_chunk),
+		cmocka_unit_test(test_no_truncation),
 		cmocka_unit_test(test_canonical_stays),
 		cmocka_unit_test(test_trailers_dropped),
 		cmocka_unit_test(test_length),

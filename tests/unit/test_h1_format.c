@@ -93,10 +93,10 @@ test_request_fields(void **state)
 	(void)state;
 	request_check(
 	    "GET / HTTP/1.1\r\nB: 1\r\na:2\r\nC: \t3\t \r\nHost: h\r\nD:\r\nE: \r\nb: 4\r\n"
-	    "F: x  y\tz\r\nG: \xff\r\n\r\n",
+	    "F: x  y\tz\r\nG: \xff\r\nH: 5 \r\nI: 6\t\r\n\r\n",
 	    &plain,
 	    "GET / HTTP/1.1\r\nHost: h\r\nB: 1\r\na: 2\r\nC: 3\r\nD: \r\nE: \r\nb: 4\r\n"
-	    "F: x  y\tz\r\nG: \xff\r\n\r\n");
+	    "F: x  y\tz\r\nG: \xff\r\nH: 5\r\nI: 6\r\n\r\n");
 	request_check("GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\nConnection: x, close\r\nY: 2\r\n"
 		      "Keep-Alive: 3\r\nZ: 4\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
 		      "Proxy-Connection: keep-alive\r\nTE: gzip\r\nTrailer: T\r\n\r\n",
@@ -359,6 +359,7 @@ test_response(void **state)
 	    "HTTP/1.1 304 x\r\nETag: \"a\"\r\nContent-Length: 77\r\n\r\n");
 	response_check(
 	    "HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n", get, &none, "HTTP/1.1 204 x\r\n\r\n");
+	response_check("HTTP/1.1 204 x\r\n\r\n", get, &chunked, "HTTP/1.1 204 x\r\n\r\n");
 	response_check("HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n", get, &none,
 	    "HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n");
 	response_check("HTTP/1.1 200 x\r\nConnection: x-y\r\nX-Y: 1\r\nKeep-Alive: 2\r\n"

@@ -414,6 +414,7 @@ static const struct row line_end_rows[] = {
 	OK("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
 	ROW("\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_REQUEST_LINE),
 	ROW("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_LINE_END),
+	ROW("\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_LINE_END),
 	ROW("\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_LINE_END),
 	ROW("\r\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_LINE_END),
 	ROW("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", REFUSE_LINE_END),
@@ -427,6 +428,8 @@ static const struct row framing_rows[] = {
 	F_OK("content-length:5"),
 	F_OK("Content-Length: 0005"),
 	F_OK("Content-Length: \t5\t"),
+	F_OK("Content-Length: 5 "),
+	F_OK("Transfer-Encoding: chunked "),
 	F_OK("Content-Length: 999999999999999999"),
 	F("Content-Length: 1000000000000000000", REFUSE_CONTENT_LENGTH),
 	F("Content-Length: 0000000000000000005", REFUSE_CONTENT_LENGTH),
@@ -1072,6 +1075,25 @@ test_limits(void **state)
 	limit_check(&parser, STR("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 2\r\n\r"), 0);
 }
 
+/* Lengths are kept in full: a long name is not a short one with a long value. */
+static void
+test_long_names(void **state)
+{
+	static const size_t sizes[] = { 255, 256, 257, 256 + 14, 511, 4096, 16384 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct str in = stretched(
+		    "GET / HTTP/1.1\r\nHost: a\r\n", sizes[i], ": y\r\nContent-Length: 7\r\n\r\n");
+
+		assert_int_equal(h1_parse_request(in, &oracle_limits, &head), in.n);
+		assert_int_equal(head.n_fields, 3);
+		assert_int_equal(head.fields[1].name.n, sizes[i]);
+		assert_str(head.fields[1].value, "y");
+		assert_int_equal(head.length, 7);
+	}
+}
+
 /* The largest table, filled; and one more. */
 static void
 test_most_fields(void **state)
@@ -1134,6 +1156,7 @@ main(void)
 		cmocka_unit_test(test_expect_and_te),
 		cmocka_unit_test(test_refused_is_logged),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_most_fields),
 		cmocka_unit_test(test_connection_options),
 		cmocka_unit_test(test_pipelined),

@@ -110,6 +110,8 @@ test_authority_exact(void **state)
 		"a:", "a%", "a%2", "[::1", "[]", "[::1]:", "%41%42.example.org:1" };
 
 	(void)state;
+	assert_false(authority_valid(STR("[::1\0]")));
+	assert_false(authority_valid(STR("a\0")));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (size_t n = 0; n <= strlen(rows[i]); n++) {
 			char *p = malloc(n ? n : 1);
