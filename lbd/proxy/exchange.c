@@ -8,20 +8,37 @@
 #include "common/clock.h"
 #include "lbd/balance/balancer.h"
 
+/* What a head may grow by, apart from a blank in each field and three times the authority. */
+enum { ADDED_MAX = 512 };
+
 static const int64_t WATCH_AFTER_NS = 10 * NS_PER_MS;
 static const struct str VIA = { "lbpair", 6 };
+
+/* The eight digits of 32 bits, all at once: a nibble a byte, then '0' or 'a' - 10 added. */
+static uint64_t
+hex_of(uint32_t v)
+{
+	uint64_t n = v, letters;
+
+	n = (n | n << 16) & UINT64_C(0x0000ffff0000ffff);
+	n = (n | n << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	n = (n | n << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	letters = (n + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	return n + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+}
 
 static void
 request_id_make(struct worker *w, char id[REQUEST_ID_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
+	uint64_t a = worker_random(w), b = worker_random(w);
+	uint64_t text[REQUEST_ID_SIZE / 8] = {
+		hex_of((uint32_t)a),
+		hex_of((uint32_t)(a >> 32)),
+		hex_of((uint32_t)b),
+		hex_of((uint32_t)(b >> 32)),
+	};
 
-	for (int half = 0; half < 2; half++) {
-		uint64_t r = worker_random(w);
-
-		for (int i = 0; i < REQUEST_ID_SIZE / 2; i++, r >>= 4)
-			id[half * REQUEST_ID_SIZE / 2 + i] = hex[r & 15];
-	}
+	memcpy(id, text, REQUEST_ID_SIZE);
 }
 
 static bool
@@ -59,9 +76,10 @@ head_format(struct exchange *x, const struct http_head *head, size_t head_size)
 		.rfc7239 = x->listener->forwarded.rfc7239,
 	};
 	struct writer out;
+	size_t authority = head->host.n > f.default_host.n ? head->host.n : f.default_host.n;
 
-	/* the authority may appear three times more, and the names and addresses that are added are short */
-	x->request = buffer_get(&w->buffers, head_size + 3 * head->host.n + 1024);
+	x->request =
+	    buffer_get(&w->buffers, head_size + head->n_fields + ADDED_MAX + 3 * authority);
 	if (!x->request)
 		return -ENOMEM;
 	request_id_make(w, id);

@@ -1,4 +1,4 @@
-/* buffer.c - free lists of four sizes, last in first out, so that warm memory is used again first. */
+/* buffer.c - free lists of five sizes, last in first out, so that warm memory is used again first. */
 #include "lbd/worker/buffer.h"
 
 #include <errno.h>
@@ -8,14 +8,16 @@
 #include "common/check.h"
 
 static const uint32_t class_size[BUFFER_CLASSES] = {
+	[BUFFER_TINY] = BUFFER_TINY_SIZE,
 	[BUFFER_SMALL] = BUFFER_SMALL_SIZE,
 	[BUFFER_MEDIUM] = BUFFER_MEDIUM_SIZE,
 	[BUFFER_LARGE] = BUFFER_LARGE_SIZE,
 	[BUFFER_HUGE] = BUFFER_HUGE_SIZE,
 };
 
-/* Free buffers kept of each size: 1, 1, 1.1 and 1.5 MiB. */
+/* Free buffers kept of each size: at most 1.5 MiB each. */
 static const uint32_t class_keep[BUFFER_CLASSES] = {
+	[BUFFER_TINY] = 1024,
 	[BUFFER_SMALL] = 256,
 	[BUFFER_MEDIUM] = 64,
 	[BUFFER_LARGE] = 16,
@@ -25,6 +27,8 @@ static const uint32_t class_keep[BUFFER_CLASSES] = {
 static enum buffer_class
 class_for(size_t n)
 {
+	if (n <= BUFFER_TINY_SIZE)
+		return BUFFER_TINY;
 	if (n <= BUFFER_SMALL_SIZE)
 		return BUFFER_SMALL;
 	if (n <= BUFFER_MEDIUM_SIZE)

@@ -1,6 +1,6 @@
 /*
  * buffer.h - bytes that must wait: what a socket did not take, or the start of a message that is not
- * complete.  Pooled per worker in four sizes.
+ * complete.  Pooled per worker in five sizes.
  *
  * Bytes that can go on at once never see a buffer: they are handled in the worker's scratch memory.  So
  * an idle connection holds none.  A pool keeps some free ones of each size and returns the rest.
@@ -11,8 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum buffer_class { BUFFER_SMALL, BUFFER_MEDIUM, BUFFER_LARGE, BUFFER_HUGE, BUFFER_CLASSES };
+enum buffer_class {
+	BUFFER_TINY,
+	BUFFER_SMALL,
+	BUFFER_MEDIUM,
+	BUFFER_LARGE,
+	BUFFER_HUGE,
+	BUFFER_CLASSES
+};
 enum {
+	BUFFER_TINY_SIZE = 1000, /* the usual request's head: many of them stay in the cache */
 	BUFFER_SMALL_SIZE = 4096,
 	BUFFER_MEDIUM_SIZE = 16384,
 	BUFFER_LARGE_SIZE = 72 * 1024,

@@ -21,7 +21,7 @@ grows_by_class_and_keeps_its_bytes(void **state)
 	(void)state;
 	memset(big, 'x', sizeof(big));
 	assert_int_equal(buffer_append(&pool, &b, "abc", 3), 0);
-	assert_int_equal(b->size, BUFFER_SMALL_SIZE);
+	assert_int_equal(b->size, BUFFER_TINY_SIZE);
 	assert_int_equal(buffer_append(&pool, &b, big, BUFFER_SMALL_SIZE), 0);
 	assert_int_equal(b->size, BUFFER_MEDIUM_SIZE);
 	assert_int_equal(buffer_append(&pool, &b, big, BUFFER_MEDIUM_SIZE), 0);
