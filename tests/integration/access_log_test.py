@@ -161,7 +161,7 @@ def test_ends_have_names():
         message = connection.request()
         if message.target == b"/garbage":
             connection.send(b"garbage\r\n\r\n")
-        elif message.target == b"/slow":
+        elif message.target in (b"/slow", b"/left"):
             connection.read_to_end()
         elif message.target == b"/ok":
             connection.reply(message)

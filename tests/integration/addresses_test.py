@@ -4,7 +4,7 @@ import os
 import socket
 import tempfile
 
-from harness import Backend, Lbd, Skip, check, config, equal, request
+from harness import Backend, Client, Failure, Lbd, Skip, check, config, equal, request
 from wire import Stream, read_response
 
 
@@ -69,7 +69,6 @@ def test_several_addresses_and_listeners():
             lbd.config["listeners"][0]["bind"].append(lbd.reserve().address)
             lbd.write_config()
             lbd.start()
-            from harness import Client
             for bind in (0, 1):
                 with Client(lbd.address(0, bind)) as client:
                     equal(client.get("/first").status, 200, "status")
@@ -78,6 +77,41 @@ def test_several_addresses_and_listeners():
             equal([m.target for m in two.requests], [b"/second"], "requests of the second pool")
             lbd.wait_metric("lbpair_requests_total", 1, listener="other", pool="second", code="200")
             lbd.wait_metric("lbpair_requests_total", 2, listener="in", pool="web", code="200")
+
+
+def test_a_server_by_name():
+    with Backend() as server, Lbd(config(f"localhost:{server.port}")) as lbd:
+        equal(lbd.get("/named").body, b"GET /named 0\n", "body")
+        lbd.reload(config(f"localhost:{server.port}", pool={"algorithm": "random"}))
+        equal(lbd.get("/again").status, 200, "status after a reload")
+
+
+def test_a_name_that_means_nothing_is_refused():
+    conf = config("no-such-host.invalid:80")
+    try:
+        with Lbd(conf):
+            raise Failure("it started")
+    except Failure as e:
+        check("no-such-host.invalid" in str(e), f"reason: {e}")
+
+
+def test_a_stale_unix_socket_is_replaced():
+    with Backend() as server, Lbd(config(server), start=False) as lbd:
+        path = lbd.path("in.sock")
+        for stale in (path, lbd.socket_path):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(stale)  # nobody listens on it any more
+        lbd.config["listeners"][0]["bind"] = ["unix:" + path]
+        lbd.write_config()
+        lbd.start()
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(path)
+        with Stream(sock) as client:
+            client.send(request())
+            equal(read_response(client).status, 200, "status")
+        lbd.end_expected = True
+        lbd.stop()
+        check(not os.path.exists(path), "the listener's socket is still there")
 
 
 def test_lbd_listens_on_a_unix_socket():

@@ -199,5 +199,6 @@ def test_weights_change_at_run_time():
     with Lbd(config(*weighted(backends, (1, 1)))) as lbd, lbd.client() as client:
         equal(Counter(sequence(lbd, 20, client)), {b"s0": 10, b"s1": 10}, "distribution")
         lbd.command("server", name="web/s0", action="weight", value=4)
-        equal(Counter(sequence(lbd, 20, client)), {b"s0": 16, b"s1": 4}, "distribution after weight 4")
+        got = Counter(sequence(lbd, 40, client))
+        check(31 <= got[b"s0"] <= 33, f"weight 4 of 5 got {got[b's0']} of 40")  # it keeps its place
     close(backends)

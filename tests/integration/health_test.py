@@ -46,6 +46,10 @@ def checked(**keys):
 
 
 def up(lbd, server, expected=1, timeout=15):
+    """Until a check said so: a server that was never checked counts as up."""
+    if expected:
+        wait_for(lambda: lbd.metric("lbpair_server_checks_total", server=server.address, result="pass"),
+                 "a check that passed")
     lbd.wait_metric("lbpair_server_up", expected, timeout, server=server.address)
 
 

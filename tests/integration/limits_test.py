@@ -80,8 +80,7 @@ def test_few_descriptors_never_spin():
             client = Client(lbd.address())
             client.send(b"GET / HTTP/1.1\r\n")  # not idle: nobody gives way
             clients.append(client)
-        wait_for(lambda: lbd.metric("lbpair_connections") is not None, "metrics")
-        time.sleep(0.3)  # let it settle; then measure a second
+        lbd.log.wait("accept_paused")
         before = lbd.cpu_seconds()
         time.sleep(1.0)
         spent = lbd.cpu_seconds() - before

@@ -2,7 +2,7 @@
 
 import urllib.error
 
-from harness import Backend, Lbd, check, config, equal, request, wait_for
+from harness import Backend, Client, Lbd, check, config, equal, request, wait_for
 
 NAMES = {
     "lbpair_requests_total": {"listener", "pool", "server", "code"},
@@ -127,6 +127,17 @@ def test_healthz():
         status, _, _ = lbd.admin_get("/healthz")
         equal(status, 200, "status of /healthz")
         equal(lbd.admin_get("/nothing")[0], 404, "status of an unknown path")
+
+
+def test_admin_http_stands_garbage():
+    with Backend() as server, Lbd(config(server)) as lbd:
+        host, port = lbd.config["admin"]["http"].rsplit(":", 1)
+        for data, status in ((b"garbage\r\n\r\n", 400), (b"POST /metrics HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+                             (b"GET /metrics HTTP/1.1\r\nX: " + b"v" * 10000 + b"\r\n\r\n", 431)):
+            with Client((host, int(port))) as client:
+                client.send(data)
+                equal(client.response().status, status, f"status for {data[:40]!r}")
+        equal(lbd.admin_get("/healthz")[0], 200, "status of /healthz")
 
 
 def test_admin_http_can_be_off():

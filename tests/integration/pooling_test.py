@@ -224,6 +224,34 @@ def test_a_server_that_answers_early_ends_the_exchange():
         server.wait(lambda: server.connections[0].eof, "the server's connection to end")
 
 
+def test_an_early_answer_on_a_connection_that_stays_open():
+    """
+    The server answers before it has the body and waits for it.  What the client sends afterwards is still
+    that body; the server's connection must not carry another request unless the body was completed.
+    """
+    def early(connection):
+        message = connection.request_head()
+        connection.reply(message, b"early")
+        if message.method == b"POST":
+            rest = connection.read_to_end()  # if lbd sends no more of the body, it must close
+            check(rest in (b"", smuggled[:10], smuggled), f"after the head: {rest!r}")
+        else:
+            echo(connection)
+
+    smuggled = request("GET", "/smuggled")
+    with Backend(early) as server, Lbd(config(server)) as lbd, lbd.client() as client:
+        client.send(request("POST", "/", f"Content-Length: {len(smuggled)}") + smuggled[:10])
+        equal(client.response(b"POST").body, b"early", "answer")
+        try:
+            client.send(smuggled[10:])
+        except OSError:
+            pass  # closed already
+        equal(lbd.get("/sync").body, b"early", "a request from elsewhere")
+        client.close()
+        server.wait(lambda: server.connections[0].eof, "the early server's connection to end")
+        equal([m.target for m in server.requests], [b"/", b"/sync"], "requests at the server")
+
+
 def test_responses_go_to_those_who_asked():
     """Many clients at once over few server connections, each with bodies of its own."""
     with Backend() as server, Lbd(config(server, workers=2)) as lbd:

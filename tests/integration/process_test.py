@@ -117,6 +117,14 @@ def test_notifications_in_their_order():
         check(re.search(r"^MONOTONIC_USEC=\d+$", reloading, re.M), f"systemd wants the time: {reloading!r}")
 
 
+def test_sigint_drains_like_sigterm():
+    with Backend() as server, Lbd(config(server)) as lbd:
+        equal(lbd.get().status, 200, "status")
+        lbd.end_expected = True
+        lbd.signal(signal.SIGINT)
+        equal(lbd.wait_exit(), 0, "exit status")
+
+
 def test_watchdog():
     with Backend() as server, Lbd(config(server), watchdog_us=600000) as lbd:
         for _ in range(3):

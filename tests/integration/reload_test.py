@@ -1,6 +1,7 @@
 """Reload in place: what changes, what stays, what a bad file does."""
 
 import json
+import signal
 import threading
 
 from harness import (Backend, Lbd, Load, ReservedPort, Stream, check, config, echo, equal, request, sanitizer,
@@ -153,6 +154,15 @@ def test_reloads_that_change_nothing():
             lbd.reload()
         equal(client.get().status, 200, "status on the same connection")
         equal(len(server.connections), 1, "connections to the server")
+
+
+def test_a_storm_of_hangups():
+    with Backend() as server, Lbd(config(server)) as lbd:
+        for _ in range(100):
+            lbd.signal(signal.SIGHUP)
+        equal(lbd.get("/during").status, 200, "status during the storm")
+        lbd.command("reload")
+        equal(lbd.get("/after").status, 200, "status after the storm")
 
 
 def reload_under_load(times):

@@ -24,6 +24,9 @@ PROFILES = {
         ],
     },
     "defaults": {},
+    "largest": {"limits": {"header_size": "60k", "uri_size": "60k", "headers": 256},
+                "listeners": [{"name": "in", "pool": "web", "forwarded": {"trust": ["127.0.0.0/8"],
+                                                                          "rfc7239": True}}]},
     "slow": {"timeouts": {"client_header": "400ms", "client_body": "400ms", "client_idle": "600ms",
                           "drain": "2s"}},
 }
@@ -737,6 +740,13 @@ refused("default_129_fields", 431, head(*[f"X-{i}: v" for i in range(128)]), pro
 refused("default_method_of_100", 501, head(line="M" * 100 + " /case HTTP/1.1"), profile="defaults")
 passed("default_body_of_1_mib", post("Content-Length: 1048576", body=b"x" * 1048576), line=POST,
        body=b"x" * 1048576, profile="defaults", both=False)
+passed("largest_head", sized(60 * 1024), profile="largest")
+refused("above_largest_head", 431, sized(60 * 1024 + 1), profile="largest")
+passed("largest_target", head(line="GET /" + "t" * 61000 + " HTTP/1.1"), line="GET /" + "t" * 61000 + " HTTP/1.1",
+       profile="largest")
+passed("largest_number_of_fields", head(*[f"X-{i}: v" for i in range(255)]), profile="largest")
+refused("above_largest_number_of_fields", 431, head(*[f"X-{i}: v" for i in range(256)]), profile="largest")
+passed("largest_head_of_colons", head(*[f"{i:03}:" for i in range(255)]), profile="largest")
 
 section("slow")
 
@@ -828,6 +838,9 @@ passed("trusted_are_extended", head(*FORGED[:3]), listener=TRUSTING,
        has={"X-Forwarded-For": "192.0.2.9, 127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "forged"})
 passed("trusted_list_is_extended", head("X-Forwarded-For: 192.0.2.9, 2001:db8::1"), listener=TRUSTING,
        has={"X-Forwarded-For": "192.0.2.9, 2001:db8::1, 127.0.0.1"})
+passed("trusted_fields_are_extended_in_order", listener=TRUSTING,
+       data=head("X-Forwarded-For: 192.0.2.9", "X-A: 1", "X-Forwarded-For: 192.0.2.8, 192.0.2.7"),
+       matches={"X-Forwarded-For": "192\\.0\\.2\\.9, 192\\.0\\.2\\.8, 192\\.0\\.2\\.7, 127\\.0\\.0\\.1"})
 passed("rfc7239_alone", head(*FORGED), listener=RFC7239, matches={"Forwarded": "(?=.*for=127\\.0\\.0\\.1)"
        "(?=.*proto=http(;|$))(?=.*host=\"?test\"?(;|$))(?!.*192\\.0\\.2\\.9)(?!.*,).*"},
        lacks=["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"])
@@ -885,6 +898,8 @@ bad("lf_everywhere", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello")
 bad("above_64_kib", ok("X-A: " + "v" * 70000))
 bad("above_64_kib_in_small_fields", ok(*[f"X-{i}: {'v' * 900}" for i in range(75)]))
 bad("without_end", b"HTTP/1.1 200 OK\r\nX-A: " + b"v" * 70000)
+served("of_60_kib", ok("X-A: " + "v" * 60000), has={"X-A": "v" * 60000})
+served("of_128_fields", ok(*[f"X-{i}: v" for i in range(128)]), has={"X-127": "v"})
 served("of_30_kib", ok("X-A: " + "v" * 30000), has={"X-A": "v" * 30000})
 served("obs_text", ok("X-A: caf\xe9"), has={"X-A": "caf\xe9"})
 served("blanks_trimmed", ok("X-A: \t a \t"), has={"X-A": "a"})
