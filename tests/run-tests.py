@@ -22,6 +22,7 @@ UNIT_SECONDS = 300
 REPLAY_SECONDS = 300
 GOLDEN_SECONDS = 300
 INTEGRATION_SECONDS = 1500
+NO_THREADS = {"strictness_test.py"}  # hundreds of cases for one thread at a time: not for the thread sanitizer
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -155,8 +156,12 @@ def golden(args):
 
 def integration(args):
     os.environ.update(LBD=str(args.build / "bin/lbd"), SAN=args.san)
-    yield summed("tests/integration", [sys.executable, ROOT / "tests/integration/run.py", *args.integration_args],
-                 INTEGRATION_SECONDS)
+    folder = ROOT / "tests/integration"
+    names = args.integration_args
+    if args.san == "thread" and not names:
+        names = [path.name.removesuffix("_test.py") + "." for path in sorted(folder.glob("*_test.py"))
+                 if path.name not in NO_THREADS]
+    yield summed("tests/integration", [sys.executable, folder / "run.py", *names], INTEGRATION_SECONDS)
 
 
 def built(folder, pattern, sources):
@@ -165,6 +170,7 @@ def built(folder, pattern, sources):
 
 
 SUITES = {"unit": units, "corpus": replays, "golden": golden, "integration": integration}
+THREAD_SUITES = ("unit", "integration")
 
 
 def run_suite(name, args):
@@ -190,7 +196,7 @@ def main():
     parser.add_argument("integration_args", nargs="*", help="for tests/integration/run.py")
     args = parser.parse_args()
 
-    suites = args.only.split(",") if args.only else list(SUITES)
+    suites = args.only.split(",") if args.only else THREAD_SUITES if args.san == "thread" else SUITES
     start = time.monotonic()
     totals = [run_suite(name, args) for name in suites]
 
