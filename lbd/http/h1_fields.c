@@ -44,6 +44,12 @@ h1_field_parse(struct str in, struct http_field *f)
 	return q + 2 - p;
 }
 
+static inline bool
+at_colon(const char *p, const char *end)
+{
+	return end - p >= 4 && memcmp(p, ": ", 2) == 0;
+}
+
 /*
  * Behind a line that is complete and spelt as we would spell it; NULL for any other.  Nearly all lines are:
  * most of the time that a head costs is spent here.
@@ -51,9 +57,14 @@ h1_field_parse(struct str in, struct http_field *f)
 static inline const char *
 verbatim_parse(const char *p, const char *end, struct http_field *f)
 {
-	const char *colon = scan_token(p, end), *v, *q;
+	const char *colon = scan_name(p, end), *v, *q;
 
-	if (end - colon < 4 || memcmp(colon, ": ", 2) != 0 || colon == p)
+	if (!at_colon(colon, end)) {
+		colon = scan_token(colon, end);
+		if (!at_colon(colon, end))
+			return NULL;
+	}
+	if (colon == p)
 		return NULL;
 	v = colon + 2;
 	q = scan_value(v, end);

@@ -149,13 +149,12 @@ h1_format_request(struct writer *w, const struct http_head *head, const struct f
 static void
 write_status_line(struct writer *w, unsigned status, struct str reason)
 {
-	char code[4] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
-		(char)('0' + status % 10), ' ' };
+	char start[] = "HTTP/1.1 000 ";
 
-	write_str(w, STR("HTTP/1.1 "));
-	write_bytes(w, code, sizeof(code));
-	write_str(w, reason);
-	write_bytes(w, "\r\n", 2);
+	start[9] = (char)('0' + status / 100);
+	start[10] = (char)('0' + status / 10 % 10);
+	start[11] = (char)('0' + status % 10);
+	write_line(w, (struct str){ start, sizeof(start) - 1 }, reason);
 }
 
 /* Interim responses say nothing of the connection; only the final one does. */

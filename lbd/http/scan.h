@@ -96,7 +96,7 @@ scan_run(const char *p, const char *end, enum scan_class class)
 	for (; end - p >= 16; p += 16) {
 		mask = scan_outside(_mm_loadu_si128((const __m128i *)(const void *)p), class);
 		if (mask)
-			return p + __builtin_ctz(mask);
+			return p + (unsigned)__builtin_ctz(mask);
 	}
 	if (end - p < 8)
 		return scan_class(p, end, class);
@@ -105,10 +105,27 @@ scan_run(const char *p, const char *end, enum scan_class class)
 	tail = _mm_loadl_epi64((const __m128i *)(const void *)(end - 8));
 	mask = scan_outside(_mm_unpacklo_epi64(head, tail), class);
 	if (mask & 0xff)
-		return p + __builtin_ctz(mask);
-	return mask ? end - 16 + __builtin_ctz(mask) : end;
+		return p + (unsigned)__builtin_ctz(mask);
+	return mask ? end - 16 + (unsigned)__builtin_ctz(mask) : end;
+}
+/* Somewhere in a run of plain bytes at p, or behind it: the end of most names, at one look. */
+static inline const char *
+scan_name(const char *p, const char *end)
+{
+	unsigned mask;
+
+	if (end - p < 16)
+		return p;
+	mask = scan_outside_plain(_mm_loadu_si128((const __m128i *)(const void *)p));
+	return mask ? p + (unsigned)__builtin_ctz(mask) : p + 16;
 }
 #else
+static inline const char *
+scan_name(const char *p, const char *end)
+{
+	return scan_class(p, end, SCAN_TOKEN);
+}
+
 static inline const char *
 scan_run(const char *p, const char *end, enum scan_class class)
 {
@@ -129,7 +146,7 @@ scan_target(const char *p, const char *end)
 	return scan_run(p, end, SCAN_TARGET);
 }
 
-__attribute__((always_inline)) static inline const char *
+static inline const char *
 scan_token(const char *p, const char *end)
 {
 	p = scan_run(p, end, SCAN_TOKEN);
