@@ -18,6 +18,7 @@
 
 #include "common/admin_listener.h"
 #include "common/check.h"
+#include "common/control_command.h"
 #include "common/text.h"
 
 enum { CLIENT_MAGIC = 0x63746c63, CONTROL_STALL_S = 30 };
@@ -142,6 +143,16 @@ client_arm(struct client *c)
 		timer_run(c, TIMER_IDLE, CONTROL_IDLE_S);
 }
 
+/* What was sent does not count against a subscriber that is always a little behind. */
+static void
+queue_compact(struct client *c)
+{
+	if (c->sent < c->queue.n / 2)
+		return;
+	text_drop(&c->queue, c->sent);
+	c->sent = 0;
+}
+
 static void
 client_flush(struct client *c)
 {
@@ -152,8 +163,10 @@ client_flush(struct client *c)
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			queue_compact(c);
 			return;
+		}
 		if (n <= 0) {
 			client_doom(c);
 			return;
@@ -262,9 +275,9 @@ control_subscribe(struct control_token *token, unsigned topic, json_t *result)
 }
 
 void
-control_publish(struct control *control, unsigned topic, json_t *json)
+control_publish(struct control *control, unsigned topic, json_t *message)
 {
-	char *line = json_dumps(json, JSON_COMPACT);
+	char *line = json_dumps(message, JSON_COMPACT);
 	struct client *c;
 
 	CHECK(topic < CONTROL_TOPICS_MAX);
@@ -278,7 +291,7 @@ control_publish(struct control *control, unsigned topic, json_t *json)
 		client_arm(c);
 	}
 	free(line);
-	json_decref(json);
+	json_decref(message);
 }
 
 bool
@@ -290,56 +303,6 @@ control_has_subscribers(const struct control *control, unsigned topic)
 		if (!c->doomed && (c->topics & 1u << topic))
 			return true;
 	return false;
-}
-
-static void
-help_reply(struct control_token *token, const struct control_options *o)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < o->n_commands; i++)
-		json_array_append_new(list,
-		    json_pack("{s:s,s:b,s:s}", "name", o->commands[i].name, "read_only",
-			o->commands[i].read_only, "help", o->commands[i].help));
-	control_reply(token, json_pack("{s:o}", "commands", list));
-}
-
-static void
-unknown_refuse(struct control_token *token, const char *name, const struct control_options *o)
-{
-	struct text known;
-	size_t i;
-
-	text_init(&known, 4096);
-	for (i = 0; i < o->n_commands; i++)
-		text_printf(&known, "%s, ", o->commands[i].name);
-	control_refuse(
-	    token, "unknown command \"%.64s\"; known: %shelp", name, known.p ? known.p : "");
-	text_fini(&known);
-}
-
-static void
-command_run(struct control *control, struct control_token *token, const json_t *request)
-{
-	const struct control_options *o = &control->options;
-	const char *name = json_string_value(json_object_get(request, "command"));
-	size_t i;
-
-	if (!name) {
-		control_refuse(token, "a request is an object with the string \"command\"");
-		return;
-	}
-	for (i = 0; i < o->n_commands && strcmp(o->commands[i].name, name) != 0; i++)
-		;
-	if (i < o->n_commands && o->read_only && !o->commands[i].read_only)
-		control_refuse(token, "\"%s\" is not allowed on a read-only socket", name);
-	else if (i < o->n_commands)
-		o->commands[i].run(token, request, o->context);
-	else if (strcmp(name, "help") == 0)
-		help_reply(token, o);
-	else
-		unknown_refuse(token, name, o);
 }
 
 static void
@@ -357,7 +320,7 @@ line_run(struct client *c, struct str line)
 	c->pending = token;
 	request = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, &error);
 	if (request)
-		command_run(c->control, token, request);
+		control_command_run(&c->control->options, token, request);
 	else
 		control_refuse(
 		    token, "not a JSON object at column %d: %s", error.column, error.text);

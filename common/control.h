@@ -65,8 +65,8 @@ control_refuse(struct control_token *, const char *format, ...);
 /* Replies as control_reply does and puts the connection on that topic. */
 void control_subscribe(struct control_token *, unsigned topic, json_t *result);
 
-/* One line to every subscriber.  `line` is taken over. */
-void control_publish(struct control *, unsigned topic, json_t *line);
+/* One line to every subscriber.  `message` is taken over. */
+void control_publish(struct control *, unsigned topic, json_t *message);
 bool control_has_subscribers(const struct control *, unsigned topic);
 
 #endif

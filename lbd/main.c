@@ -1,4 +1,5 @@
 /* main.c - the command line of lbd; all else is the supervisor's. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,19 @@ config_check(const struct config_options *options, enum mode mode)
 	return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* So that no socket ever becomes standard error. */
+static void
+standard_streams_ensure(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -114,6 +128,7 @@ main(int argc, char **argv)
 		usage_print(stderr);
 		return EXIT_USAGE;
 	}
+	standard_streams_ensure();
 	log_init("lbd");
 	return mode == MODE_SERVE ? supervisor_run(&options) : config_check(&options.config, mode);
 }

@@ -16,14 +16,14 @@
 enum channel_type {
 	/* from the proxy process */
 	CHANNEL_READY, /* all workers serve; also the first heartbeat */
-	CHANNEL_HEARTBEAT, /* at least every second, while the workers turn */
+	CHANNEL_HEARTBEAT, /* at least every second, while the workers turn; not due before a RESULT */
 	CHANNEL_RELOAD, /* asked for on the control socket; number: echoed in the answer */
 	CHANNEL_RESULT, /* of CONFIG, number echoed: ok, or a text says why nothing has changed */
 	/* from the supervisor */
 	CHANNEL_SOCKETS, /* stage these: text is the address, number the index of sockets[0] */
 	CHANNEL_CONFIG, /* text of lbd.json; names for names_take, before it is decoded; descriptors below */
 	CHANNEL_RELOAD_RESULT, /* number of the RELOAD: ok, or a text */
-	CHANNEL_DRAIN, /* number: deadline, clock_ns(); then exit 0 */
+	CHANNEL_DRAIN, /* close all listening sockets; number: deadline, clock_ns(); then exit 0 */
 	CHANNEL_LOGS, /* reopened files: log_fd, access_log_fd */
 	CHANNEL_TYPES
 };

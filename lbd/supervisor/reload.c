@@ -21,7 +21,8 @@
 #include "lbd/supervisor/names.h"
 #include "lbd/supervisor/state.h"
 
-static const double deadline_s = 30.;
+static const double lookup_s = 30.;
+enum { SILENCES = 3 }; /* an answer may take that many times the silence that is a hang */
 
 static void reload_begin(struct supervisor *);
 
@@ -222,10 +223,11 @@ static void
 reload_enter(struct supervisor *s, enum reload_state state)
 {
 	struct reload *r = &s->reload;
+	double answer_s = SILENCES * (double)s->options.silence_ns / (double)NS_PER_S;
 
 	r->state = state;
 	ev_timer_stop(s->loop, &r->deadline);
-	ev_timer_set(&r->deadline, deadline_s, 0.);
+	ev_timer_set(&r->deadline, state == RELOAD_LOOKS_UP ? lookup_s : answer_s, 0.);
 	ev_timer_start(s->loop, &r->deadline);
 }
 

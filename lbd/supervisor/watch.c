@@ -204,19 +204,27 @@ on_message(void *supervisor, struct channel_message *m)
 	child_kill(&s->proxy, SIGKILL);
 }
 
+/* For how long the process may be silent: while it builds the state of a configuration, longer. */
+static int64_t
+patience_ns(const struct supervisor *s)
+{
+	if (!s->proxy_ready)
+		return start_ns;
+	return s->reload.state == RELOAD_HANDS_OVER ? INT64_MAX : s->options.silence_ns;
+}
+
 /* Kills a process that has been silent for too long, so that its death starts a new one. */
 static void
 hang_check(struct supervisor *s, int64_t now)
 {
 	struct child *c = &s->proxy;
-	int64_t limit = s->proxy_ready ? s->options.silence_ns : start_ns;
 
 	if (!c->pid)
 		return;
 	if (c->killed_ns) {
 		if (now - c->killed_ns > abort_ns)
 			child_kill(c, SIGKILL);
-	} else if (now - c->heard_ns > limit) {
+	} else if (now - c->heard_ns > patience_ns(s)) {
 		log_crit("proxy_hangs", "pid=%d silent_ms=%" PRId64, (int)c->pid,
 		    (now - c->heard_ns) / NS_PER_MS);
 		child_kill(c, SIGABRT);
@@ -229,7 +237,7 @@ watchdog_ping(struct supervisor *s, int64_t now)
 {
 	if (!s->ping_every_ns || now - s->pinged_ns < s->ping_every_ns)
 		return;
-	if (!s->proxy_ready || now - s->proxy.heard_ns > s->options.silence_ns)
+	if (!s->proxy_ready || now - s->proxy.heard_ns > patience_ns(s))
 		return;
 	s->pinged_ns = now;
 	sd_notify_watchdog();

@@ -191,6 +191,7 @@ struct world {
 	char config[96], log[96], control[96], notify[96];
 	int ports[3];
 	int workers;
+	char http[128]; /* admin.http */
 	int also_port; /* a second address to listen on; 0: none */
 	pid_t pid; /* of the supervisor; 0: it does not run */
 	size_t log_at; /* what of the log was looked at */
@@ -255,11 +256,11 @@ world_configure(
 	if (w->also_port)
 		snprintf(also, sizeof(also), ", \"127.0.0.1:%d\"", w->also_port);
 	snprintf(text, sizeof(text),
-	    "{ \"workers\": %d, \"admin\": { \"socket\": \"%s\", \"http\": \"off\" },\n"
+	    "{ \"workers\": %d, \"admin\": { \"socket\": \"%s\", \"http\": \"%s\" },\n"
 	    "  \"listeners\": [ { \"bind\": [ \"127.0.0.1:%d\"%s ], \"pool\": \"%s\" } ],\n"
 	    "  \"pools\": [ { \"name\": \"%s\", \"servers\": [ { \"address\": \"%s\" } ] } ] %s "
 	    "}\n",
-	    w->workers, w->control, port, also, pool, pool, server, more);
+	    w->workers, w->control, w->http, port, also, pool, pool, server, more);
 	file_write(w->config, text);
 }
 
@@ -280,6 +281,7 @@ world_setup(void **state)
 		w->ports[i] = free_port();
 	w->notify_fd = -1;
 	w->workers = 2;
+	strcpy(w->http, "off");
 	world_configure(w, "web", "127.0.0.1:1", w->ports[0], "");
 	*state = w;
 	return 0;
@@ -413,6 +415,16 @@ port_connect(int port)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+static inline bool
+port_connects(int port)
+{
+	int fd = port_connect(port);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* One request to the fake; its answer, "" when it said none. */

@@ -441,6 +441,33 @@ test_slow_subscriber_is_cut_off(void **state)
 	free(big);
 }
 
+/* Always behind but reading: it may stay, whatever the sum. */
+static void
+test_lagging_subscriber_stays(void **state)
+{
+	struct world *w = *state;
+	int fd = client_open(w), i;
+	char *big = malloc(1 << 20);
+	size_t got = 0;
+
+	memset(big, 'x', 1 << 20);
+	say(w, fd, "{\"command\":\"watch\"}\n");
+	take(w, fd);
+	for (i = 0; i < 2 * (CONTROL_QUEUE_MAX >> 20); i++) {
+		control_publish(
+		    w->control, TOPIC, json_pack("{s:o}", "b", json_stringn(big, 1 << 20)));
+		for (got = i < 4 ? 1 << 20 : 0; got < 1 << 20; turn(w)) {
+			ssize_t n = recv(fd, w->answer, (1 << 20) - got, 0);
+
+			assert_int_not_equal(n, 0); /* cut off */
+			got += n > 0 ? (size_t)n : 0;
+		}
+	}
+	assert_true(control_has_subscribers(w->control, TOPIC));
+	close(fd);
+	free(big);
+}
+
 static void
 test_long_lines(void **state)
 {
@@ -598,6 +625,7 @@ main(void)
 		IN_WORLD(test_half_closed),
 		IN_WORLD(test_subscription),
 		IN_WORLD(test_slow_subscriber_is_cut_off),
+		IN_WORLD(test_lagging_subscriber_stays),
 		IN_WORLD(test_long_lines),
 		IN_WORLD(test_big_replies),
 		IN_WORLD(test_too_many_clients),

@@ -128,7 +128,8 @@ test_proxy_never_answers(void **state)
 	world_start(w);
 	world_configure(w, "hang", "127.0.0.1:1", w->ports[1], "");
 	kill(w->pid, SIGHUP);
-	world_wait(w, "proxy_hangs");
+	world_wait(w, "proxy_hangs pid=");
+	world_wait(w, "no answer to a reload");
 	assert_unchanged(w, 2);
 }
 
@@ -171,6 +172,40 @@ test_what_only_a_restart_can_change(void **state)
 	world_wait(w, "user: a reload cannot change it");
 	world_wait(w, "admin.socket: a reload cannot change it");
 	assert_unchanged(w, 1);
+}
+
+static void
+test_admin_http_moves(void **state)
+{
+	struct world *w = *state;
+	char path[96];
+
+	world_start(w);
+	snprintf(w->http, sizeof(w->http), "127.0.0.1:%d", w->ports[1]);
+	world_configure(w, "web", "127.0.0.1:1", w->ports[0], "");
+	kill(w->pid, SIGHUP);
+	world_wait(w, "reload_done");
+	assert_true(port_connects(w->ports[1]));
+
+	world_path(w, path, "http");
+	snprintf(w->http, sizeof(w->http), "unix:%s", path);
+	world_configure(w, "refuse", "127.0.0.1:1", w->ports[0], "");
+	kill(w->pid, SIGHUP);
+	world_wait(w, "reload_refused");
+	assert_true(port_connects(w->ports[1]));
+	assert_int_equal(access(path, F_OK), -1);
+	world_configure(w, "web", "127.0.0.1:1", w->ports[0], "");
+	kill(w->pid, SIGHUP);
+	world_wait(w, "reload_done");
+	assert_false(port_connects(w->ports[1]));
+	assert_int_equal(access(path, F_OK), 0);
+
+	strcpy(w->http, "off");
+	world_configure(w, "web", "127.0.0.1:1", w->ports[0], "");
+	kill(w->pid, SIGHUP);
+	world_wait(w, "reload_done");
+	assert_int_equal(access(path, F_OK), -1);
+	stop(w);
 }
 
 static void
@@ -354,6 +389,7 @@ main(void)
 		LIFE(test_proxy_never_answers),
 		LIFE(test_address_is_taken),
 		LIFE(test_what_only_a_restart_can_change),
+		LIFE(test_admin_http_moves),
 		LIFE(test_asked_for_over_the_channel),
 		LIFE(test_one_waits_for_the_other),
 		LIFE(test_names_are_looked_up),
