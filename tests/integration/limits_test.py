@@ -3,7 +3,7 @@
 import threading
 import time
 
-from harness import (Backend, Client, Lbd, check, config, equal, request, wait_for)
+from harness import Backend, Client, Failure, Lbd, check, config, equal, request, wait_for
 
 
 def test_at_the_limit_the_oldest_idle_connection_goes():
@@ -113,6 +113,39 @@ def test_few_descriptors_for_servers():
             client.close()
         check(statuses <= {200, 502, 503} and 200 in statuses, f"statuses {statuses}")
         wait_for(lambda: lbd.get().status == 200, "service again")
+
+
+def test_our_lack_of_descriptors_is_not_the_servers_fault():
+    """A socket that we could not open says nothing about the server: it stays in rotation."""
+    gate = threading.Event()
+
+    def held(connection):
+        while message := connection.request():
+            if message.target == b"/held":
+                gate.wait(30)
+            connection.reply(message)
+
+    with Backend(held) as server, Lbd(config(server), descriptors=128) as lbd:
+        kept = [lbd.client() for _ in range(3)]
+        clients = [Client(lbd.address()) for _ in range(100)]
+        for client in clients:
+            client.send(request("GET", "/held"))
+        statuses = set()
+        for client in clients:
+            if len(server.requests) < 100 and not client.silent(0.02):
+                statuses.add(client.response().status)
+        for client in kept:  # connections that are there already need a server, too
+            try:
+                statuses.add(client.get(timeout=1).status)
+            except Failure:
+                pass  # still waiting for a descriptor
+        gate.set()
+        for client in clients + kept:
+            client.close()
+        check(503 in statuses or 502 in statuses, f"descriptors did not run out: {statuses}")
+        check(not lbd.log.find("server_unreachable"), "lbd blames the server")
+        wait_for(lambda: lbd.metric("lbpair_connections") == 0, "all to leave")
+        equal(lbd.metric("lbpair_server_up"), 1, "lbpair_server_up")
 
 
 def test_no_descriptor_leaks():
