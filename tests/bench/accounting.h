@@ -1,9 +1,9 @@
 /*
  * accounting.h - CPU time of other processes, as the scheduler counts it, over one window of time.
  *
- * The first field of /proc/PID/task/TID/schedstat is nanoseconds of run time, kernel work done on the
- * task's behalf included.  The kernel brings it up to date at each switch and tick, so a window of a
- * second is right within half a per cent.  A thread must not end inside the window.
+ * The first field of /proc/PID/task/TID/schedstat is nanoseconds of run time, kernel work done on
+ * the task's behalf included.  The kernel brings it up to date at each switch and tick, so a window
+ * of a second is right within half a per cent.  A thread must not end inside the window.
  */
 #ifndef BENCH_ACCOUNTING_H
 #define BENCH_ACCOUNTING_H

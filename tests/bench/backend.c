@@ -10,9 +10,10 @@
  *     /slow?MS          the 128 bytes, MS milliseconds later
  *     /health           200
  *
- * One process can be a thousand servers: all listeners share one loop.  It makes one recv and one send per
- * request and no other call but epoll_wait, so that the proxy saturates first.  One answer at a time per
- * connection: pipelined requests wait in `stash`.  Prints "ready" when it listens; ends by signal.
+ * One process can be a thousand servers: all listeners share one loop.  It makes one recv and one
+ * send per request and no other call but epoll_wait, so that the proxy saturates first.  One answer
+ * at a time per connection: pipelined requests wait in `stash`.  Prints "ready" when it listens;
+ * ends by signal.
  */
 #include "common/clock.h"
 #include "tests/bench/message.h"

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""check.py - can the bench's own tools be believed?  Each claim below fails if load or backend lies.
+"""check.py - can the bench's own tools be believed?
 
-A scripted server gives load one wrong answer of each kind, which it must count as just that; a server that
-stalls once must show in the percentiles of an open loop; backend must frame every answer as promised.
+A scripted server gives load one wrong answer of each kind, which it must count as just that; a
+server that stalls once must show in the percentiles of an open loop; backend must frame every
+answer as promised.
+
 Usage: check.py [DIRECTORY of the tools], default build/bench.  Takes a few seconds.
 """
 import json
@@ -19,7 +21,7 @@ TOOLS = sys.argv[1] if len(sys.argv) > 1 else "build/bench"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-# name, what the server answers (None: it closes), whether it closes afterwards, the error that must be counted
+# name, what the server answers (None: it closes), does it close then, the error to be counted
 ANSWERS = [
     ("good", GOOD, False, None),
     ("good, chunked", CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", False, None),
@@ -32,7 +34,8 @@ ANSWERS = [
     ("two answers", GOOD + GOOD, False, "framing"),
     ("chunk too long for its size", CHUNKED + b"4\r\nhello\r\n0\r\n\r\n", False, "framing"),
     ("chunk size is no number", CHUNKED + b"z\r\nhello\r\n0\r\n\r\n", False, "framing"),
-    ("both framings", GOOD.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"), False, "framing"),
+    ("both framings", CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n") +
+     b"5\r\nhello\r\n0\r\n\r\n", False, "framing"),
     ("no HTTP", b"nonsense\r\n\r\n", False, "framing"),
     ("cut in the body", GOOD[:-2], True, "broken"),
     ("cut in the head", GOOD[:20], True, "broken"),
@@ -41,7 +44,7 @@ ANSWERS = [
 
 
 class Script:
-    """Answers every request with the same bytes, in two pieces; the first after a stall if asked."""
+    """Answers every request with the same bytes, in two pieces, the first time after a stall."""
 
     def __init__(self, answer, close, stall=0.0):
         self.answer, self.close, self.stall = answer, close, stall
@@ -132,7 +135,8 @@ def talk(address, data):
 
 def check_backend():
     address = f"127.0.0.1:{free_port('127.0.0.1')}"
-    backend = subprocess.Popen([os.path.join(TOOLS, "backend"), address + "/2"], stdout=subprocess.PIPE)
+    backend = subprocess.Popen([os.path.join(TOOLS, "backend"), address + "/2"],
+                               stdout=subprocess.PIPE)
     try:
         if backend.stdout.readline() != b"ready\n":
             raise SystemExit("check: backend does not start")
@@ -142,15 +146,18 @@ def check_backend():
         r = load(address, "-d", "0.1", "-n", "3", "-b", "300000")
         yield expect("backend, POST", r["requests"] > 3 and not r["status"], r)
         r = load(address.replace("127.0.0.1", "127.0.0.2"), "-d", "0.1", "-x")
-        yield expect("backend, second address, Connection: close", r["requests"] > 3 and not r["status"], r)
+        yield expect("backend, second address, Connection: close",
+                     r["requests"] > 3 and not r["status"], r)
         r = load(address, "-r", "20", "-n", "10", "-p", "/slow?100")
         yield expect("backend /slow", 0.1 <= r["latency_us"]["p50"] / 1e6 < 0.2, r)
         get = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"
-        post = b"POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        post = (b"POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"3\r\nabc\r\n0\r\n\r\n")
         out = talk(address, get % (b"/slow?20", b"") + post + get % (b"/1m", b"") +
                    get % (b"/no", b"") + get % (b"/128", b"Connection: close\r\n"))
         statuses = [part[:3] for part in out.split(b"HTTP/1.1 ")[1:]]
-        yield expect("backend, pipelining", statuses == [b"200", b"200", b"200", b"404", b"200"], statuses)
+        yield expect("backend, pipelining",
+                     statuses == [b"200", b"200", b"200", b"404", b"200"], statuses)
     finally:
         backend.terminate()
         backend.wait()

@@ -3,9 +3,10 @@
  *
  * usage: floor [options] LISTEN SERVER...        all ADDR:PORT; clients take the servers in turn
  *
- * recv, send, recv, send.  Each client connection has a server connection of its own from accept to close;
- * nothing is parsed, rewritten, timed or counted.  So it shows the kernel's share and no proxy on the
- * same design gets below it; it cannot reuse server connections and says nothing about `close`.
+ * recv, send, recv, send.  Each client connection has a server connection of its own from accept to
+ * close; nothing is parsed, rewritten, timed or counted.  So it shows the kernel's share and no
+ * proxy on the same design gets below it; it cannot reuse server connections and says nothing about
+ * `close`.
  *
  * Options try what a data path could do otherwise (results: docs/benchmark.md):
  *   -b BYTES  read at most so much at once (65536)     -l N  reads per event while they fill up (1)
@@ -106,7 +107,7 @@ give(struct side *s, char *p, size_t n)
 	return -1;
 }
 
-/* The buffers are not kept until the kernel lets go of them: content may be torn, the cost is right. */
+/* Buffers are not kept until the kernel lets go of them: content may be torn, the cost is right. */
 static void
 zerocopy_reap(struct side *s)
 {
@@ -274,7 +275,7 @@ static bool
 side_read(struct side *from)
 {
 	struct side *to = from->peer;
-	ssize_t n = 0;
+	ssize_t n;
 	int i;
 
 	for (i = 0; (conf.edge || i < conf.reads) && !to->rest.bytes && !to->piped; i++) {

@@ -1,5 +1,5 @@
 /*
- * load.c - the clients: one thread, epoll, one request in flight per connection, a line of JSON at the end.
+ * load.c - the clients: one thread, epoll, one request in flight per connection; ends with JSON.
  *
  * usage: load [options] ADDR:PORT
  *   -n N        connections (64)             -c CPU      run there
@@ -9,18 +9,19 @@
  *   -p PATH     (/128)                       -l BYTES    content expected in every answer (128)
  *   -b BYTES    POST that much               -B          a browser's head of ten more fields
  *   -x          a new connection for every request, which says Connection: close
- *   -i          idle: one request on every connection, then print, keep all of them open until stdin
- *               ends, and print how many the other side closed meanwhile
+ *   -i          idle: one request on every connection, then print, keep all open until stdin ends,
+ *               and print how many the other side closed meanwhile
  *   -a NAME=PID[,PID...]  report the CPU time of these processes in the measured window; repeatable
  *
- * Every answer is read to its end and must be 200 with the expected number of bytes, framed by our own
- * parser (message.h); anything else counts as an error and the connection is replaced.  With -x the next
- * connection is opened only when the other side has closed this one, as the request asked.
+ * Every answer is read to its end and must be 200 with the expected number of bytes, framed by our
+ * own parser (message.h); anything else counts as an error and the connection is replaced.  With -x
+ * the next connection is opened only when the other side has closed this one, as the request asked.
  *
- * Latency: closed loop from before the send (-x: before the connect) to the last byte of the answer.  Open
- * loop from the moment when the request was due, whether or not a connection was free then: a stalled
- * proxy is charged for all requests that it held up.  Counted are the answers that end in the window;
- * CPU time is read by this program itself at both ends of the window (accounting.h).
+ * Latency: closed loop from before the send (-x: before the connect) to the last byte of the
+ * answer.  Open loop from the moment when the request was due, whether or not a connection was free
+ * then: a stalled proxy is charged for all requests that it held up.  Counted are the answers that
+ * end in the window; CPU time is read by this program itself at both ends of the window
+ * (accounting.h).
  */
 #include "common/clock.h"
 #include "tests/bench/accounting.h"

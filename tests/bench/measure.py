@@ -1,7 +1,7 @@
-"""measure.py - one measurement of each kind; run.py decides what is measured how often and in which order.
+"""measure.py - one measurement of each kind; run.py decides which, how often, in which order.
 
-Whatever went wrong during a measurement (a wrong answer, a closed connection, a dead process) raises
-BenchError: a figure is either clean or absent.
+Whatever went wrong during a measurement (a wrong answer, a closed connection, a dead process)
+raises BenchError: a figure is either clean or absent.
 """
 import glob
 import json
@@ -53,7 +53,8 @@ class Bench:
     def check_backend(self):
         if not self.backend.running():
             status = self.backend.popen.returncode
-            raise SystemExit(f"bench: the servers ended with status {status}: {self.backend.log_tail()}")
+            raise SystemExit(f"bench: the servers ended with status {status}: "
+                             f"{self.backend.log_tail()}")
 
 
 def clean(result):
@@ -179,13 +180,13 @@ def instructions_of_run(bench, make_proxy, arguments, requests):
 
 
 def instructions(bench, make_proxy, arguments):
-    """User instructions per request: the difference of two counts, so that the start cancels out."""
+    """User instructions per request: a difference of two counts, so that the start cancels out."""
     few, many = (instructions_of_run(bench, make_proxy, arguments, n) for n in CALLGRIND_COUNTS)
     return (many - few) / (CALLGRIND_COUNTS[1] - CALLGRIND_COUNTS[0])
 
 
 def idle_memory(bench, proxy):
-    """Bytes per idle client connection that has made one request; the proxy has seen traffic before."""
+    """Bytes per idle client connection after one request, in a proxy that has seen traffic."""
     load(bench, proxy.address(), ["-r", "5000", "-n", "64"])
     time.sleep(0.3)
     before = private_memory(proxy.pids())

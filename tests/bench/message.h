@@ -1,9 +1,10 @@
 /*
  * message.h - where does an HTTP/1.1 message end?  For backend.c (requests) and load.c (answers).
  *
- * Deliberately not lbd's parser: the bench must notice when that one frames an answer wrongly.  It reads
- * what our own three programs and the proxies write, not what an attacker would.  An incomplete head is
- * not eaten: the caller keeps it and offers it again with more; a body is eaten as it comes.
+ * Deliberately not lbd's parser: the bench must notice when that one frames an answer wrongly.  It
+ * reads what our own three programs and the proxies write, not what an attacker would.  An
+ * incomplete head is not eaten: the caller keeps it and offers it again with more; a body is eaten
+ * as it comes.
  */
 #ifndef BENCH_MESSAGE_H
 #define BENCH_MESSAGE_H
@@ -104,7 +105,7 @@ static inline size_t
 message_head(struct message *m, const char *p, size_t n)
 {
 	const char *blank = memmem(p, n, "\r\n\r\n", 4);
-	const char *line = p, *end;
+	const char *line, *end;
 
 	if (!blank)
 		return 0;

@@ -1,7 +1,7 @@
-"""processes.py - children of the bench: started on a CPU, found with all their processes, always ended.
+"""processes.py - children of the bench: started on a CPU, with all their processes, always ended.
 
-Every child leads a session of its own, dies with us (PR_SET_PDEATHSIG) and is ended by stop_all(), which
-run.py calls on every way out.  Numbers about processes come from /proc alone.
+Every child leads a session of its own, dies with us (PR_SET_PDEATHSIG) and is ended by stop_all(),
+which run.py calls on every way out.  Numbers about processes come from /proc alone.
 """
 import ctypes
 import os
@@ -99,7 +99,7 @@ def answers(address, port, seconds):
 
 
 def wait_answers(child, address, port, seconds):
-    """Until all of its processes must be there: a listening socket may be older than who serves it."""
+    """Until all of its processes are there: its listening socket may be older than they are."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not child.running():

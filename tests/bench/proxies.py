@@ -1,8 +1,9 @@
-"""proxies.py - how each proxy is configured and started: one worker, everything off that nobody asked for.
+"""proxies.py - how each proxy is configured and started: one worker, nothing that nobody needs.
 
-The peers do what lbd does by default and no more: HTTP/1.1 to the servers over kept connections, and
-X-Forwarded-For.  lbd runs with its defaults (all three X-Forwarded fields, a request id, Via, every limit and
-timeout) and without access log, as the others; the comparison errs on the peers' side.
+The peers do what lbd does by default and no more: HTTP/1.1 to the servers over kept connections,
+and X-Forwarded-For.  lbd runs with its defaults (all three X-Forwarded fields, a request id, Via,
+every limit and timeout) and without access log, as the others; the comparison errs on the peers'
+side.
 """
 import json
 import os
@@ -188,7 +189,8 @@ def kind_of(name):
     """The class for a name; "floor -e" is the floor with that option."""
     kind = KINDS.get(name.split()[0]) if name.split() else None
     if not kind or (kind is not Floor and " " in name):
-        raise BenchError(f"no proxy called {name!r}; known: {', '.join(KINDS)}, and floor with options")
+        raise BenchError(f"no proxy called {name!r}; known: {', '.join(KINDS)}; "
+                         "only floor takes options")
     return kind
 
 

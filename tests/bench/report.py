@@ -39,7 +39,7 @@ class Verdict:
         if not self.spread:
             return "PASS" if self.passed() else "miss"
         unsure = self.spread[0] <= self.bar <= self.spread[1]
-        return ("PASS" if self.passed() else "miss") + (" (bar inside the spread)" if unsure else "")
+        return ("PASS" if self.passed() else "miss") + (" (inside the spread)" if unsure else "")
 
     def as_json(self):
         return {"scenario": self.scenario, "what": self.what, "value": self.value, "bar": self.bar,
@@ -48,7 +48,9 @@ class Verdict:
 
 def number(value):
     """Three or so significant digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if value < 1 else f"{value:.1f}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
 
 
 def spread(values):

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""run.py - what does a request cost in lbd, HAProxy, nginx and a proxy without features?  `make bench` runs it.
+"""run.py - what does a request cost in lbd, HAProxy, nginx and a proxy without features?
 
-All proxies run in one session, alternately, round by round, one worker each on one CPU, with the load
-generator and the servers on another.  Absolute figures move with the machine; ratios inside a round do not,
-so verdicts are ratios.  Method, reading and limits: docs/benchmark.md.
+All proxies run in one session, alternately, round by round, one worker each on one CPU, with the
+load generator and the servers on another.  Absolute figures move with the machine; ratios inside a
+round do not, so verdicts are ratios.  `make bench` runs this; docs/benchmark.md has the method, how
+to read the tables, and the limits.
 
-Exit status: 0 all bars reached or nothing to judge, 1 a bar missed or a measurement failed, 2 usage.
+Exit status: 0 bars reached or nothing to judge, 1 a bar missed or a measurement failed, 2 usage.
 """
 import argparse
 import json
@@ -75,7 +76,7 @@ class Run:
         return turned[::-1] if r % 2 else turned
 
     def alternate(self, scenario, setups, measurement):
-        """{key: {round: sample}}; setups: {key: (proxy name, Setup)}, all started before the first round."""
+        """{key: {round: sample}} from {key: (proxy name, Setup)}; all start before round 1."""
         running, samples = {}, {}
         try:
             for key, (name, setup) in setups.items():
@@ -256,30 +257,33 @@ class Run:
 # ---- the session ----
 
 def first_line(argv):
-    out = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return out.stdout.strip().splitlines()[0] if out.stdout.strip() else "?"
+    out = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    lines = out.stdout.decode(errors="replace").strip().splitlines()
+    return lines[0] if lines else "?"
 
 
 def machine():
     """What a reader must know about the machine before believing a figure."""
     with open("/proc/cpuinfo") as f:
-        model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "?")
+        models = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
     with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
         congestion = f.read().strip()
-    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+    return {"cpu": models[0] if models else "?", "cpus": os.cpu_count(),
+            "kernel": platform.release(),
             "congestion_control": congestion, "load_average": os.getloadavg()[0],
             "haproxy": first_line(["haproxy", "-v"]) if shutil.which("haproxy") else None,
             "nginx": first_line(["nginx", "-v"]) if shutil.which("nginx") else None}
 
 
 def print_head(m, options):
-    print(f"{m['cpu']}, {m['cpus']} CPUs, kernel {m['kernel']}, {m['congestion_control']}, loopback")
+    print(f"{m['cpu']}, {m['cpus']} CPUs, kernel {m['kernel']}, "
+          f"{m['congestion_control']}, loopback")
     print(f"{m['haproxy'] or 'no haproxy'}; {m['nginx'] or 'no nginx'}")
     print(f"proxies on CPU {options.cpus[0]}, load and servers on CPU {options.cpus[1]}; "
           f"{options.rounds} rounds of {options.seconds} s after {options.warm_up} s of warm-up")
-    print("CPU us/req: run time of all threads of the proxy, its kernel work included; median (quartiles)\n"
-          "util: share of its CPU that the proxy used; load util: the same for load and servers together\n"
-          "foreign: share of the proxy's CPU that others used; beyond 0.05 do not trust absolute figures")
+    print("CPU us/req: run time of the proxy's threads, kernel work included; median (quartiles)\n"
+          "util: share of its CPU that the proxy used; load util: of theirs, load and servers\n"
+          "foreign: share of the proxy's CPU that others used; beyond 0.05 trust ratios only")
     if m["load_average"] > 0.5:
         print(f"NOTE: the machine is not quiet (load average {m['load_average']:.1f})")
 
@@ -322,7 +326,7 @@ def names(text):
 
 
 def parse_options():
-    p = argparse.ArgumentParser(description="Benchmark lbd against HAProxy, nginx and a bare proxy.")
+    p = argparse.ArgumentParser(description="lbd against HAProxy, nginx and a bare proxy")
     p.add_argument("--scenario", type=names, dest="scenarios", default=SCENARIOS,
                    help="some of: " + ", ".join(SCENARIOS))
     p.add_argument("--proxies", type=names, default=["lbd", "haproxy", "nginx", "floor"],
@@ -330,17 +334,18 @@ def parse_options():
     p.add_argument("--rounds", type=int, help="of each scenario (7)")
     p.add_argument("--seconds", type=float, help="of each measurement (1.0)")
     p.add_argument("--quick", action="store_true", help="3 rounds of 0.4 s: to see that it works")
-    p.add_argument("--lbd", default="build/bin/lbd", help="the binary under test")
-    p.add_argument("--tools", default="build/bench", help="where load, backend and floor are")
+    p.add_argument("--build", default="build", help="object tree with bin/lbd and bench/")
+    p.add_argument("--lbd", metavar="PATH", help="another binary under test")
     p.add_argument("--cpus", default="0,1", help="CPU of the proxy, CPU of load and servers")
-    p.add_argument("--browser", action="store_true", help="requests with a browser's ten more fields")
+    p.add_argument("--browser", action="store_true", help="requests with ten more fields")
     p.add_argument("--nice", type=int, default=0, help="niceness of all children (negative: root)")
     p.add_argument("--json", metavar="FILE", help="write everything measured")
     options = p.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.seconds = options.seconds or (0.4 if options.quick else 1.0)
     options.warm_up = 0.2 if options.quick else 0.4
-    options.lbd, options.tools = os.path.abspath(options.lbd), os.path.abspath(options.tools)
+    options.lbd = os.path.abspath(options.lbd or os.path.join(options.build, "bin/lbd"))
+    options.tools = os.path.abspath(os.path.join(options.build, "bench"))
     options.cpus = [int(c) for c in names(options.cpus)]
     unknown = [s for s in options.scenarios if s not in SCENARIOS]
     if unknown:

@@ -1,8 +1,9 @@
 /*
  * socket.h - the few socket calls that the three bench programs share.
  *
- * Header-only, because every .c file in this directory is a program of its own.  IPv4 on loopback is all
- * that a bench needs.  Whatever fails here at start-up ends the program with one line on stderr.
+ * Header-only, because every .c file in this directory is a program of its own.  IPv4 on loopback
+ * is all that a bench needs.  Whatever fails here at start-up ends the program with one line on
+ * stderr.
  */
 #ifndef BENCH_SOCKET_H
 #define BENCH_SOCKET_H
