@@ -1,6 +1,7 @@
 /* h1_fields.c - field lines and what they say about framing and the connection. */
 #include "lbd/http/h1_fields.h"
 
+#include "common/check.h"
 #include "lbd/http/authority.h"
 #include "lbd/http/field.h"
 #include "lbd/http/scan.h"
@@ -293,8 +294,10 @@ ssize_t
 h1_fields_parse(
     struct str in, const struct http_limits *limits, struct http_head *head, struct h1_facts *facts)
 {
-	ssize_t r = lines_parse(in, limits, head, facts);
+	ssize_t r;
 
+	CHECK(limits->fields <= HTTP_FIELDS_MAX);
+	r = lines_parse(in, limits, head, facts);
 	if (r <= 0 || !facts->named)
 		return r;
 	for (unsigned i = 0; i < head->n_fields; i++)

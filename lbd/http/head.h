@@ -43,12 +43,15 @@ enum field_id {
 	FIELD_ID_COUNT
 };
 
+/*
+ * `verbatim`: from name.p on stands "name: value" CRLF, spelt as a formatter would write it; whoever changes
+ * name or value clears it.
+ */
 struct http_field {
 	struct str name, value; /* value without surrounding blanks */
 	enum field_id id;
 	bool one_hop; /* RFC 9110 7.6.1: never forwarded as received */
-	bool verbatim; /* at name.p stands "name: value" CRLF, as we would write it; whoever
-			  changes name or value clears this */
+	bool verbatim;
 };
 
 enum http_method {
