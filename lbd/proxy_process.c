@@ -435,6 +435,8 @@ workers_make(struct process *p, struct err *err)
 		.emptied = workers_emptied,
 		.emptied_arg = p,
 	};
+	p->proxy_shared.workers = p->workers;
+	p->proxy_shared.n_workers = p->n_workers;
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		p->workers[i] = worker_new(
 		    i, &p->workers_shared, &proxy_hooks, &p->servers, p->access_log, err);
@@ -457,7 +459,9 @@ state_make(struct process *p, struct err *err)
 		return err_set(err, code, "out of memory for the server table");
 	p->names = stats_names_new();
 	p->prober = prober_new(p->loop, &p->servers);
-	p->proxy_shared = (struct proxy_shared){ client_limit_new(), suspect, p };
+	p->proxy_shared.limit = client_limit_new();
+	p->proxy_shared.suspect = suspect;
+	p->proxy_shared.suspect_arg = p;
 	if (!p->names || !p->prober || !p->proxy_shared.limit)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->access_log = access_log_start(&log, err);

@@ -51,6 +51,24 @@ retries_denied(const struct metrics *m, const struct pool_config *p)
 }
 
 static uint64_t
+queued(const struct metrics *m, const struct pool_config *p)
+{
+	struct stats_pool_sum sum;
+
+	stats_sum_pool(m->source->stats, p->id, &sum);
+	return sum.queued;
+}
+
+static uint64_t
+queued_total(const struct metrics *m, const struct pool_config *p)
+{
+	struct stats_pool_sum sum;
+
+	stats_sum_pool(m->source->stats, p->id, &sum);
+	return sum.queued_total;
+}
+
+static uint64_t
 panic(const struct metrics *m, const struct pool_config *p)
 {
 	return pool_view(m->source->servers, p).panics;
@@ -154,6 +172,10 @@ static const struct family {
 	{ "lbpair_retries_denied_total", "counter",
 	    "Requests not tried again because the retry budget was used up.",
 	    .pool = retries_denied },
+	{ "lbpair_queued", "gauge", "Requests that wait for a server below its max_connections.",
+	    .pool = queued },
+	{ "lbpair_queued_total", "counter", "Requests that had to wait for a server.",
+	    .pool = queued_total },
 	{ "lbpair_pool_panic", "gauge",
 	    "1 while more than half of the servers are unavailable, so that all are tried.",
 	    .pool = panic },

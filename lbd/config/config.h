@@ -83,6 +83,7 @@ struct server_config {
 	struct str address_text;
 	struct address address;
 	uint32_t weight;
+	uint32_t max_connections; /* exchanges at once, over all workers; 0: no limit */
 	uint32_t
 	    slot; /* in the server table; set by whoever adopts the snapshot, before sharing it */
 	uint32_t id; /* for statistics, likewise */

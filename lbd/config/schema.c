@@ -227,6 +227,8 @@ static const struct json_field server_fields[] = {
 	    .beside = offsetof(struct server_config, address_text), .required = true },
 	{ JSON_ROW("weight", json_kind_integer, struct server_config, weight), .fallback = "1",
 	    .max = 256 },
+	{ JSON_ROW("max_connections", json_kind_integer, struct server_config, max_connections),
+	    .fallback = "0", .max = 1000000 },
 	{ 0 },
 };
 

@@ -31,6 +31,7 @@ status_of(enum termination why)
 	case END_SERVER_BAD_RESPONSE:
 		return 502;
 	case END_NO_SERVER:
+	case END_QUEUE_TIMEOUT:
 	case END_CONNECT_FAILED:
 	case END_CONNECT_TIMEOUT:
 	case END_OUT_OF_MEMORY:

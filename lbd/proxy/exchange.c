@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/proxy/queue.h"
 
 /* What a head may grow by, apart from a blank in each field and three times the authority. */
 enum { ADDED_MAX = 512 };
@@ -131,12 +132,23 @@ exchange_free(struct exchange *x)
 	cache_put(&w->proxy->exchange_cache, x);
 }
 
+/* One exchange less; a server with a limit may have the next. */
+static void
+server_leave(struct worker *w, const struct server_config *s)
+{
+	if (s->max_connections == 0) {
+		atomic_fetch_sub_explicit(&w->servers->active[s->slot], 1, memory_order_relaxed);
+		return;
+	}
+	atomic_fetch_sub(&w->servers->active[s->slot], 1);
+	queue_server_free(w->proxy);
+}
+
 void
 exchange_release_server(struct exchange *x, bool reusable)
 {
 	if (x->holds_active)
-		atomic_fetch_sub_explicit(
-		    &exchange_worker(x)->servers->active[x->slot], 1, memory_order_relaxed);
+		server_leave(exchange_worker(x), x->server);
 	x->holds_active = false;
 	if (x->upstream)
 		upstream_release(&x->upstream, reusable);
@@ -188,12 +200,51 @@ exchange_client_gone(struct exchange *x)
 {
 	if (x->termination == END_OK && !(x->tunnel && x->response_done))
 		x->termination = END_CLIENT_CLOSED;
+	if (x->queued)
+		queue_remove(x);
 	exchange_release_server(x, false);
 	exchange_record(x);
 	exchange_free(x);
 }
 
-/* The index of the server for the next try, or -1. */
+/* What server_choose says when there is no index. */
+enum { CHOICE_NONE = -1, CHOICE_FULL = -2 };
+
+/* Counts the exchange as the server's, unless that is at its limit. */
+static bool
+server_take(struct exchange *x, int index)
+{
+	const struct server_config *s = &x->pool->conf->servers[index];
+	_Atomic uint32_t *active = &exchange_worker(x)->servers->active[s->slot];
+
+	if (s->max_connections == 0)
+		atomic_fetch_add_explicit(active, 1, memory_order_relaxed);
+	else if (atomic_fetch_add(active, 1) >= s->max_connections) {
+		atomic_fetch_sub(active, 1);
+		return false;
+	}
+	x->server = s;
+	x->slot = s->slot;
+	x->holds_active = true;
+	return true;
+}
+
+/* The first choice was full: the next ones. */
+static int
+server_choose_below_limit(struct exchange *x, uint64_t hash, int full)
+{
+	struct balance_tried tried = x->tried;
+
+	while (full >= 0 && tried.n < BALANCE_TRIED_MAX) {
+		tried.index[tried.n++] = (uint32_t)full;
+		full = balancer_pick(x->pool->balancer, hash, &tried, exchange_worker(x)->now);
+		if (full >= 0 && server_take(x, full))
+			return full;
+	}
+	return CHOICE_FULL;
+}
+
+/* The index of the server for the next try, which counts the exchange as its own from now on. */
 static int
 server_choose(struct exchange *x)
 {
@@ -201,6 +252,7 @@ server_choose(struct exchange *x)
 	struct pool *p = x->pool;
 	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
 	uint64_t hash = 0;
+	int index;
 
 	if (p->version != version) {
 		p->version = version;
@@ -208,7 +260,10 @@ server_choose(struct exchange *x)
 	}
 	if (p->conf->algorithm == BALANCE_IP_HASH || p->conf->algorithm == BALANCE_CONSISTENT_HASH)
 		hash = balance_hash(x->client->ip, sizeof(x->client->ip));
-	return balancer_pick(p->balancer, hash, &x->tried, w->now);
+	index = balancer_pick(p->balancer, hash, &x->tried, w->now);
+	if (index < 0)
+		return CHOICE_NONE;
+	return server_take(x, index) ? index : server_choose_below_limit(x, hash, index);
 }
 
 static enum retry_verdict
@@ -261,9 +316,9 @@ connect_failed(struct exchange *x)
 		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
 }
 
-/* Chosen, connected or connecting.  False: that failed at once. */
+/* Connected or connecting.  False: that failed at once. */
 static bool
-try_start(struct exchange *x, int index)
+try_start(struct exchange *x)
 {
 	struct worker *w = exchange_worker(x);
 
@@ -272,12 +327,8 @@ try_start(struct exchange *x, int index)
 		counter_add(&x->pool->stats->retries, 1);
 		x->retrying = false;
 	}
-	x->server = &x->pool->conf->servers[index];
-	x->slot = x->server->slot;
 	x->tried_at = w->now;
 	x->response_ns = x->connect_ns = -1;
-	atomic_fetch_add_explicit(&w->servers->active[x->slot], 1, memory_order_relaxed);
-	x->holds_active = true;
 	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
 	return x->upstream != NULL;
 }
@@ -304,14 +355,26 @@ try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 	return TRY_ENDED;
 }
 
-static enum try_result
-try_once(struct exchange *x, int index)
+/* There is no server for it now. */
+static void
+no_server(struct exchange *x, int choice)
 {
-	if (index < 0) {
+	if (choice == CHOICE_NONE) {
 		exchange_answer(x, x->retrying ? x->failed_why : END_NO_SERVER);
-		return TRY_ENDED;
+	} else if (request_hold(x) < 0) {
+		exchange_answer(x, END_OUT_OF_MEMORY);
+	} else {
+		counter_add(&x->pool->stats->queued_total, 1);
+		queue_add(x);
+		conn_deadline(&x->client->conn, exchange_timeouts(x)->queue);
 	}
-	if (!try_start(x, index))
+}
+
+/* A server was chosen. */
+static enum try_result
+try_server(struct exchange *x)
+{
+	if (!try_start(x))
 		return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
 	if (x->upstream->state == UPSTREAM_CONNECTING) {
 		if (request_hold(x) < 0) {
@@ -330,11 +393,34 @@ try_once(struct exchange *x, int index)
 	return TRY_GOES_ON;
 }
 
+static enum try_result
+try_once(struct exchange *x, int choice)
+{
+	if (choice >= 0)
+		return try_server(x);
+	no_server(x, choice);
+	return TRY_ENDED;
+}
+
 static void
 exchange_try(struct exchange *x)
 {
 	while (try_once(x, server_choose(x)) == TRY_AGAIN)
 		;
+}
+
+bool
+exchange_try_queued(struct exchange *x)
+{
+	int choice = server_choose(x);
+
+	if (choice == CHOICE_FULL)
+		return false;
+	queue_remove(x);
+	timer_clear(&x->client->conn.timer);
+	if (try_once(x, choice) == TRY_AGAIN)
+		exchange_try(x);
+	return true;
 }
 
 void
@@ -355,17 +441,19 @@ failure_of(unsigned status)
 bool
 exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 {
-	int index;
+	const struct server_config *answered = x->server;
+	int choice;
 
 	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure_of(status)))
 		return false;
-	index = server_choose(x);
-	if (index < 0) { /* nobody else to ask: the client gets what this one said */
+	choice = server_choose(x);
+	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
 		x->retrying = false;
 		return false;
 	}
-	exchange_release_server(x, false);
-	if (try_once(x, index) == TRY_AGAIN)
+	server_leave(exchange_worker(x), answered);
+	upstream_release(&x->upstream, false);
+	if (try_once(x, choice) == TRY_AGAIN)
 		exchange_try(x);
 	return true;
 }
@@ -377,7 +465,13 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 static void
 watch_client_later(struct client *c)
 {
-	if (!ev_is_active(&c->conn.read) && c->exchange->request_body.done && !c->conn.out)
+	const struct exchange *x = c->exchange;
+
+	if (ev_is_active(&c->conn.read) || !x->request_body.done || c->conn.out)
+		return;
+	if (x->queued)
+		conn_read_on(&c->conn);
+	else
 		conn_deadline(&c->conn, WATCH_AFTER_NS);
 }
 
@@ -403,7 +497,10 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 		return;
 	}
 	retry_budget_request(&x->pool->budget, w->now);
-	exchange_try(x);
+	if (x->pool->first_waiting)
+		no_server(x, CHOICE_FULL); /* not before those */
+	else
+		exchange_try(x);
 	if (c->exchange == x)
 		watch_client_later(c);
 }
@@ -510,7 +607,10 @@ void
 exchange_client_expired(struct exchange *x)
 {
 	CHECK(x->magic == EXCHANGE_MAGIC);
-	if (x->client->conn.out)
+	if (x->queued) {
+		queue_remove(x);
+		exchange_answer(x, END_QUEUE_TIMEOUT);
+	} else if (x->client->conn.out)
 		exchange_cut(x, END_CLIENT_STALLED);
 	else if (!x->request_body.done)
 		request_expired(x);

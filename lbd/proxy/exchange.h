@@ -46,6 +46,8 @@ struct exchange {
 	bool replayable; /* `request` and `held` are all that was sent */
 	bool fresh; /* no idle connection for the next try: one just failed */
 	bool holds_active; /* counted in servers->active */
+	struct exchange *next_waiting, *prev_waiting; /* in its pool's queue */
+	bool queued;
 
 	/* the response */
 	struct body response_body;
@@ -102,6 +104,9 @@ void exchange_try_failed(struct exchange *, enum try_failure, enum termination);
 
 /* exchange.c: this final status came; true if another try was started instead. */
 bool exchange_retry_status(struct exchange *, unsigned status, bool has_retry_after);
+
+/* exchange.c: the next try now that a server may be free; false: all are still full. */
+bool exchange_try_queued(struct exchange *);
 
 /* exchange.c: gives the server up; `reusable` keeps the connection. */
 void exchange_release_server(struct exchange *, bool reusable);

@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
 
 enum { CACHE_KEEP = 1024 };
@@ -63,6 +64,7 @@ cache_fini(struct cache *c)
 static void
 proxy_turn_end(struct worker *w)
 {
+	queue_turn(w->proxy);
 	cache_turn(&w->proxy->client_cache);
 	cache_turn(&w->proxy->upstream_cache);
 	cache_turn(&w->proxy->exchange_cache);
@@ -153,6 +155,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 		return -ENOMEM;
 	}
 	w->proxy = proxy;
+	queue_init(proxy);
 	return 0;
 }
 

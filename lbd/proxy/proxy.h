@@ -33,6 +33,10 @@ struct proxy {
 	uint32_t n_clients;
 	uint32_t adoption; /* snapshots adopted so far */
 	struct upstream_set **upstreams; /* by slot; made on first use */
+	struct pool *waiting; /* pools for which exchanges wait */
+	_Atomic uint32_t n_waiting; /* those exchanges */
+	bool freed; /* an exchange gave its server up in this turn */
+	ev_async server_free; /* or in another worker */
 	struct cache client_cache, upstream_cache, exchange_cache;
 	struct proxy_shared *shared;
 };
@@ -43,6 +47,9 @@ struct proxy_shared {
 	void (*suspect)(
 	    void *, uint32_t slot); /* any thread; tells the health checks: it does not answer */
 	void *suspect_arg;
+	struct worker *const *workers;
+	uint32_t n_workers;
+	_Atomic uint32_t n_waiting; /* exchanges that wait for a server, over all workers */
 };
 
 /* The hooks through which a worker knows this room. */

@@ -41,6 +41,8 @@ struct pool {
 	struct stats_pool *stats;
 	struct retry_budget budget;
 	uint64_t version; /* of the server table when the balancer was updated */
+	struct exchange *first_waiting, *last_waiting; /* for a server; proxy/queue.h */
+	struct pool *next_waiting, **prev_waiting; /* pools for which some wait */
 };
 
 struct snapshot {

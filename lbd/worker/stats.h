@@ -46,6 +46,8 @@ struct stats_listener {
 struct stats_pool {
 	counter retries;
 	counter retries_denied; /* by the budget */
+	counter queued; /* waiting for a server now (a gauge) */
+	counter queued_total;
 };
 
 struct stats;

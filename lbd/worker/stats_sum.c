@@ -183,6 +183,8 @@ stats_sum_pool(struct stats_blocks blocks, uint32_t id, struct stats_pool_sum *s
 			continue;
 		sum->retries += counter_get(&p->counters.retries);
 		sum->retries_denied += counter_get(&p->counters.retries_denied);
+		sum->queued += counter_get(&p->counters.queued);
+		sum->queued_total += counter_get(&p->counters.queued_total);
 		histogram_sum_add(&sum->connect, &p->connect);
 		histogram_sum_add(&sum->response, &p->response);
 	}

@@ -47,7 +47,7 @@ struct stats_listener_sum {
 void stats_sum_listener(struct stats_blocks, uint32_t listener_id, struct stats_listener_sum *);
 
 struct stats_pool_sum {
-	uint64_t retries, retries_denied;
+	uint64_t retries, retries_denied, queued, queued_total;
 	struct histogram_sum connect, response;
 };
 void stats_sum_pool(struct stats_blocks, uint32_t pool_id, struct stats_pool_sum *);

@@ -15,6 +15,7 @@ enum termination {
 	END_CLIENT_BODY_TIMEOUT, /* 408 idle, or below the minimum rate */
 	END_CLIENT_STALLED, /* the client did not read the response in time */
 	END_NO_SERVER, /* 503 none available */
+	END_QUEUE_TIMEOUT, /* 503 all at their max_connections for too long */
 	END_CONNECT_FAILED, /* 503 */
 	END_CONNECT_TIMEOUT, /* 503 */
 	END_SERVER_RESET, /* 502, or cut: the connection broke before the response was complete */

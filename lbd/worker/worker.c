@@ -55,15 +55,25 @@ on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	fire_timers(w);
 }
 
-/* The loop waits next: what was put off until now is done, and the next deadline is set. */
+/* What was put off until now is done; events that this feeds are handled before the turn is over. */
 static void
 on_turn_end(struct ev_loop *loop, ev_prepare *p, int revents)
+{
+	struct worker *w = p->data;
+
+	(void)loop;
+	(void)revents;
+	w->hooks->turn_end(w);
+}
+
+/* The loop waits next. */
+static void
+on_turn_over(struct ev_loop *loop, ev_prepare *p, int revents)
 {
 	struct worker *w = p->data;
 	int64_t next;
 
 	(void)revents;
-	w->hooks->turn_end(w);
 	access_log_kick(w->access_log, w->id);
 	next = timer_wheel_next(&w->wheel);
 	if (next == w->tick_at)
@@ -86,6 +96,10 @@ watchers_start(struct worker *w)
 	ev_prepare_init(&w->turn_end, on_turn_end);
 	w->turn_end.data = w;
 	ev_prepare_start(w->loop, &w->turn_end);
+	ev_prepare_init(&w->turn_over, on_turn_over);
+	w->turn_over.data = w;
+	ev_set_priority(&w->turn_over, EV_MINPRI);
+	ev_prepare_start(w->loop, &w->turn_over);
 	ev_timer_init(&w->tick, on_tick, 0., 0.);
 	w->tick.data = w;
 	ev_timer_init(&w->accept_again, acceptor_on_again, 0., 0.);

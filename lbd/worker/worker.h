@@ -62,7 +62,8 @@ struct worker {
 	int64_t tick_at; /* when `tick` is set to go off */
 	ev_timer tick;
 	ev_check turn_start;
-	ev_prepare turn_end;
+	ev_prepare turn_end; /* what was put off is done; then, last of all: */
+	ev_prepare turn_over;
 	bool waits_for_room; /* acceptors are paused until a connection ends */
 	ev_async room; /* one has ended, perhaps in another worker */
 	ev_timer accept_again; /* after EMFILE: no event says when a descriptor is free */

@@ -1,0 +1,25 @@
+/*
+ * queue.h - exchanges that wait because every server they may use is at its max_connections.
+ *
+ * Each worker has a queue per pool, first come first served.  Whoever gives a server up, in any worker,
+ * wakes the queues; the limit itself is an atomic of the server table, so that it holds over all workers.
+ * A queued exchange holds no scratch memory, and nothing is read from its client.
+ */
+#ifndef LBD_PROXY_QUEUE_H
+#define LBD_PROXY_QUEUE_H
+
+#include "lbd/proxy/exchange.h"
+
+void queue_init(struct proxy *);
+
+/* To the end of its pool's queue. */
+void queue_add(struct exchange *);
+void queue_remove(struct exchange *);
+
+/* A server with a limit has been given up: queues here and elsewhere may go on. */
+void queue_server_free(struct proxy *);
+
+/* The turn ends: starts what can start now. */
+void queue_turn(struct proxy *);
+
+#endif

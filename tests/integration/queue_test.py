@@ -1,0 +1,140 @@
+"""servers[].max_connections over all workers, and the queue of those who wait for a server."""
+
+import threading
+
+from harness import Backend, Lbd, check, config, equal, request
+
+
+class Gate:
+    """A server that holds every request until it is let go, and knows how many it held at once."""
+
+    def __init__(self):
+        self.lock = threading.Condition()
+        self.held = self.most = self.passes = 0
+
+    def __call__(self, connection):
+        while message := connection.request():
+            with self.lock:
+                self.held += 1
+                self.most = max(self.most, self.held)
+                self.lock.notify_all()
+                self.lock.wait_for(lambda: self.passes > 0, 30)
+                self.passes -= 1
+                self.held -= 1
+            connection.reply(message, message.target, 200)
+
+    def wait_held(self, n):
+        with self.lock:
+            check(self.lock.wait_for(lambda: self.held == n, 10), f"{self.held} held, expected {n}")
+
+    def let(self, n):
+        with self.lock:
+            self.passes += n
+            self.lock.notify_all()
+
+
+def limited(server, n):
+    return {"address": server.address, "max_connections": n}
+
+
+def test_no_more_than_the_limit_over_all_workers_and_all_are_served():
+    gate = Gate()
+    with Backend(gate) as server:
+        with Lbd(config(limited(server, 3), workers=4)) as lbd:
+            clients = [lbd.client() for _ in range(12)]
+            for i, client in enumerate(clients):
+                client.send(request("GET", f"/{i}"))
+            gate.wait_held(3)
+            lbd.wait_metric("lbpair_queued", 9, pool="web")
+            equal(lbd.metric("lbpair_server_active"), 3, "lbpair_server_active")
+            gate.let(12)
+            for i, client in enumerate(clients):
+                equal(client.response(b"GET").body, b"/%d" % i, "body")
+                client.close()
+            equal(gate.most, 3, "requests at the server at once")
+            lbd.wait_metric("lbpair_queued", 0, pool="web")
+            equal(lbd.metric("lbpair_queued_total", pool="web"), 9, "lbpair_queued_total")
+
+
+def test_first_come_first_served():
+    gate = Gate()
+    with Backend(gate) as server, Lbd(config(limited(server, 1), workers=1)) as lbd:
+        clients = []
+        for i in range(5):
+            clients.append(lbd.client())
+            clients[-1].send(request("GET", f"/{i}"))
+            if i == 0:
+                gate.wait_held(1)
+            else:
+                lbd.wait_metric("lbpair_queued", i, pool="web")
+        gate.let(5)
+        for i, client in enumerate(clients):
+            equal(client.response(b"GET").status, 200, f"status of request {i}")
+            client.close()
+        equal([r.target for r in server.requests], [b"/%d" % i for i in range(5)], "order at the server")
+
+
+def test_another_server_below_its_limit_takes_it():
+    one, two = Gate(), Gate()
+    with Backend(one) as first, Backend(two) as second:
+        with Lbd(config(limited(first, 1), limited(second, 2))) as lbd:
+            clients = [lbd.client() for _ in range(3)]
+            for client in clients:
+                client.send(request())
+            one.wait_held(1)
+            two.wait_held(2)
+            equal(lbd.metric("lbpair_queued", pool="web"), 0, "lbpair_queued")
+            one.let(1)
+            two.let(2)
+            for client in clients:
+                equal(client.response(b"GET").status, 200, "status")
+                client.close()
+
+
+def test_waiting_ends_with_503_after_its_time():
+    gate = Gate()
+    with Backend(gate) as server:
+        with Lbd(config(limited(server, 1), timeouts={"queue": "200ms"})) as lbd:
+            with lbd.client() as first, lbd.client() as second:
+                first.send(request("GET", "/first"))
+                gate.wait_held(1)
+                second.send(request("GET", "/second"))
+                got = second.response(b"GET")
+                equal(got.status, 503, "status")
+                check(got.one(b"retry-after"), "no Retry-After")
+                equal(lbd.metric("lbpair_rejected_total", reason="queue_timeout"), 1, "queue_timeout")
+                gate.let(1)
+                equal(first.response(b"GET").body, b"/first", "body")
+                gate.let(1)
+                equal(second.get("/third").body, b"/third", "the next request on the same connection")
+                equal(len(server.requests), 2, "requests at the server")
+
+
+def test_a_client_that_leaves_leaves_the_queue():
+    gate = Gate()
+    with Backend(gate) as server, Lbd(config(limited(server, 1))) as lbd:
+        with lbd.client() as first:
+            first.send(request("GET", "/first"))
+            gate.wait_held(1)
+            second = lbd.client()
+            second.send(request("GET", "/second"))
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            second.reset_now()
+            lbd.wait_metric("lbpair_queued", 0, pool="web")
+            gate.let(1)
+            equal(first.response(b"GET").body, b"/first", "body")
+        equal([r.target for r in server.requests], [b"/first"], "requests at the server")
+
+
+def test_a_body_waits_with_its_request():
+    gate = Gate()
+    with Backend(gate) as server, Lbd(config(limited(server, 1))) as lbd:
+        with lbd.client() as first, lbd.client() as second:
+            first.send(request("GET", "/first"))
+            gate.wait_held(1)
+            second.send(request("POST", "/second", body=b"x" * 200000))
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            gate.let(2)
+            equal(first.response(b"GET").status, 200, "status")
+            equal(second.response(b"POST").status, 200, "status of the one that waited")
+            equal(len(server.requests[1].body), 200000, "bytes of its body")
