@@ -43,6 +43,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 .SECONDARY:
 .PHONY: all help deps test tested lint fuzz fuzzers bench benched demo install clean
 all: $(O)/bin/lbd ## build/bin/lbd
+	@:
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

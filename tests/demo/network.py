@@ -63,8 +63,12 @@ class Network:
 class Loopback(Network):
     subnet = "127.77.0"
 
+    def __init__(self, why):
+        super().__init__()
+        self.why = why
+
     def describe(self):
-        return "on the loopback interface (namespaces are not allowed here)"
+        return f"all on the loopback interface ({self.why})"
 
     def enter(self, host):
         """What a human types before a command to run it on that host."""
@@ -138,16 +142,18 @@ def works(command):
 
 def open_network(prefix):
     if os.environ.get("DEMO_LOOPBACK"):
-        return Loopback()
+        return Loopback("as DEMO_LOOPBACK asks")
     if os.environ.get(INSIDE) or os.geteuid() == 0:
         try:
             return Namespaces(prefix)
-        except (OSError, subprocess.CalledProcessError):
-            return Loopback()
+        except subprocess.CalledProcessError as error:
+            return Loopback(f"no network namespaces: {error.stderr.decode().strip()}")
+        except OSError as error:
+            return Loopback(f"no network namespaces: {error}")
     # ip keeps the names of namespaces in /run/netns, which must be ours
     inside = "mount -t tmpfs tmpfs /run && exec \"$@\""
     unshare = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", inside, "sh"]
     if works([*unshare, "ip", "netns", "add", "probe"]):
         os.environ[INSIDE] = "1"
         os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
-    return Loopback()
+    return Loopback("network namespaces need root, or user namespaces that this kernel does not allow")
