@@ -260,16 +260,14 @@ static ssize_t
 lines_parse(
     struct str in, const struct http_limits *limits, struct http_head *head, struct h1_facts *facts)
 {
-	struct http_field *f = head->fields, *last = f + limits->fields, end_of_head;
+	struct http_field *f = head->fields, *last = f + limits->fields;
 	const char *p = in.p, *end = in.p + in.n, *next;
 	enum refusal refusal;
 	ssize_t r;
 
-	for (; f < last; f++, p = next) {
+	for (; f < last && p < end && *p != '\r'; f++, p = next) {
 		next = verbatim_parse(p, end, f);
 		if (!next) {
-			if (p < end && *p == '\r')
-				break;
 			r = h1_field_parse((struct str){ p, (size_t)(end - p) }, f);
 			if (r <= 0)
 				return r;
@@ -286,8 +284,7 @@ lines_parse(
 	if (f == last && p < end && *p != '\r')
 		return -REFUSE_FIELD_COUNT;
 	head->n_fields = (unsigned)(f - head->fields);
-	r = h1_field_parse((struct str){ p, (size_t)(end - p) }, &end_of_head);
-	return r > 0 ? p + r - in.p : r;
+	return scan_is_crlf(p, end) ? p + 2 - in.p : not_crlf(p, end, REFUSE_LINE_END);
 }
 
 ssize_t
