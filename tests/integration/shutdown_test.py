@@ -77,7 +77,8 @@ def test_a_body_under_way_completes():
         lbd.signal(signal.SIGTERM)
         lbd.log.wait("draining")
         client.send(b"again")
-        equal(client.response(b"POST").body, b"POST / 10\n", "answer")
+        got = client.response(b"POST")
+        equal((got.body, got.one(b"connection")), (b"POST / 10\n", b"close"), "answer and Connection")
         equal(lbd.wait_exit(5), 0, "exit status")
 
 
