@@ -1,0 +1,255 @@
+/*
+ * election.h - who is Active: the pure state machine of one instance (one set of virtual addresses).
+ *
+ * (state, event, now) -> actions.  No I/O, no clock, no allocation, no log: node.c feeds events in
+ * and does what comes out; tests/simulation runs millions of schedules through the same code.  RFC
+ * 9568 (Initialize, Backup, Active) with Fault and Standby added; the rules are those of
+ * docs/hafailover.8, and each has its function in election*.c.
+ *
+ * What the caller promises:
+ *  - `now_ns` is CLOCK_MONOTONIC (better: CLOCK_BOOTTIME) and never falls.
+ *  - One step per event, as it comes; and ELECTION_TIMER at out.timer_ns at the latest.  A step later
+ *    than the peer's dead interval (or the lease) after the last one is taken for a stall: the
+ *    machine releases before it looks at the event.  So after a pause call it before reading sockets.
+ *  - All bits of out.todo are done before the next step, in the order of their values.
+ *  - Heartbeats are sent for ELECTION_DO_SEND only: who does not run must fall silent.
+ *
+ * Fields are for reading (status, metrics); only election*.c writes them.
+ */
+#ifndef HAFAILOVER_ELECTION_H
+#define HAFAILOVER_ELECTION_H
+
+#include "hafailover/heartbeat.h"
+#include "hafailover/peer_view.h"
+
+enum election_prefer { PREFER_NONE, PREFER_SELF, PREFER_PEER };
+
+struct election_config {
+	uint8_t order; /* of this node by address; the peer's differs */
+	uint8_t paths; /* 1..HEARTBEAT_PATHS_MAX */
+	uint64_t digest;
+	int64_t interval_ns; /* of heartbeats */
+	uint32_t dead_after; /* intervals */
+	int64_t lease_ns; /* 0: off, addresses stay until released */
+	bool probe; /* the virtual address can be asked for; false: silence of the peer is enough */
+	bool preempt; /* the higher effective priority takes over from a healthy Active */
+	enum election_prefer prefer; /* that node takes over whatever the priorities */
+	int64_t preempt_delay_ns; /* it must have been fit for so long; also for `prefer` */
+	uint32_t moves; /* damping: after so many changes to and from Active ... */
+	int64_t moves_within_ns; /* ... within so long, moves that are not needed wait; 0: off */
+	int64_t handover_ns; /* a planned move is given up after so long */
+};
+
+enum { ELECTION_MOVES_MAX = 16 }; /* limit of `moves` */
+
+/* What else is always so, for a given configuration. */
+int64_t election_dead_ns(const struct election_config *);
+int64_t election_listen_ns(const struct election_config *); /* at start, if the peer stays silent */
+
+enum election_event_type {
+	ELECTION_START, /* first of all, once */
+	ELECTION_TIMER,
+	ELECTION_HEARTBEAT,
+	ELECTION_PROBED,
+	ELECTION_TRACKED,
+	ELECTION_CONFLICT, /* another station announces the virtual address */
+	ELECTION_VIP_GONE, /* the kernel lost an address that we should hold */
+	ELECTION_VIP_FAILED, /* ELECTION_DO_CLAIM or _REFRESH was refused by the kernel */
+	ELECTION_STALLED, /* noticed otherwise (CLOCK_BOOTTIME ahead of CLOCK_MONOTONIC) */
+	ELECTION_FAILOVER, /* operator: move */
+	ELECTION_STANDBY, /* operator: on or off */
+	ELECTION_STOP, /* the service stops: planned move, then ELECTION_DO_STOPPED */
+};
+
+struct election_start {
+	uint64_t session; /* random, not 0 */
+	uint64_t term; /* from the state directory; 0: none */
+	bool held; /* the kernel has the addresses from a former run */
+	int64_t lease_left_ns; /* if so: of the address that goes first; lease off: INT64_MAX */
+	bool standby; /* was in standby */
+};
+
+/* What tracking knows of this node.  Until the first report: not eligible. */
+struct election_track {
+	bool eligible;
+	enum cause
+	    why; /* if not: CAUSE_LBD_DOWN, _LINK_DOWN, _GATEWAYS_LOST, _SCRIPT_FAILED, ... */
+	bool isolated; /* no carrier where the clients are, or no configured gateway answers */
+	bool lbd_ready, lbd_draining;
+	uint16_t servers_up;
+	uint16_t priority; /* effective */
+};
+
+/*
+ * "Does any other station have the virtual address?"  A Backup asks by ARP/NS and then with a
+ * request through it; the holder itself asks by ARP/NS alone, which its own kernel does not answer.
+ */
+enum probe_result {
+	PROBE_SILENT, /* no answer to several ARP/NS */
+	PROBE_NO_SERVICE, /* an answer, but no lbd behind it; for a holder: an answer */
+	PROBE_SERVES,
+	PROBE_FAILED, /* could not ask */
+};
+
+enum election_target { TARGET_OTHER, TARGET_SELF, TARGET_PEER };
+
+struct election_event {
+	enum election_event_type type;
+	union {
+		struct election_start start;
+		struct {
+			uint8_t path; /* on which it came */
+			struct heartbeat content;
+		} heartbeat;
+		struct {
+			uint32_t id; /* out.probe_id; an answer to another one is ignored */
+			enum probe_result result;
+			bool by_peer; /* the answering station is known to be the peer (its MAC) */
+		} probed;
+		struct election_track tracked;
+		struct {
+			bool by_peer;
+		} conflict;
+		struct {
+			enum election_target to; /* TARGET_OTHER: the one that is not Active */
+			bool
+			    force; /* configurations may differ, no server be up; claim over a mute peer */
+		} failover;
+		struct {
+			bool on;
+			bool force; /* also if nobody serves then */
+		} standby;
+	};
+};
+
+/* In this order. */
+enum election_do {
+	ELECTION_DO_RELEASE = 1 << 0, /* all addresses off, at once; nothing if there are none */
+	ELECTION_DO_CLAIM = 1 << 1, /* all addresses on with a full lease; adopt those there are */
+	ELECTION_DO_REFRESH = 1 << 2, /* a full lease from now; put back what is missing */
+	ELECTION_DO_ANNOUNCE = 1 << 3, /* begin the series of announcements (anew) */
+	ELECTION_DO_SEND = 1 << 4, /* election_heartbeat() on all paths, now */
+	ELECTION_DO_PROBE = 1 << 5, /* out.probe_id; answer within out.probe_budget_ns */
+	ELECTION_DO_PERSIST = 1 << 6, /* election.term to the state directory; may take its time */
+	ELECTION_DO_STOPPED = 1 << 7, /* the process may end */
+};
+
+struct election_transition {
+	enum role from, to;
+	enum cause cause;
+};
+
+struct election_out {
+	unsigned todo; /* enum election_do */
+	int64_t timer_ns; /* absolute: the next step at the latest */
+	uint32_t probe_id;
+	int64_t probe_budget_ns;
+	unsigned n_transitions;
+	struct election_transition
+	    transitions[4]; /* in their order; election.since_ns: of the last */
+	/*
+	 * ELECTION_FAILOVER and ELECTION_STANDBY are answered in the same step, or, when a move had to
+	 * be begun, in a later one.  One command at a time: others are refused (REFUSAL_BUSY).
+	 */
+	bool answered;
+	enum refusal refusal; /* REFUSAL_NONE: done */
+};
+
+/* What is wrong now; node.c logs the bits that came and went. */
+enum election_alarm {
+	ALARM_PEER_SILENT = 1 << 0, /* not heard on any path */
+	ALARM_PATH_SILENT = 1 << 1, /* not heard on some path */
+	ALARM_PEER_DEAF = 1 << 2, /* heard, but it does not hear us */
+	ALARM_VIP_SERVES = 1 << 3, /* peer silent, yet the address serves: heartbeats are cut off */
+	ALARM_DUAL_ACTIVE = 1 << 4, /* both are Active, unplanned */
+	ALARM_CONFLICT = 1 << 5, /* another station has the address; ends after a minute without */
+	ALARM_DAMPED = 1 << 6, /* too many moves */
+	ALARM_CONFIG_DIFFERS = 1 << 7,
+	ALARM_NOBODY_ACTIVE = 1 << 8, /* and none can be */
+	ALARM_ACTIVE_UNFIT = 1 << 9, /* Active here, not eligible, and the peer is no better */
+};
+enum { ELECTION_ALARMS = 10 };
+
+/* "peer_silent", ...: of one bit. */
+const char *election_alarm_name(enum election_alarm);
+
+enum handover_phase { HANDOVER_NONE, HANDOVER_ASKED };
+
+struct election {
+	struct election_config config;
+	uint64_t session, sequence; /* of the last heartbeat made */
+	uint64_t fresh_from; /* heartbeats that have heard less are from before the stall */
+
+	enum role role;
+	enum cause cause;
+	int64_t since_ns;
+	uint64_t term;
+	bool holding;
+	bool owner; /* was the last Active; owner_term: until a peer has been at a higher one */
+	uint64_t owner_term;
+	bool standby, stopping, stopped;
+
+	struct election_track track;
+	int64_t fit_since_ns; /* eligible since */
+	int64_t unfit_since_ns;
+	struct peer_view peer;
+
+	int64_t stepped_ns; /* the last step */
+	int64_t send_ns, refresh_ns, refreshed_ns; /* due, due, last */
+	int64_t listen_until_ns;
+	bool listening;
+	int64_t broken_until_ns; /* the kernel refused: no claim before */
+
+	struct {
+		uint32_t id; /* of the last */
+		bool pending;
+		int64_t started_ns, due_ns;
+		unsigned silent; /* in a row */
+		bool seen; /* a result since the peer fell silent */
+		enum probe_result last;
+	} probe;
+
+	struct {
+		enum handover_phase phase;
+		enum cause cause;
+		uint32_t id;
+		int64_t until_ns, again_ns; /* again: not before, after one that failed */
+		bool command; /* an operator waits for its end */
+		bool standby, forced; /* what to do at its end */
+	} handover;
+	struct {
+		uint64_t session; /* the last TAKE that we followed */
+		uint32_t id;
+		bool refused; /* answering one with no */
+		uint32_t refused_id;
+		enum refusal why;
+	} take;
+
+	int64_t better_since_ns; /* could preempt since; 0: could not */
+	int64_t richer_since_ns; /* the peer has servers, we have none, since; 0: not so */
+	int64_t vacant_since_ns; /* the peer is heard and nobody is Active, since; 0: not so */
+	int64_t moved_ns[ELECTION_MOVES_MAX]; /* ring of changes to and from Active */
+	unsigned n_moved;
+
+	unsigned alarms; /* enum election_alarm */
+	int64_t conflict_ns; /* last seen; 0: never */
+	int64_t dual_since_ns; /* 0: not dual */
+	int64_t dual_total_ns, dual_from_ns, dual_to_ns; /* all; the last one from and to */
+};
+
+/* Not started: the first step is ELECTION_START. */
+void election_init(struct election *, const struct election_config *);
+
+/* A new configuration at run time; follow it with an ELECTION_TIMER step. */
+void election_configure(struct election *, const struct election_config *);
+
+struct election_out election_step(struct election *, const struct election_event *, int64_t now_ns);
+
+/* For ELECTION_DO_SEND: once, the same content on all paths. */
+struct heartbeat election_heartbeat(struct election *, int64_t now_ns);
+
+/* Would `hactl failover` be accepted now?  Changes nothing. */
+enum refusal
+election_check_failover(const struct election *, enum election_target, bool force, int64_t now_ns);
+
+#endif
