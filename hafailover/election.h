@@ -84,11 +84,11 @@ struct election_track {
  * "Does any other station have the virtual address?"  A Backup asks by ARP/NS and then with a
  * request through it; the holder itself asks by ARP/NS alone, which its own kernel does not answer.
  */
-enum probe_result {
-	PROBE_SILENT, /* no answer to several ARP/NS */
-	PROBE_NO_SERVICE, /* an answer, but no lbd behind it; for a holder: an answer */
-	PROBE_SERVES,
-	PROBE_FAILED, /* could not ask */
+enum election_vip {
+	ELECTION_VIP_SILENT, /* no answer to several ARP/NS */
+	ELECTION_VIP_NO_SERVICE, /* an answer, but no lbd behind it; for a holder: an answer */
+	ELECTION_VIP_SERVES,
+	ELECTION_VIP_UNKNOWN, /* could not ask */
 };
 
 enum election_target { TARGET_OTHER, TARGET_SELF, TARGET_PEER };
@@ -103,7 +103,7 @@ struct election_event {
 		} heartbeat;
 		struct {
 			uint32_t id; /* out.probe_id; an answer to another one is ignored */
-			enum probe_result result;
+			enum election_vip result;
 			bool by_peer; /* the answering station is known to be the peer (its MAC) */
 		} probed;
 		struct election_track tracked;
@@ -124,14 +124,17 @@ struct election_event {
 
 /* In this order. */
 enum election_do {
-	ELECTION_DO_RELEASE = 1 << 0, /* all addresses off, at once; nothing if there are none */
+	ELECTION_DO_RELEASE =
+	    1 << 0, /* announcements stop, all addresses off; also if there are none */
 	ELECTION_DO_CLAIM = 1 << 1, /* all addresses on with a full lease; adopt those there are */
 	ELECTION_DO_REFRESH = 1 << 2, /* a full lease from now; put back what is missing */
-	ELECTION_DO_ANNOUNCE = 1 << 3, /* begin the series of announcements (anew) */
-	ELECTION_DO_SEND = 1 << 4, /* election_heartbeat() on all paths, now */
-	ELECTION_DO_PROBE = 1 << 5, /* out.probe_id; answer within out.probe_budget_ns */
-	ELECTION_DO_PERSIST = 1 << 6, /* election.term to the state directory; may take its time */
-	ELECTION_DO_STOPPED = 1 << 7, /* the process may end */
+	ELECTION_DO_HUSH =
+	    1 << 3, /* no more announcements: the peer is to claim while we still hold */
+	ELECTION_DO_ANNOUNCE = 1 << 4, /* begin the series of announcements (anew) */
+	ELECTION_DO_SEND = 1 << 5, /* election_heartbeat() on all paths, now */
+	ELECTION_DO_PROBE = 1 << 6, /* out.probe_id; answer within out.probe_budget_ns */
+	ELECTION_DO_PERSIST = 1 << 7, /* election.term to the state directory; may take its time */
+	ELECTION_DO_STOPPED = 1 << 8, /* the process may end */
 };
 
 struct election_transition {
@@ -206,7 +209,7 @@ struct election {
 		int64_t started_ns, due_ns;
 		unsigned silent; /* in a row */
 		bool seen; /* a result since the peer fell silent */
-		enum probe_result last;
+		enum election_vip last;
 	} probe;
 
 	struct {
