@@ -1,0 +1,58 @@
+/*
+ * daemon.h - a question to lbd or hafailover over its control socket (common/control.h), and the answer.
+ *
+ * Every wait is bounded by the daemon's timeout_ns.  The connection is kept for the next question.
+ *
+ * What hactl asks of lbd: status, servers, server, reload (lbd/admin/commands.c).  Of hafailover:
+ *
+ *   {"command":"status"}
+ *     node, role, since, cause, term, priority,
+ *     vips [ { address, interface, held } ],
+ *     peer { name, role, reachable, paths [ { address, reachable } ], term, ready },
+ *     config { digest, match },
+ *     lbd { ready, draining, servers_up, servers_total },
+ *     alarms [ { name, text } ]
+ *   {"command":"failover", "to":NODE, "force":true}     answered when the move is done, or refused
+ *   {"command":"standby", "on":BOOL}
+ *   {"command":"history"}
+ *     history [ { time, node, from, to, cause, duration_ms } ], oldest first; duration_ms: in `from`
+ *   {"command":"reload"}
+ *
+ * Times are RFC 3339 in UTC; roles initialize, backup, active, fault, standby.  "to" and "force" are left
+ * out where they were not given.  What is missing in a reply is not shown; peer.since, peer.cause,
+ * peer.priority, peer.servers_up and peer.servers_total are shown where they are there.
+ */
+#ifndef HAFAILOVER_HACTL_DAEMON_H
+#define HAFAILOVER_HACTL_DAEMON_H
+
+#include <jansson.h>
+
+#include "common/control_client.h"
+
+struct daemon {
+	const char *name, *path;
+	int64_t timeout_ns;
+	struct control_client *client; /* NULL: not connected */
+};
+
+struct answer {
+	json_t *json; /* an object with "ok":true */
+	char *line; /* as it came */
+};
+
+enum daemon_result {
+	DAEMON_OK,
+	DAEMON_REFUSED, /* or its answer makes no sense */
+	DAEMON_UNREACHABLE, /* also: no answer in time */
+};
+
+/*
+ * `request` is taken over.  The answer is the caller's; empty unless DAEMON_OK, and `err` says why then,
+ * naming daemon and socket where that matters.
+ */
+enum daemon_result daemon_ask(struct daemon *, json_t *request, struct answer *, struct err *);
+
+void daemon_close(struct daemon *);
+void answer_fini(struct answer *);
+
+#endif
