@@ -27,14 +27,26 @@ HARDEN   := -fno-strict-aliasing -fstack-protector-strong -fPIE $(FORTIFY)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
             $(if $(FUZZER),-fsanitize=fuzzer-no-link)
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
-LIBS_lbd := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
+LIBS       := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
+LIBS_lbd   := $(LIBS)
+LIBS_hafailover := -lnl-route-3 -lnl-3 $(LIBS)
+LIBS_hactl := $(LIBS)
 
-LBD_SRC    := $(filter-out lbd/main.c,$(wildcard lbd/*.c lbd/*/*.c))
 COMMON_SRC := $(wildcard common/*.c)
+LBD_SRC    := $(filter-out lbd/main.c,$(wildcard lbd/*.c lbd/*/*.c))
+HACTL_SRC  := $(filter-out %/main.c,$(wildcard hafailover/hactl/*.c))
+HAFAILOVER_SRC := $(filter-out %/main.c hafailover/hactl/%,$(wildcard hafailover/*.c hafailover/*/*.c))
+MAIN_lbd        := lbd/main.c
+MAIN_hafailover := hafailover/main.c
+MAIN_hactl      := hafailover/hactl/main.c
+PROGRAMS   := $(foreach p,lbd hafailover hactl,$(if $(wildcard $(MAIN_$(p))),$(p)))
 UNIT       := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ       := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH      := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
 obj         = $(patsubst %.c,$(O)/%.o,$(1))
+# A test belongs to the program whose headers it includes; lbd's otherwise.
+TESTS_hafailover := $(shell grep -ls '"hafailover/' tests/unit/*.c tests/fuzz/fuzz_*.c)
+program_of  = $(if $(filter %/$(1).c,$(TESTS_hafailover)),hafailover,lbd)
 
 # A second make with everything installed, on all CPUs unless the caller said how many.
 built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -42,7 +54,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps test tested lint fuzz fuzzers bench benched demo install clean
-all: $(O)/bin/lbd ## build/bin/lbd
+all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
 
 help: ## this list
@@ -56,7 +68,7 @@ test: ## all that proves behaviour, installing what is missing; SAN=address,unde
 	$(Q)packaging/deps.sh build test
 	$(built) tested
 	$(Q)$(PYTHON) tests/run-tests.py --build $(O) $(if $(SAN),--san $(SAN))
-tested: $(O)/bin/lbd $(UNIT) $(FUZZ)
+tested: all $(UNIT) $(FUZZ)
 	@:
 
 lint: ## format, layers, cppcheck, clang-tidy, shellcheck, man pages; all files unless FILES=...
@@ -83,39 +95,47 @@ demo: ## three servers in network namespaces, one is killed under load, nobody n
 	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
 
 install: all ## into $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(O)/bin/lbd $(DESTDIR)$(PREFIX)/sbin/lbd
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(PROGRAMS:%=$(O)/bin/%)
 	for page in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 	for unit in $(wildcard systemd/*.service); do \
 		install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair README.md CHANGELOG.md LICENSE
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lbpair $(wildcard docs/schema/*.json)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair README.md CHANGELOG.md LICENSE $(wildcard docs/*.md)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair/examples $(wildcard docs/examples/*)
 
 clean: ## remove everything that was built
 	rm -rf build build-*
 
-$(O)/lbd.a: $(call obj,$(LBD_SRC))
 $(O)/common.a: $(call obj,$(COMMON_SRC))
+$(O)/lbd.a: $(call obj,$(LBD_SRC))
+$(O)/hafailover.a: $(call obj,$(HAFAILOVER_SRC))
+$(O)/hactl.a: $(call obj,$(HACTL_SRC))
 $(O)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/bin/lbd: $(O)/lbd/main.o $(O)/lbd.a $(O)/common.a
+.SECONDEXPANSION:
+$(O)/bin/%: $$(call obj,$$(MAIN_$$*)) $(O)/%.a $(O)/common.a
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LIBS_lbd) $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LIBS_$*) $(LDFLAGS)
 
-$(O)/unit/%: $(O)/tests/unit/%.o $(O)/lbd.a $(O)/common.a
+$(O)/unit/%: $(O)/tests/unit/%.o $(O)/$$(call program_of,$$*).a $(O)/common.a
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_lbd) $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_$(call program_of,$*)) $(LDFLAGS)
 
 # Without libFuzzer a harness replays the files that it is given: any compiler can do that.
-$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(O)/lbd.a $(O)/common.a
+REPLAY := $(if $(FUZZER),,$(O)/tests/fuzz/replay.o)
+$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/common.a
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS_lbd) $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ \
+		$(LIBS_$(call program_of,$*)) $(LDFLAGS)
 
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
 
+$(O)/hafailover/%.o: CPPFLAGS += -isystem /usr/include/libnl3
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) $(SANFLAGS) -pthread -c -o $@ $<

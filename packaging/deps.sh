@@ -66,6 +66,7 @@ for group in "$@"; do
 		need libssl-dev openssl-devel has_header openssl/ssl.h
 		need libjansson-dev jansson-devel has_header jansson.h
 		need libcap-ng-dev libcap-ng-devel has_header cap-ng.h
+		need libnl-route-3-dev libnl3-devel has_header libnl3/netlink/route/addr.h
 		;;
 	test)
 		need libcmocka-dev libcmocka-devel has_header cmocka.h

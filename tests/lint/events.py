@@ -23,13 +23,14 @@ def events_in(tree):
 def main():
     problems = []
     for tree, page in PAGES.items():
-        if not any((ROOT / tree).rglob("*.c")):
+        events = list(events_in(tree))
+        if not events:
             continue
         if not (ROOT / page).is_file():
             problems.append(f"{page}: missing")
             continue
         words = set(re.findall(r"[a-z0-9_]+", (ROOT / page).read_text()))
-        for event, place in [*events_in(tree), *events_in("common")]:
+        for event, place in [*events, *events_in("common")]:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", event):
                 problems.append(f"{place}: event \"{event}\" is not lower case with underscores")
             elif event not in words:
