@@ -84,6 +84,10 @@ def events(tree):
     return command(sys.executable, HERE / "events.py")
 
 
+def names(tree):
+    return command(sys.executable, HERE / "names.py")
+
+
 def text(tree):
     return command(sys.executable, HERE / "text.py", *tree.text())
 
@@ -173,8 +177,8 @@ def tidy(tree):
     return failures or None
 
 
-CHECKS = {"clang-format": format_, "layers": layers, "events": events, "text": text, "python": python,
-          "shellcheck": shellcheck, "mandoc": mandoc, "cppcheck": cppcheck, "clang-tidy": tidy}
+CHECKS = {"clang-format": format_, "layers": layers, "events": events, "names": names, "text": text,
+          "python": python, "shellcheck": shellcheck, "mandoc": mandoc, "cppcheck": cppcheck, "clang-tidy": tidy}
 
 
 def run_check(name, tree):
