@@ -17,6 +17,7 @@
 #include "lbd/process.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/supervisor/log_files.h"
+#include "lbd/supervisor/names.h"
 
 static const double HEARTBEAT_S = 0.5;
 enum { ACCESS_RING_SIZE = 1 << 20 };
@@ -175,9 +176,15 @@ static void
 take_config(struct process *p, struct channel_message *m)
 {
 	struct problems problems = { 0 };
-	struct lbd_config *config = config_load(m->text, &p->start->options, &problems);
+	struct lbd_config *config;
 	struct err err;
 
+	if (p->draining) {
+		config_refuse(p, m->number, "lbd drains");
+		return;
+	}
+	names_take(m->names);
+	config = config_load(m->text, &p->start->options, &problems);
 	if (!config) {
 		config_refuse_all(p, m->number, &problems);
 	} else if (config_use(p, config, &err) < 0) {
@@ -227,7 +234,8 @@ open_drained(struct letter *l, void *owner)
 	struct process *p = owner;
 
 	(void)l;
-	p->to_drain--;
+	if (--p->to_drain == 0) /* nobody accepts any more: new connections are refused */
+		listen_table_fini(p->start->listens);
 	check_emptied(p);
 }
 

@@ -35,6 +35,7 @@ status_of(enum termination why)
 	case END_CONNECT_FAILED:
 	case END_CONNECT_TIMEOUT:
 	case END_OUT_OF_MEMORY:
+	case END_NO_RESOURCES:
 		return 503;
 	case END_SERVER_TIMEOUT:
 		return 504;

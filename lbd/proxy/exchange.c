@@ -330,6 +330,8 @@ try_start(struct exchange *x)
 	x->tried_at = w->now;
 	x->response_ns = x->connect_ns = -1;
 	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
+	if (!x->upstream && errno == EMFILE && w->hooks->make_room(w))
+		x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
 	return x->upstream != NULL;
 }
 
@@ -370,12 +372,24 @@ no_server(struct exchange *x, int choice)
 	}
 }
 
+/* A connection that could not even be tried says nothing of the server. */
+static bool
+is_our_fault(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
+	    err == EADDRNOTAVAIL;
+}
+
 /* A server was chosen. */
 static enum try_result
 try_server(struct exchange *x)
 {
-	if (!try_start(x))
-		return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
+	if (!try_start(x)) {
+		if (!is_our_fault(errno))
+			return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
+		exchange_answer(x, END_NO_RESOURCES);
+		return TRY_ENDED;
+	}
 	if (x->upstream->state == UPSTREAM_CONNECTING) {
 		if (request_hold(x) < 0) {
 			exchange_answer(x, END_OUT_OF_MEMORY);

@@ -116,6 +116,8 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	if (fd < 0) {
 		if (u)
 			cache_put(&proxy->upstream_cache, u);
+		else
+			errno = ENOMEM;
 		return NULL;
 	}
 	conn_init(&u->conn, proxy->worker, fd, &upstream_events);
@@ -162,8 +164,10 @@ upstream_get(
 	struct upstream_set *set = set_get(proxy, server);
 	struct upstream *u;
 
-	if (!set)
+	if (!set) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	u = fresh ? NULL : set->idle;
 	if (u) {
 		idle_unlink(u);

@@ -2,6 +2,7 @@
 #include "lbd/worker/acceptor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -39,20 +40,33 @@ connection_count(struct worker *w)
 	return false;
 }
 
-/* `waiting` is raised before the second look, so that whoever ends a connection after it wakes us. */
+/* Nobody gives way to a connection that is not there. */
 static bool
-room_or_wait(struct worker *w)
+someone_waits(const struct acceptor *a)
 {
-	if (connection_count(w) || (w->hooks->make_room(w) && connection_count(w)))
-		return true;
+	struct pollfd p = { .fd = a->io.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* `waiting` is raised before the second look, so that whoever ends a connection after it wakes us. */
+static enum accepted
+room_or_wait(struct worker *w, const struct acceptor *a)
+{
+	if (connection_count(w))
+		return ACCEPTED;
+	if (!someone_waits(a))
+		return ACCEPT_NONE;
+	if (w->hooks->make_room(w) && connection_count(w))
+		return ACCEPTED;
 	atomic_fetch_add(&w->shared->waiting, 1);
 	if (connection_count(w)) {
 		atomic_fetch_sub(&w->shared->waiting, 1);
-		return true;
+		return ACCEPTED;
 	}
 	w->waits_for_room = true;
 	acceptors_pause(w);
-	return false;
+	return ACCEPT_LATER;
 }
 
 void
@@ -69,7 +83,7 @@ worker_connection_closed(struct worker *w)
 }
 
 static enum accepted
-accept_failed(struct worker *w, int err)
+accept_failed(struct worker *w, const struct acceptor *a, int err)
 {
 	switch (err) {
 	case EAGAIN:
@@ -78,6 +92,8 @@ accept_failed(struct worker *w, int err)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
+		if (!someone_waits(a)) /* accept(2) wants a descriptor before it looks */
+			return ACCEPT_NONE;
 		if (err == EMFILE && w->hooks->make_room(w))
 			return ACCEPTED; /* a descriptor is free: go on */
 		log_warning("accept_paused", "worker=%u reason=\"%s\"", w->id, strerror(err));
@@ -96,15 +112,16 @@ accept_one(struct acceptor *a)
 {
 	struct worker *w = a->listener->snapshot->worker;
 	struct address peer = { .len = sizeof(peer.un) };
+	enum accepted room = room_or_wait(w, a);
 	int fd, err;
 
-	if (!room_or_wait(w))
-		return ACCEPT_LATER;
+	if (room != ACCEPTED)
+		return room;
 	fd = accept4(a->io.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		err = errno;
 		atomic_fetch_sub(&w->shared->connections, 1);
-		return accept_failed(w, err);
+		return accept_failed(w, a, err);
 	}
 	w->hooks->accepted(a->listener, fd, &peer);
 	return ACCEPTED;

@@ -23,6 +23,7 @@ end_name(enum termination t)
 		[END_CONNECTIONS_LIMIT] = "connections_limit",
 		[END_CLIENT_LIMIT] = "client_limit",
 		[END_OUT_OF_MEMORY] = "out_of_memory",
+		[END_NO_RESOURCES] = "no_resources",
 		[END_DRAIN] = "drain",
 	};
 

@@ -25,6 +25,7 @@ enum termination {
 	END_CONNECTIONS_LIMIT, /* limits.connections: an idle connection was closed, or none could be */
 	END_CLIENT_LIMIT, /* 429 limits.connections_per_client */
 	END_OUT_OF_MEMORY, /* 503 */
+	END_NO_RESOURCES, /* 503 lbd has no descriptor or no port left for a server connection */
 	END_DRAIN, /* the drain deadline cut it */
 	TERMINATION_COUNT
 };
