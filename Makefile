@@ -10,6 +10,7 @@ TIME    ?= 60
 SAN     ?=
 FUZZER  ?=
 V       ?=
+WERROR  ?= -Werror
 PYTHON  ?= /usr/bin/python3
 VERSION := 0.1.0
 
@@ -19,7 +20,7 @@ O     := build$(KIND)
 Q     := $(if $(V),,@)
 say    = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)")
 
-WARN := -std=c17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+WARN := -std=c17 -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings -Wundef
 CPPFLAGS += -D_GNU_SOURCE -I. -DLBPAIR_VERSION='"$(VERSION)"' -MMD -MP
 FORTIFY  := $(if $(SAN)$(FUZZER)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
