@@ -42,10 +42,6 @@ struct election_config {
 
 enum { ELECTION_MOVES_MAX = 16 }; /* limit of `moves` */
 
-/* What else is always so, for a given configuration. */
-int64_t election_dead_ns(const struct election_config *);
-int64_t election_listen_ns(const struct election_config *); /* at start, if the peer stays silent */
-
 enum election_event_type {
 	ELECTION_START, /* first of all, once */
 	ELECTION_TIMER,
@@ -176,8 +172,6 @@ enum { ELECTION_ALARMS = 10 };
 /* "peer_silent", ...: of one bit. */
 const char *election_alarm_name(enum election_alarm);
 
-enum handover_phase { HANDOVER_NONE, HANDOVER_ASKED };
-
 struct election {
 	struct election_config config;
 	uint64_t session, sequence; /* of the last heartbeat made */
@@ -188,19 +182,21 @@ struct election {
 	int64_t since_ns;
 	uint64_t term;
 	bool holding;
-	bool owner; /* was the last Active; owner_term: until a peer has been at a higher one */
-	uint64_t owner_term;
+	bool owner; /* was the last Active, as far as known; ... */
+	uint64_t owner_term; /* ... with this term */
+	bool planned; /* Active by agreement: the former one knows and is about to release */
 	bool standby, stopping, stopped;
 
 	struct election_track track;
+	bool tracked; /* reported at least once */
 	int64_t fit_since_ns; /* eligible since */
 	int64_t unfit_since_ns;
 	struct peer_view peer;
 
 	int64_t stepped_ns; /* the last step */
 	int64_t send_ns, refresh_ns, refreshed_ns; /* due, due, last */
-	int64_t listen_until_ns;
-	bool listening;
+	bool listening, ask; /* ask: the next heartbeat wants an answer */
+	int64_t listen_from_ns, listen_until_ns;
 	int64_t broken_until_ns; /* the kernel refused: no claim before */
 
 	struct {
@@ -208,12 +204,13 @@ struct election {
 		bool pending;
 		int64_t started_ns, due_ns;
 		unsigned silent; /* in a row */
-		bool seen; /* a result since the peer fell silent */
+		unsigned bad; /* in a row: anything but service */
+		int64_t served_ns; /* last seen to serve since the peer fell silent; 0: not */
 		enum election_vip last;
 	} probe;
 
 	struct {
-		enum handover_phase phase;
+		bool asked; /* TAKE is in our heartbeats */
 		enum cause cause;
 		uint32_t id;
 		int64_t until_ns, again_ns; /* again: not before, after one that failed */
@@ -247,6 +244,10 @@ void election_init(struct election *, const struct election_config *);
 void election_configure(struct election *, const struct election_config *);
 
 struct election_out election_step(struct election *, const struct election_event *, int64_t now_ns);
+
+/* The peer is taken for dead after so long: by the slower heartbeat interval of the two. */
+int64_t election_dead_ns(const struct election *);
+bool election_peer_reachable(const struct election *, int64_t now_ns);
 
 /* For ELECTION_DO_SEND: once, the same content on all paths. */
 struct heartbeat election_heartbeat(struct election *, int64_t now_ns);

@@ -15,6 +15,7 @@ struct peer_view {
 	int64_t last_ns; /* its arrival */
 	int64_t heard_ns[HEARTBEAT_PATHS_MAX]; /* last sign of life by path; 0: never */
 	int64_t any_ns; /* the latest of them */
+	uint64_t former_session; /* packets of it that were still under way are not looked at */
 	int64_t deaf_since_ns; /* it is heard but does not hear us, since; 0: not so */
 };
 
