@@ -1,0 +1,152 @@
+/* daemon_kinds.c - one function per direction; a file is read into a buffer that doubles. */
+#include "common/daemon_kinds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/log.h"
+
+static struct str
+value_str(const json_t *value)
+{
+	return (struct str){ json_string_value(value), json_string_length(value) };
+}
+
+static const char *const sinks[] = {
+	[LOG_SINK_STDERR] = "stderr",
+	[LOG_SINK_SYSLOG] = "syslog",
+	[LOG_SINK_JOURNAL] = "journal",
+};
+
+enum { SINKS = sizeof(sinks) / sizeof(*sinks) };
+
+static void
+log_sink_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	struct str s = value_str(at->value), *path = json_config_beside(f, to);
+	enum log_sink_type *type = to;
+
+	for (unsigned i = 0; s.p && i < SINKS; i++) {
+		if (str_eq(s, str_of(sinks[i]))) {
+			*type = (enum log_sink_type)i;
+			return;
+		}
+	}
+	if (!s.p || !str_starts(s, STR("file:/"))) {
+		json_config_mistyped(d, at, f);
+		return;
+	}
+	*type = LOG_SINK_FILE;
+	*path = arena_str(d->arena, str_skip(s, 5));
+}
+
+static json_t *
+log_sink_encode(const struct json_field *f, const void *from)
+{
+	const struct str *path = json_config_beside_const(f, from);
+	enum log_sink_type type = *(const enum log_sink_type *)from;
+
+	if (type == LOG_SINK_FILE)
+		return json_sprintf("file:%.*s", STR_ARG(*path));
+	return json_string(sinks[type]);
+}
+
+static void
+log_sink_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "\"stderr\", \"syslog\", \"journal\" or \"file:/PATH\"");
+}
+
+const struct json_kind json_kind_log_sink = { log_sink_decode, log_sink_encode, log_sink_describe };
+
+static void
+listen_decode(
+    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
+{
+	bool *on = json_config_beside(f, to);
+
+	*on = !str_eq(value_str(at->value), STR("off"));
+	if (*on)
+		json_kind_address.decode(d, at, f, to);
+}
+
+static json_t *
+listen_encode(const struct json_field *f, const void *from)
+{
+	const bool *on = json_config_beside_const(f, from);
+
+	return *on ? json_kind_address.encode(f, from) : json_string("off");
+}
+
+static void
+listen_describe(const struct json_field *f, char *text, size_t size)
+{
+	(void)f;
+	snprintf(text, size, "\"ADDRESS:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"off\"");
+}
+
+const struct json_kind json_kind_listen_or_off = { listen_decode, listen_encode, listen_describe };
+
+static int
+read_all(int fd, const char *file, size_t max, char **text, size_t *n, struct err *err)
+{
+	size_t size = 4096;
+	ssize_t got = 1;
+	char *grown;
+
+	for (*n = 0; got > 0; *n += (size_t)got) {
+		if (*n > max)
+			return err_set(err, -EFBIG, "%s is larger than %zu bytes", file, max);
+		size = *n == size || !*text ? size * 2 : size;
+		grown = realloc(*text, size);
+		if (!grown)
+			return err_set(err, -ENOMEM, "out of memory for %s", file);
+		*text = grown;
+		got = read(fd, *text + *n, size - *n);
+		if (got < 0)
+			return err_set(err, -errno, "cannot read %s: %s", file, strerror(errno));
+	}
+	return 0;
+}
+
+int
+file_read(const char *file, size_t max, char **text, size_t *n, struct err *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	*text = NULL;
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open %s: %s", file, strerror(errno));
+	rc = read_all(fd, file, max, text, n, err);
+	close(fd);
+	if (rc < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return rc;
+}
+
+/* A stream remembers that it failed; json_dumps leaves out pieces and says nothing. */
+char *
+json_text(const json_t *document, size_t flags, const char *end)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	bool failed;
+
+	if (!f)
+		return NULL;
+	failed = json_dumpf(document, f, flags) < 0 || fputs(end, f) < 0 || ferror(f);
+	if (fclose(f) == 0 && !failed)
+		return text;
+	free(text);
+	return NULL;
+}

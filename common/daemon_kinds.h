@@ -1,0 +1,26 @@
+/*
+ * daemon_kinds.h - kinds of configuration values that every daemon has: where its log goes, where
+ * it serves HTTP to its operator; and the reading of a file and the printing of a document.
+ */
+#ifndef COMMON_DAEMON_KINDS_H
+#define COMMON_DAEMON_KINDS_H
+
+#include "common/err.h"
+#include "common/json_config.h"
+
+/* enum log_sink_type (common/log.h); beside: struct str, the path of a file. */
+extern const struct json_kind json_kind_log_sink;
+
+/* struct address; beside: bool, false for "off". */
+extern const struct json_kind json_kind_listen_or_off;
+
+/* Reads a whole file of at most `max` bytes; the caller frees *text.  0 or -errno with a reason. */
+int file_read(const char *file, size_t max, char **text, size_t *n, struct err *);
+
+/*
+ * As json_dumps with these flags, but never silently incomplete; `end` follows.  The caller
+ * frees it.  NULL: out of memory.
+ */
+char *json_text(const json_t *, size_t flags, const char *end);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * config_schema.h - the tables of hafailover.json: every key with its kind, default and range.
+ * Private to config*.c and tests.
+ */
+#ifndef HAFAILOVER_CONFIG_SCHEMA_H
+#define HAFAILOVER_CONFIG_SCHEMA_H
+
+#include "common/json_config.h"
+#include "hafailover/config.h"
+
+/* The document; its struct is ha_config. */
+extern const struct json_field ha_config_fields[];
+
+extern const struct json_kind ha_kind_host; /* struct address, port 0 */
+extern const struct json_kind ha_kind_vip_address; /* struct address; beside: uint32_t, prefix */
+extern const struct json_kind ha_kind_vip; /* struct ha_vip_config: a text or an object */
+extern const struct json_kind ha_kind_lease; /* int64_t, whole seconds; 0: "off" */
+
+/* An address without a port; false when it is none. */
+bool ha_host_parse(struct address *, struct str text);
+
+/* Moves what may be written in two ways to where it is read. */
+void ha_config_complete(struct ha_config *);
+
+/* Everything that involves more than one key, and which of the nodes this one is. */
+void
+ha_config_validate(struct ha_config *, struct json_decoder *, const struct ha_config_options *);
+
+#endif
