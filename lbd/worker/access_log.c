@@ -41,8 +41,9 @@ struct access_log {
 	_Atomic unsigned state; /* enum thread_state */
 	_Atomic bool on; /* records are wanted */
 	_Atomic bool stopping, posted;
-	pthread_mutex_t lock; /* of next; the main thread and the log thread */
+	pthread_mutex_t lock; /* of next, bounds; the main thread and the log thread */
 	struct target next; /* valid while posted */
+	size_t *bounds; /* where each ring ended then: the rest is for the next target */
 	/* the thread's own */
 	struct access_sink sink;
 	enum access_log_format format;
@@ -82,9 +83,8 @@ access_log_kick(struct access_log *log, unsigned ring)
 
 /* False: the sink takes no more now. */
 static bool
-drain_ring(struct access_log *log, struct access_ring *r, bool *any)
+drain_ring(struct access_log *log, struct access_ring *r, size_t end, bool *any)
 {
-	size_t end = access_ring_end(r);
 	const struct access_record *record;
 	char *line;
 
@@ -102,12 +102,29 @@ drain_ring(struct access_log *log, struct access_ring *r, bool *any)
 	return true;
 }
 
-/* What the rings hold now. */
+/*
+ * Where to stop: what was put after a new target was posted is for that one.  If none was when the end had
+ * been read, all before that end is for the present one.
+ */
+static size_t
+drain_end(struct access_log *log, unsigned ring)
+{
+	size_t end = access_ring_end(&log->rings[ring]);
+
+	if (!atomic_load(&log->posted))
+		return end;
+	pthread_mutex_lock(&log->lock);
+	end = log->bounds[ring];
+	pthread_mutex_unlock(&log->lock);
+	return end;
+}
+
+/* What the rings hold for the present target. */
 static bool
 drain(struct access_log *log, bool *any)
 {
 	for (unsigned i = 0; i < log->n_rings; i++)
-		if (!drain_ring(log, &log->rings[i], any))
+		if (!drain_ring(log, &log->rings[i], drain_end(log, i), any))
 			return false;
 	return access_sink_flush(&log->sink);
 }
@@ -230,6 +247,7 @@ log_free(struct access_log *log)
 	access_sink_fini(&log->sink);
 	pthread_mutex_destroy(&log->lock);
 	free(log->rings);
+	free(log->bounds);
 	free(log);
 }
 
@@ -239,7 +257,8 @@ log_init_parts(struct access_log *log, const struct access_log_options *options)
 {
 	log->rings = aligned_alloc(_Alignof(struct access_ring),
 	    (options->rings ? options->rings : 1) * sizeof(*log->rings));
-	if (!log->rings || access_sink_init(&log->sink) < 0)
+	log->bounds = calloc(options->rings ? options->rings : 1, sizeof(*log->bounds));
+	if (!log->rings || !log->bounds || access_sink_init(&log->sink) < 0)
 		return -ENOMEM;
 	for (; log->n_rings < options->rings; log->n_rings++)
 		if (access_ring_init(&log->rings[log->n_rings], options->ring_size) < 0)
@@ -281,6 +300,8 @@ access_log_target(
 	if (atomic_load(&log->posted))
 		unseen = log->next.fd;
 	log->next = (struct target){ type, format, fd };
+	for (unsigned i = 0; i < log->n_rings; i++)
+		log->bounds[i] = access_ring_end(&log->rings[i]);
 	atomic_store(&log->posted, true);
 	pthread_mutex_unlock(&log->lock);
 	if (unseen >= 0)

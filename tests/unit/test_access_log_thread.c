@@ -241,6 +241,25 @@ test_the_target_changes_under_load(void **state)
 }
 
 static void
+test_what_follows_a_change_is_in_the_new_file(void **state)
+{
+	enum { ROUNDS = 300 };
+	struct access_log *log = log_start(1);
+
+	(void)state;
+	for (uint64_t i = 0; i < ROUNDS; i++) {
+		uint64_t next[2] = { i, 0 };
+		int file = memory_file();
+
+		access_log_target(log, ACCESS_LOG_FD, shared(file), ACCESS_LOG_JSON);
+		put_number(log, 0, i);
+		wait_until(log, is_written, i + 1);
+		assert_int_equal(read_lines(file, next), 1);
+	}
+	access_log_stop(&log);
+}
+
+static void
 test_a_full_disk_loses_lines_and_no_more(void **state)
 {
 	struct access_log *log = log_start(1);
@@ -519,6 +538,7 @@ main(void)
 		cmocka_unit_test(test_one_line_is_written_soon),
 		cmocka_unit_test(test_two_workers_lose_and_mix_nothing),
 		cmocka_unit_test(test_the_target_changes_under_load),
+		cmocka_unit_test(test_what_follows_a_change_is_in_the_new_file),
 		cmocka_unit_test(test_a_full_disk_loses_lines_and_no_more),
 		cmocka_unit_test(test_a_cut_line_ends_before_the_next),
 		cmocka_unit_test(test_a_pipe_that_nobody_reads),
