@@ -25,7 +25,7 @@
 enum election_prefer { PREFER_NONE, PREFER_SELF, PREFER_PEER };
 
 struct election_config {
-	uint8_t order; /* of this node by address; the peer's differs */
+	uint8_t order, peer_order; /* places of the nodes by address; they differ */
 	uint8_t paths; /* 1..HEARTBEAT_PATHS_MAX */
 	uint64_t digest;
 	int64_t interval_ns; /* of heartbeats */

@@ -1,0 +1,279 @@
+/*
+ * election_claim.c - when may a node that is not Active claim?
+ *
+ * The peer is silent: only when the virtual address is, too.  It is asked from half the dead
+ * interval on, so that two answers are there when that ends.  The peer is heard: when nobody is
+ * Active and this node is the better one, when it may preempt, or when the peer says TAKE.
+ */
+#include <string.h>
+
+#include "common/check.h"
+#include "hafailover/election_private.h"
+
+enum {
+	PROBES_NEEDED = 2, /* in a row: one question can be lost */
+	VACANT_DEADS = 3, /* after so long the lesser node claims, too */
+};
+
+static void
+claim(struct election *e, enum cause cause, bool planned, int64_t now, struct election_out *out)
+{
+	uint64_t term = e->term;
+
+	CHECK(e->role != ROLE_ACTIVE && !e->listening);
+	if (e->peer.known && e->peer.last.term > term)
+		term = e->peer.last.term;
+	e->term = term + 1;
+	out->todo |= ELECTION_DO_PERSIST;
+	election_become_active(e, cause, planned, now, out);
+}
+
+void
+election_forget_probes(struct election *e)
+{
+	uint32_t id = e->probe.id;
+
+	memset(&e->probe, 0, sizeof(e->probe));
+	e->probe.id = id;
+}
+
+static void
+ask_for_vip(struct election *e, int64_t now, struct election_out *out)
+{
+	e->probe.id++;
+	e->probe.pending = true;
+	e->probe.started_ns = now;
+	out->todo |= ELECTION_DO_PROBE;
+	out->probe_id = e->probe.id;
+	out->probe_budget_ns = election_dead_ns(e) / 4;
+}
+
+/* When a Backup may begin to ask: half of the dead interval before it could claim. */
+static int64_t
+suspect_from(const struct election *e)
+{
+	int64_t half = election_dead_ns(e) / 2;
+	int64_t from = election_quiet_since(e) + half;
+
+	return e->listening && e->listen_until_ns - half > from ? e->listen_until_ns - half : from;
+}
+
+/* A holder that does not hear its peer looks for another holder now and then. */
+static int64_t
+probe_from(const struct election *e)
+{
+	int64_t dead = election_dead_ns(e);
+
+	return e->role == ROLE_ACTIVE ? election_quiet_since(e) + 3 * dead : suspect_from(e);
+}
+
+static bool
+probes_wanted(const struct election *e, int64_t now)
+{
+	bool claims =
+	    e->role == ROLE_BACKUP || (e->role == ROLE_INITIALIZE && !e->holding && !e->stopping);
+
+	return e->config.probe && (claims || e->role == ROLE_ACTIVE) && now >= probe_from(e);
+}
+
+static void
+probe_result(struct election *e, enum election_vip result, int64_t now)
+{
+	bool again;
+
+	e->probe.pending = false;
+	e->probe.last = result;
+	e->probe.silent = result == ELECTION_VIP_SILENT ? e->probe.silent + 1 : 0;
+	e->probe.bad = result == ELECTION_VIP_SERVES ? 0 : e->probe.bad + 1;
+	if (result == ELECTION_VIP_SERVES)
+		e->probe.served_ns = now;
+	again = result == ELECTION_VIP_SILENT && e->probe.silent < PROBES_NEEDED;
+	e->probe.due_ns = again ? now : e->probe.started_ns + e->config.interval_ns;
+	if (e->role == ROLE_ACTIVE)
+		e->probe.due_ns = e->probe.started_ns + 3 * election_dead_ns(e);
+}
+
+void
+election_upkeep_probe(struct election *e, int64_t now, struct election_out *out)
+{
+	if (!probes_wanted(e, now)) {
+		election_forget_probes(e);
+		return;
+	}
+	if (e->probe.pending && now - e->probe.started_ns >= election_dead_ns(e) / 2)
+		probe_result(e, ELECTION_VIP_UNKNOWN, now);
+	if (!e->probe.pending && now >= e->probe.due_ns)
+		ask_for_vip(e, now, out);
+}
+
+void
+election_probed(
+    struct election *e, const struct election_event *ev, int64_t now, struct election_out *out)
+{
+	if (!e->probe.pending || ev->probed.id != e->probe.id)
+		return;
+	probe_result(e, ev->probed.result, now);
+	if (e->role == ROLE_ACTIVE &&
+	    (ev->probed.result == ELECTION_VIP_NO_SERVICE ||
+		ev->probed.result == ELECTION_VIP_SERVES))
+		election_conflict(e, ev->probed.by_peer, now, out);
+}
+
+/* Rule 3.  CAUSE_NONE: not yet. */
+static enum cause
+silent_peer(const struct election *e, int64_t now)
+{
+	int64_t dead = election_dead_ns(e), silence = election_silence_ns(e, now);
+
+	if (silence < dead)
+		return CAUSE_NONE;
+	if (!e->config.probe || e->probe.silent >= PROBES_NEEDED)
+		return CAUSE_PEER_SILENT;
+	if (silence >= 2 * dead && e->probe.bad >= PROBES_NEEDED &&
+	    now - e->probe.served_ns >= dead)
+		return CAUSE_NO_SERVICE;
+	return CAUSE_NONE;
+}
+
+/* The peer is heard and is not Active. */
+static enum cause
+vacancy(struct election *e, int64_t now)
+{
+	const struct heartbeat *p = &e->peer.last;
+	struct heartbeat self = election_describe(e, now);
+
+	if (!e->vacant_since_ns)
+		e->vacant_since_ns = now;
+	if (p->holding)
+		return CAUSE_NONE; /* it started again and is about to adopt */
+	if (p->stopping)
+		return CAUSE_PEER_STOPPED;
+	if (election_better(&self, p, e->config.preempt) ||
+	    now - e->vacant_since_ns >= VACANT_DEADS * election_dead_ns(e))
+		return CAUSE_VACANT;
+	return CAUSE_NONE;
+}
+
+/* Which preference this node has over the Active peer. */
+static enum cause
+preference(const struct election *e, int64_t now)
+{
+	const struct heartbeat *p = &e->peer.last;
+
+	if (e->peer.deaf_since_ns || p->digest != e->config.digest || election_damped(e, now))
+		return CAUSE_NONE;
+	if (!e->track.lbd_ready || e->track.lbd_draining || election_poorer(e))
+		return CAUSE_NONE;
+	if (e->config.prefer == PREFER_SELF)
+		return CAUSE_PREFER;
+	if (e->config.prefer == PREFER_NONE && e->config.preempt && e->track.priority > p->priority)
+		return CAUSE_PREEMPT;
+	return CAUSE_NONE;
+}
+
+static enum cause
+preemption(struct election *e, int64_t now)
+{
+	enum cause cause = preference(e, now);
+
+	if (cause == CAUSE_NONE)
+		e->better_since_ns = 0;
+	else if (!e->better_since_ns)
+		e->better_since_ns = now;
+	if (cause == CAUSE_NONE || now - e->better_since_ns < e->config.preempt_delay_ns)
+		return CAUSE_NONE;
+	return cause;
+}
+
+void
+election_decide_claim(struct election *e, int64_t now, struct election_out *out)
+{
+	enum cause cause;
+
+	if (!election_peer_active(e, now) || e->role != ROLE_BACKUP)
+		e->better_since_ns = 0;
+	if (!election_peer_reachable(e, now) || e->peer.last.role == ROLE_ACTIVE)
+		e->vacant_since_ns = 0;
+	if (e->role != ROLE_BACKUP || e->listening)
+		return;
+	if (!election_peer_reachable(e, now))
+		cause = silent_peer(e, now);
+	else if (e->peer.last.role == ROLE_ACTIVE)
+		cause = preemption(e, now);
+	else
+		cause = vacancy(e, now);
+	if (cause != CAUSE_NONE)
+		claim(e, cause, cause == CAUSE_PREEMPT || cause == CAUSE_PREFER, now, out);
+}
+
+/* As the one who asked will read it: what is true of this node is true of its peer. */
+static enum refusal
+as_peer(enum refusal why)
+{
+	switch ((unsigned)why) {
+	case REFUSAL_STOPPING:
+		return REFUSAL_PEER_STOPPING;
+	case REFUSAL_STARTING:
+		return REFUSAL_PEER_STARTING;
+	case REFUSAL_STANDBY:
+		return REFUSAL_PEER_STANDBY;
+	default:
+		return REFUSAL_PEER_INELIGIBLE;
+	}
+}
+
+/* The newest heartbeat says TAKE, or no longer does. */
+void
+election_asked_to_take(struct election *e, int64_t now, struct election_out *out)
+{
+	const struct heartbeat *p = &e->peer.last;
+	enum refusal why;
+
+	if (p->message != MESSAGE_TAKE || p->role != ROLE_ACTIVE || e->role == ROLE_ACTIVE) {
+		e->take.refused = false;
+		return;
+	}
+	if (e->take.session == p->session && e->take.id == p->message_id)
+		return;
+	why = election_self_unready(e, now);
+	if (why != REFUSAL_NONE) {
+		e->take.refused = true;
+		e->take.refused_id = p->message_id;
+		e->take.why = as_peer(why);
+		out->todo |= ELECTION_DO_SEND;
+		return;
+	}
+	e->take.refused = false;
+	e->take.session = p->session;
+	e->take.id = p->message_id;
+	claim(e, p->message_cause, true, now, out);
+}
+
+void
+election_operator_claims(struct election *e, int64_t now, struct election_out *out)
+{
+	claim(e, CAUSE_OPERATOR, true, now, out);
+}
+
+static int64_t
+next(int64_t a, int64_t b, int64_t now)
+{
+	return b > now && b < a ? b : a;
+}
+
+int64_t
+election_claim_deadline(const struct election *e, int64_t now)
+{
+	int64_t dead = election_dead_ns(e), quiet = election_quiet_since(e), at = INT64_MAX;
+
+	at = next(at, probe_from(e), now);
+	at = next(at, quiet + dead, now);
+	at = next(at, quiet + 2 * dead, now);
+	if (e->probe.pending)
+		at = next(at, e->probe.started_ns + dead / 2, now);
+	else if (e->config.probe)
+		at = next(at, e->probe.due_ns, now);
+	if (e->better_since_ns)
+		at = next(at, e->better_since_ns + e->config.preempt_delay_ns, now);
+	return at;
+}
