@@ -1,10 +1,10 @@
 /*
- * announce.h - tells the neighbours where the virtual addresses are: gratuitous ARP, unsolicited NA.
+ * announce.h - tells neighbours where the virtual addresses are: gratuitous ARP, unsolicited NA.
  *
- * Frames are prepared beforehand and rebuilt when an interface or its MAC changes.  While active they
- * are sent 0, 10, 50, 200 ms, 1 s and 5 s after the start, then every 30 s.  The series starts anew
- * by itself when an interface comes up, gets another MAC or is replaced; and, at most once a second,
- * 50 ms after somebody else claimed one of the addresses, in case we are still active then.
+ * Frames are prepared beforehand and rebuilt when an interface or its MAC changes.  While active
+ * they are sent 0, 10, 50, 200 ms, 1 s and 5 s after the start, then every 30 s.  The series starts
+ * anew by itself when an interface comes up, gets another MAC or is replaced; and, at most once a
+ * second, 50 ms after somebody else claimed one of the addresses, in case we are still active then.
  *
  * No more than ANNOUNCE_BATCH frames are sent in one turn of the loop, so that heartbeats and lease
  * refreshes of a node with many addresses are not held up.

@@ -19,15 +19,16 @@ struct arp_nd_frame {
 };
 
 /*
- * To everybody: `address` is at `mac`.  IPv4: a gratuitous ARP request or, some listen only to that,
- * a reply.  IPv6: an unsolicited advertisement to all nodes that overrides; `reply` is ignored.
+ * To everybody: `address` is at `mac`.  IPv4: a gratuitous ARP request or, some listen only to
+ * that, a reply.  IPv6: an unsolicited advertisement to all nodes that overrides; `reply` is
+ * ignored.
  */
 void arp_nd_announce(
     struct arp_nd_frame *, const struct address *, const uint8_t mac[ARP_ND_MAC], bool reply);
 
 /*
- * To everybody: who has `target`?  `source` is an address of the sender that neighbours may remember,
- * or NULL: then nobody's memory is touched (sender 0.0.0.0 as in RFC 5227, or ::).
+ * To everybody: who has `target`?  `source` is an address of the sender that neighbours may
+ * remember, or NULL: then nobody's memory is touched (sender 0.0.0.0 as in RFC 5227, or ::).
  */
 void arp_nd_ask(struct arp_nd_frame *, const struct address *target, const struct address *source,
     const uint8_t mac[ARP_ND_MAC]);
@@ -44,15 +45,15 @@ struct arp_nd_message {
 };
 
 /*
- * 1 and the message, or 0 for a frame that is none of ours.  An ARP request with a sender address is
- * a claim of that address.  Advertisements must be valid by RFC 4861, 7.1.2: hop limit, checksum,
- * lengths.
+ * 1 and the message, or 0 for a frame that is none of ours.  An ARP request with a sender address
+ * is a claim of that address.  Advertisements must be valid by RFC 4861, 7.1.2: hop limit,
+ * checksum, lengths.
  */
 int arp_nd_parse(struct str frame, struct arp_nd_message *);
 
 /*
- * Socket filters for raw packet sockets.  ARP: Ethernet and IPv4.  ND: advertisements with hop limit
- * 255, no extension headers.  The count of instructions; they fit into ARP_ND_FILTER_MAX.
+ * Socket filters for raw packet sockets.  ARP: Ethernet and IPv4.  ND: advertisements with hop
+ * limit 255, no extension headers.  The count of instructions; they fit into ARP_ND_FILTER_MAX.
  */
 enum { ARP_ND_FILTER_MAX = 16 };
 unsigned short arp_nd_filter_arp(struct sock_filter[ARP_ND_FILTER_MAX]);

@@ -16,6 +16,7 @@
 #include <net/if.h>
 
 #include "common/address.h"
+#include "common/clock.h"
 #include "common/err.h"
 
 enum { LINK_MAC = 6 };
@@ -25,6 +26,7 @@ struct link {
 	char name[IF_NAMESIZE];
 	uint8_t mac[LINK_MAC]; /* of Ethernet-like ones */
 	bool ethernet; /* ARP and NDP with MACs of 6 bytes */
+	bool loopback;
 	bool up; /* by the administrator */
 	bool carrier; /* up, and frames get through as far as the kernel knows */
 };
@@ -36,7 +38,7 @@ struct link_address {
 	uint8_t prefix; /* 0..32 or 0..128 */
 	uint8_t mark; /* IFA_PROTO; 0 if the kernel does not tell */
 	uint32_t flags; /* IFA_F_... */
-	uint32_t valid_s; /* left when it was reported; UINT32_MAX: for ever */
+	int64_t ends_ns; /* CLOCK_MONOTONIC; it lives at least so long; INT64_MAX: for ever */
 };
 
 enum link_change {
@@ -80,6 +82,15 @@ const struct link_address *link_address_next(const struct link_table *, size_t i
  */
 const struct link *link_holding(const struct link_table *, const struct address *);
 
+/*
+ * When, at the earliest, a lifetime ends of which `valid_s` seconds are left, the one that has
+ * begun included (UINT32_MAX: for ever), and which began `renewed_cs` hundredths of a second after
+ * the boot. The kernel's count of those begins some tenths of a second after the clock.  Pure.
+ */
+int64_t link_lease_end_ns(uint32_t valid_s, uint32_t renewed_cs, int64_t now_ns);
+
+bool link_subnet_holds(const struct link_address *subnet, const struct address *);
+
 /* Is it an address of this host, on any interface?  The index of the interface, or 0. */
 int link_of_address(const struct link_table *, const struct address *);
 
@@ -89,6 +100,11 @@ int link_of_address(const struct link_table *, const struct address *);
  */
 bool
 link_source(const struct link_table *, int index, const struct address *target, struct address *);
+
+/*
+ * True as soon as any address had a mark; since Linux 5.18 that of the loopback interface has one.
+ */
+bool link_marks_known(const struct link_table *);
 
 /* Reads now what has been reported and not yet been read; the loop does it by itself. */
 void link_drain(struct link_table *);

@@ -1,9 +1,9 @@
 /*
  * neighbour.h - sends and hears ARP and neighbour discovery on raw packet sockets.
  *
- * One socket sends on all interfaces.  Hearing costs something per packet, so that it is done only
- * where somebody listens: per interface and family one socket with a filter in the kernel.
- * Announcements and probes are built on this; it knows nothing of either.
+ * One socket sends on all interfaces.  Hearing costs something for each packet, so that it is done
+ * only where somebody listens: for each interface and family one socket with a filter in the
+ * kernel. Announcements and probes are built on this; it knows nothing of either.
  */
 #ifndef HAFAILOVER_NEIGHBOUR_H
 #define HAFAILOVER_NEIGHBOUR_H
@@ -12,13 +12,16 @@
 #include "hafailover/link.h"
 
 struct neighbour_table;
+struct tap;
 
 struct neighbour_listener {
 	int link; /* index of the interface */
 	int family; /* AF_INET or AF_INET6 */
-	/* Not called for frames from the interface's own MAC.  May remove this listener, not others. */
+	/* Not called for frames from a MAC of this host.  It may add and remove listeners. */
 	void (*heard)(void *owner, const struct arp_nd_message *, int link);
 	void *owner;
+	/* Of neighbour.c. */
+	struct tap *tap;
 	struct neighbour_listener *next;
 };
 
@@ -26,7 +29,7 @@ struct neighbour_listener {
 struct neighbour_table *neighbour_open(struct ev_loop *, struct link_table *, struct err *);
 void neighbour_close(struct neighbour_table **);
 
-/* The listener stays the caller's and must be removed before it goes.  0 or -errno with a reason. */
+/* It stays the caller's and must be removed before it goes.  0 or -errno with a reason. */
 int neighbour_listen(struct neighbour_table *, struct neighbour_listener *, struct err *);
 void neighbour_unlisten(struct neighbour_table *, struct neighbour_listener *);
 

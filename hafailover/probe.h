@@ -4,7 +4,8 @@
  * A Backup that no longer hears its peer asks for the virtual address before it claims it; a node
  * asks for its gateways to know whether it is still part of the network.  The question is an ARP
  * request or a neighbour solicitation, repeated until the deadline, alternately without a sender
- * address (which touches nobody's cache) and with one of our own (since some do not answer the first).
+ * address (which touches nobody's cache) and with one of our own (since some do not answer the
+ * first).
  *
  * Once somebody answered and a service is to be asked, a connection is made on that very interface
  * and a request sent that lbd answers by itself (TRACE: 405); any HTTP response, or a TLS record,

@@ -34,11 +34,11 @@ struct vip_config {
 struct vip_events {
 	/* It had been deleted by somebody else and is back: announce it again. */
 	void (*restored)(void *owner, size_t vip);
-	/* It could not be renewed or put back; tried again with every refresh.  Said once until it works. */
+	/* It could not be renewed or put back; tried again each time.  Said once until it works. */
 	void (*failed)(void *owner, size_t vip, const struct err *);
 	/*
-	 * A refresh came so late that this process must have stood still, or leases ran out.  Nothing is
-	 * refreshed or put back until the owner calls vip_claim or vip_release.
+	 * A renewal came so late that this process must have stood still, or leases ran out.
+	 * Nothing is renewed or put back until the owner calls vip_claim or vip_release.
 	 */
 	void (*stalled)(void *owner, int64_t late_ns);
 	void *owner;
@@ -54,18 +54,19 @@ vip_open(struct ev_loop *, struct link_table *, const struct vip_events *, struc
 void vip_close(struct vip_table **);
 
 /*
- * From now on these are the addresses, numbered as here.  What is the same as before is not touched;
- * held ones that are no longer named are released, new ones claimed if the others are.  Addresses
- * with our mark that are not named are removed: they are left over from another configuration.
+ * From now on these are the addresses, numbered as here.  What is the same as before is not
+ * touched, held ones that are no longer named are released, new ones claimed if the others are.
+ * Addresses with our mark that are not named are removed: they are left over from another
+ * configuration.
  *
  * `lease_s`: whole seconds, VIP_LEASE_OFF for addresses that stay until they are released.
- * `patience_ns`: how late a refresh may come before `stalled` is called; the dead interval fits.
- * 0, or -errno with the first reason; an address whose interface does not exist yet is no error.
+ * `patience_ns`: how late a refresh may come before `stalled` is called; the dead interval fits. 0,
+ * or -errno with the first reason.  An address whose interface is not there yet is no error.
  */
 int vip_configure(struct vip_table *, const struct vip_config *, size_t n, uint32_t lease_s,
     int64_t patience_ns, struct err *);
 
-/* Takes or renews all of them.  Tries each; 0 if all are held, else the first error with a reason. */
+/* Takes or renews all of them.  0 if all are held, else the first error with a reason. */
 int vip_claim(struct vip_table *, struct err *);
 
 /* Gives all of them up.  0 if none is left, else the first error with a reason. */
@@ -76,6 +77,8 @@ bool vip_claimed(const struct vip_table *); /* vip_claim was called, vip_release
 bool vip_present(const struct vip_table *, size_t vip); /* the kernel has it on its interface now */
 /* A predecessor's or our own addresses that the kernel has now: what a new process may adopt. */
 size_t vip_present_count(const struct vip_table *);
+/* When, at the earliest, the first of those that are present is gone; INT64_MAX: none will be. */
+int64_t vip_lease_end_ns(const struct vip_table *);
 const struct vip_config *vip_at(const struct vip_table *, size_t vip);
 /* Where it is or would be.  NULL: no interface is there for it (yet). */
 const struct link *vip_interface(const struct vip_table *, size_t vip);
