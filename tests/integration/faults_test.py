@@ -54,14 +54,25 @@ def test_a_connect_that_never_ends_goes_elsewhere():
 
 
 def test_504_when_the_server_does_not_answer_in_time():
-    top = {"timeouts": {"response": "300ms", "drain": "2s"}}
-    with Backend(hangs) as server, Lbd(config(server, **top)) as lbd, lbd.client() as client:
-        got, seconds = timed(lambda: client.get("/1"))
-        equal(got.status, 504, "status")
-        check(0.25 < seconds < 3, f"response 300ms took {seconds:.3f} s")
-        server.wait(lambda: server.connections[0].eof, "the server's connection to end")
-        server.script = echo
-        equal(client.get("/2").body, b"GET /2 0\n", "the next request of the same client")
+    def hangs_on_even(connection):
+        while message := connection.request():
+            if int(message.target[1:]) % 2 == 0:
+                connection.read_to_end()
+                return
+            connection.reply(message)
+
+    top = {"timeouts": {"response": "300ms", "connect": "20s", "server_idle": "20s", "client_body": "20s",
+                        "drain": "2s"}}
+    with Backend(hangs_on_even) as server, Lbd(config(server, **top)) as lbd, lbd.client() as client:
+        for i in range(4):  # on a new connection to the server first, then on one used before
+            got, seconds = timed(lambda i=i: client.get(f"/{i}"))
+            if i % 2 == 0:
+                equal(got.status, 504, "status")
+                check(0.25 < seconds < 5, f"response 300ms took {seconds:.3f} s")
+            else:
+                equal(got.body, b"GET /%d 0\n" % i, "the next request of the same client")
+        equal([len(c.requests) for c in server.connections], [1, 2, 1], "requests on each connection")
+        server.wait(lambda: server.connections[1].eof, "the server's connection to end")
 
 
 def test_an_answer_that_stops_halfway_is_cut():

@@ -249,6 +249,7 @@ def test_retry_after_of_a_server_is_respected():
         with Lbd(config(one, two, pool=retry(attempts=2, budget_percent=100, on=ALL))) as lbd:
             got = lbd.get()
             equal((got.status, got.all(b"retry-after")), (503, [b"7"]), "answer")
+            equal(len(one.requests) + len(two.requests), 1, "tries")
 
 
 def test_answers_of_lbd_itself_are_not_the_servers():
