@@ -1,0 +1,44 @@
+/*
+ * track.h - may this node serve?  lbd, carrier, gateways and scripts, as one report.
+ *
+ * Interfaces of virtual addresses are tracked without being named.  One gateway that answers is
+ * enough.  On the loop's thread.
+ */
+#ifndef HAFAILOVER_TRACK_H
+#define HAFAILOVER_TRACK_H
+
+#include "hafailover/config.h"
+#include "hafailover/heartbeat.h"
+#include "hafailover/neighbour.h"
+#include "hafailover/track_lbd.h"
+#include "hafailover/vip.h"
+
+struct track_report {
+	bool eligible;
+	enum cause why; /* if not; the first of: link, lbd, gateways, scripts */
+	bool isolated; /* no carrier for the clients, or no gateway answers */
+	const struct track_lbd_state *lbd; /* borrowed */
+	char text[256]; /* if not eligible: why, in words */
+};
+
+struct track;
+
+struct track_parts {
+	struct ev_loop *loop;
+	struct link_table *links;
+	struct neighbour_table *neighbours;
+	struct vip_table *vips;
+	void (*changed)(void *owner); /* the report may have changed; from the loop */
+	void *owner;
+};
+
+/* NULL: see err.  `parts` is copied. */
+struct track *track_start(const struct track_parts *, const struct ha_track_config *, struct err *);
+void track_stop(struct track **);
+
+/* From now on this; what is the same goes on undisturbed.  On failure nothing changes. */
+int track_configure(struct track *, const struct ha_track_config *, struct err *);
+
+struct track_report track_report(const struct track *);
+
+#endif
