@@ -11,6 +11,7 @@
 #include "lbd/proxy/exchange.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
+static const int64_t NEW_NS = NS_PER_S; /* a new connection may take so long to speak */
 enum {
 	PIPELINED_MAX = 16 * 1024, /* bytes of later requests that may wait */
 	PARSE_ALWAYS = 4096
@@ -407,10 +408,28 @@ client_exchange_ended(struct client *c, bool keep_alive, bool linger)
 		client_close(c, false);
 }
 
+/* Nothing of a next request is here, read or unread. */
+static bool
+client_is_silent(const struct client *c)
+{
+	char byte;
+
+	return c->state == CLIENT_IDLE &&
+	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+bool
+client_gives_way(const struct client *c)
+{
+	bool new = c->requests == 0 && c->conn.worker->now - c->accepted < NEW_NS;
+
+	return !new &&client_is_silent(c);
+}
+
 void
 client_retire(struct client *c)
 {
-	if (c->state == CLIENT_IDLE) {
+	if (client_is_silent(c)) {
 		client_close(c, false);
 		return;
 	}

@@ -53,6 +53,9 @@ void client_exchange_ended(struct client *, bool keep_alive, bool linger);
 /* Ends it now; an exchange that runs is told first.  `reset`: so that nobody takes a cut body for whole. */
 void client_close(struct client *, bool reset);
 
+/* May this idle connection end to make room for another?  Not if its request is on the way already. */
+bool client_gives_way(const struct client *);
+
 /* Its listener is gone, or lbd drains: idle ones end, others after their exchange. */
 void client_retire(struct client *);
 

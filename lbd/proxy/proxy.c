@@ -10,7 +10,7 @@
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
 
-enum { CACHE_KEEP = 1024 };
+enum { CACHE_KEEP = 1024, MAKE_ROOM_LOOKS = 16 };
 
 void *
 cache_get(struct cache *c)
@@ -74,8 +74,13 @@ static bool
 proxy_make_room(struct worker *w)
 {
 	struct client *c = w->proxy->idle_oldest;
+	int looked = 0;
 
-	if (!c)
+	while (c && looked < MAKE_ROOM_LOOKS && !client_gives_way(c)) {
+		c = c->newer;
+		looked++;
+	}
+	if (!c || looked == MAKE_ROOM_LOOKS)
 		return false;
 	counter_add(&c->stats->rejected[END_CONNECTIONS_LIMIT], 1);
 	client_close(c, false);
