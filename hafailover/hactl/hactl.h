@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "hafailover/hactl/daemon.h"
+#include "hafailover/hactl/display.h"
 
 /* Exit status. */
 enum ending {
@@ -24,15 +25,35 @@ struct hactl {
 	struct daemon lbd, ha;
 	const char *metrics; /* address of lbd's admin.http */
 	FILE *out;
-	bool terminal, colour; /* of out */
-	unsigned width; /* of the terminal; 0: as wide as it gets */
+	bool terminal; /* out is one */
+	struct look look; /* of out */
 };
 
 struct command {
 	const char *name;
 	const char *usage; /* what follows the name */
-	const char *help; /* first line: what it does, in short */
+	const char *help; /* the first line says in short what it does */
 	enum ending (*run)(struct hactl *, const struct command *, int argc, char **argv);
 };
+
+/* "hactl: ..." on standard error, cleaned; several lines if it has them. */
+__attribute__((format(printf, 1, 2))) void hactl_complain(const char *format, ...);
+
+/* daemon_ask, and the complaint if that fails. */
+enum ending hactl_ask(struct daemon *, json_t *request, struct answer *);
+enum ending hactl_ending(enum daemon_result);
+
+/* The text is freed. */
+enum ending hactl_print(struct hactl *, struct text *);
+
+/* The daemon's answer as it came. */
+enum ending hactl_print_json(struct hactl *, const struct answer *);
+
+/* Fills the text, or says in err why it cannot. */
+typedef enum ending hactl_page(struct hactl *, void *context, struct text *, struct err *);
+
+/* Prints a page; draws it now and then until somebody leaves, or once without a terminal. */
+enum ending hactl_once(struct hactl *, hactl_page *make, void *context);
+enum ending hactl_watch(struct hactl *, hactl_page *make, void *context, int64_t interval_ns);
 
 #endif

@@ -1,0 +1,133 @@
+/* daemon.c - connects when first asked; explains why when it cannot. */
+#include "hafailover/hactl/daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+
+/* The reason of the connect, in the operator's words. */
+static void
+unreachable_explain(const struct daemon *d, struct err *err)
+{
+	switch (err->code) {
+	case -EACCES:
+	case -EPERM:
+		err_set(err, err->code,
+		    "%s is not reachable: no permission for %s; root and members of the group "
+		    "lbpair have it",
+		    d->name, d->path);
+		break;
+	case -ENOENT:
+		err_set(err, err->code, "%s is not reachable: there is no socket %s; does it run?",
+		    d->name, d->path);
+		break;
+	case -ECONNREFUSED:
+		err_set(err, err->code, "%s is not reachable: nobody listens on %s; it has ended",
+		    d->name, d->path);
+		break;
+	default: {
+		struct err why = *err;
+
+		err_set(err, why.code, "%s is not reachable: %s", d->name, why.text);
+	}
+	}
+}
+
+static int
+daemon_connect(struct daemon *d, int64_t deadline_ns, struct err *err)
+{
+	if (d->client)
+		return 0;
+	d->client = control_client_open(d->path, deadline_ns, err);
+	if (d->client)
+		return 0;
+	unreachable_explain(d, err);
+	return err->code;
+}
+
+static int
+line_ask(struct daemon *d, const char *request, struct str *line, struct err *err)
+{
+	int64_t deadline_ns = clock_ns() + d->timeout_ns;
+	struct err why;
+	int code = daemon_connect(d, deadline_ns, err);
+
+	if (code)
+		return code;
+	code = control_client_send(d->client, str_of(request), deadline_ns, &why);
+	if (!code)
+		code = control_client_read(d->client, line, deadline_ns, &why);
+	if (!code)
+		return 0;
+	daemon_close(d);
+	return err_set(err, code, "%s at %s: %s", d->name, d->path, why.text);
+}
+
+/* What the daemon refuses with may hold anything: it is cleaned where it is printed. */
+static enum daemon_result
+answer_judge(const struct daemon *d, const struct answer *answer, struct err *err)
+{
+	const json_t *ok = json_object_get(answer->json, "ok");
+	const char *error = json_string_value(json_object_get(answer->json, "error"));
+
+	if (json_is_true(ok))
+		return DAEMON_OK;
+	if (json_is_false(ok) && error)
+		err_set(err, -EPROTO, "%s: %s", d->name, error);
+	else
+		err_set(err, -EPROTO, "%s at %s: its answer makes no sense", d->name, d->path);
+	return DAEMON_REFUSED;
+}
+
+static enum daemon_result
+answer_parse(const struct daemon *d, struct str line, struct answer *answer, struct err *err)
+{
+	enum daemon_result result;
+
+	answer->json = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	answer->line = strndup(line.p, line.n);
+	if (!answer->line) {
+		err_set(err, -ENOMEM, "out of memory");
+		result = DAEMON_REFUSED;
+	} else {
+		result = answer_judge(d, answer, err);
+	}
+	if (result != DAEMON_OK)
+		answer_fini(answer);
+	return result;
+}
+
+enum daemon_result
+daemon_ask(struct daemon *d, json_t *request, struct answer *answer, struct err *err)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	struct str line;
+	int code;
+
+	*answer = (struct answer){ 0 };
+	json_decref(request);
+	if (!text) {
+		err_set(err, -ENOMEM, "out of memory, or an argument is not UTF-8");
+		return DAEMON_REFUSED;
+	}
+	code = line_ask(d, text, &line, err);
+	free(text);
+	if (code == -EMSGSIZE || code == -ENOMEM)
+		return DAEMON_REFUSED;
+	return code ? DAEMON_UNREACHABLE : answer_parse(d, line, answer, err);
+}
+
+void
+daemon_close(struct daemon *d)
+{
+	control_client_close(&d->client);
+}
+
+void
+answer_fini(struct answer *answer)
+{
+	json_decref(answer->json);
+	free(answer->line);
+	*answer = (struct answer){ 0 };
+}

@@ -1,0 +1,27 @@
+/*
+ * servers_view.h - what `hactl servers` shows, from lbd's answer.  Pure.
+ */
+#ifndef HAFAILOVER_HACTL_SERVERS_VIEW_H
+#define HAFAILOVER_HACTL_SERVERS_VIEW_H
+
+#include <jansson.h>
+
+#include "hafailover/hactl/display.h"
+
+/* lbd's answer to "servers". */
+void servers_view_print(const json_t *answer, int64_t now_wall_ns, struct look, struct text *out);
+
+/* POOL/NAME, a line each. */
+void servers_view_names(const json_t *answer, struct text *out);
+
+/* One of that answer's servers: what an operator's change has made of it. */
+void servers_view_change(const json_t *server, bool changed, struct text *out);
+
+/* In a word: "up", "down", "unreachable", "drain", "maintenance", "unknown"; and its colour. */
+struct server_state {
+	const char *word;
+	enum style style;
+};
+struct server_state servers_view_state(const json_t *server);
+
+#endif
