@@ -75,7 +75,7 @@ def test_a_body_under_way_completes():
         wait_for(lambda: server.connections and len(server.connections[0].received) > 20, "the head to arrive")
         lbd.end_expected = True
         lbd.signal(signal.SIGTERM)
-        lbd.log.wait("draining")
+        wait_for(lambda: refused(lbd), "new connections to be refused")
         client.send(b"again")
         got = client.response(b"POST")
         equal((got.body, got.one(b"connection")), (b"POST / 10\n", b"close"), "answer and Connection")
@@ -107,7 +107,7 @@ def test_a_second_sigterm_ends_at_once():
         held.server.wait_requests(1)
         lbd.end_expected = True
         lbd.signal(signal.SIGTERM)
-        lbd.log.wait("draining")
+        wait_for(lambda: refused(lbd), "new connections to be refused")
         start = time.monotonic()
         lbd.signal(signal.SIGTERM)
         lbd.wait_exit(5)
