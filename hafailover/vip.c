@@ -290,7 +290,7 @@ deleted(struct vip_table *t, struct vip *v)
 	if (!t->claimed || t->suspended)
 		return;
 	if (vip_rule_lapsed(t->lease_s, v->renewed_ns, now))
-		stall(t, now - t->due_ns);
+		stall(t, now - v->renewed_ns - vip_rule_renewal_ns(t->lease_s));
 	else if (vip_rule_restore(&t->restores, now))
 		restore(t, v);
 }

@@ -20,7 +20,7 @@
 #include "hafailover/link.h"
 
 enum {
-	VIP_MAX = 1024,
+	VIP_MAX = 256, /* each renewal of an IPv6 lease makes the kernel look at all of them */
 	VIP_MARK = 108, /* our IFA_PROTO */
 	VIP_LEASE_OFF = 0,
 };
