@@ -131,7 +131,9 @@ note_response(struct exchange *x, const struct http_head *head)
 	x->response_ns = w->now - x->tried_at;
 	x->status = (uint16_t)head->status;
 	x->server_keep_alive = head->keep_alive;
-	server_response_time(w->servers, x->slot, (uint32_t)(x->response_ns / NS_PER_US), w->now);
+	if (x->pool->conf->algorithm == BALANCE_LEAST_RESPONSE_TIME)
+		server_response_time(
+		    w->servers, x->slot, (uint32_t)(x->response_ns / NS_PER_US), w->now);
 	learn_keep_alive(x->upstream, head);
 }
 
