@@ -3,7 +3,7 @@
 import threading
 import time
 
-from harness import Backend, Client, Failure, Lbd, check, config, equal, request, wait_for
+from harness import Backend, Broken, Client, Failure, Lbd, check, config, equal, request, wait_for
 
 
 def test_at_the_limit_the_oldest_idle_connection_goes():
@@ -109,9 +109,12 @@ def test_few_descriptors_for_servers():
         gate.set()
         statuses = set()
         for client in clients:
-            statuses.add(client.response(timeout=30).status)
+            try:
+                statuses.add(client.response(timeout=30).status)
+            except Broken:
+                statuses.add("closed")  # it was idle when another needed its descriptor
             client.close()
-        check(statuses <= {200, 502, 503} and 200 in statuses, f"statuses {statuses}")
+        check(statuses <= {200, 502, 503, "closed"} and 200 in statuses, f"statuses {statuses}")
         wait_for(lambda: lbd.get().status == 200, "service again")
 
 
@@ -132,13 +135,16 @@ def test_our_lack_of_descriptors_is_not_the_servers_fault():
             client.send(request("GET", "/held"))
         statuses = set()
         for client in clients:
-            if len(server.requests) < 100 and not client.silent(0.02):
-                statuses.add(client.response().status)
+            try:
+                if len(server.requests) < 100 and not client.silent(0.02):
+                    statuses.add(client.response().status)
+            except Broken:
+                pass  # it was idle when another needed its descriptor
         for client in kept:  # connections that are there already need a server, too
             try:
                 statuses.add(client.get(timeout=1).status)
-            except Failure:
-                pass  # still waiting for a descriptor
+            except (Failure, OSError):
+                pass  # waits for a descriptor, or gave its own to another
         gate.set()
         for client in clients + kept:
             client.close()

@@ -163,6 +163,7 @@ class BackendConnection(Peer):
         self.backend = backend
         self.number = number  # counts from 0 in order of accept
         self.requests = []
+        self.closed = False  # its script has ended
 
     def fill(self, deadline):
         more = super().fill(deadline)
@@ -279,7 +280,7 @@ class Backend:
         return self.requests
 
     def open_connections(self):
-        return [c for c in self.connections if not c.eof and not getattr(c, "closed", False)]
+        return [c for c in self.connections if not c.eof and not c.closed]
 
     def close(self):
         self.closing = True

@@ -210,7 +210,7 @@ def test_the_server_is_released_when_the_client_leaves_during_the_answer():
         client.send(request())
         client.read_exactly(100000)
         client.reset_now()
-        server.wait(lambda: getattr(server.connections[0], "closed", False), "the server's send to fail", 5)
+        server.wait(lambda: server.connections[0].closed, "the server's send to fail", 5)
         equal(lbd.metric("lbpair_server_idle_connections"), 0, "idle connections")
 
 

@@ -317,6 +317,6 @@ def test_a_client_that_never_reads_is_cut():
         client = Client(lbd.address(), receive_buffer=65536)
         client.send(request())
         server.wait_requests(1)
-        server.wait(lambda: getattr(server.connections[0], "closed", False), "lbd to give up", 20)
+        server.wait(lambda: server.connections[0].closed, "lbd to give up", 20)
         lbd.wait_metric("lbpair_server_active", 0)
         client.close()

@@ -96,9 +96,14 @@ class Table:
         diagnosis.netlink.close()
 
     def unread(self):
-        """Connections on which bytes wait that no request accounts for."""
+        """Connections on which bytes wait that no request accounts for, or whose end is not yet noted."""
         found = []
-        for connection in self.server.open_connections():
+        for connection in self.server.connections:
+            if connection.closed:
+                continue
+            if connection.eof:
+                found.append(b"")
+                continue
             size = b"\0\0\0\0"
             try:
                 size = fcntl.ioctl(connection.sock.fileno(), termios.FIONREAD, size)
