@@ -7,6 +7,7 @@ CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr
 DESTDIR ?=
 TIME    ?= 60
+MERGE   ?=
 SAN     ?=
 FUZZER  ?=
 V       ?=
@@ -76,10 +77,10 @@ lint: ## format, layers, cppcheck, clang-tidy, shellcheck, man pages; all files 
 	$(Q)packaging/deps.sh build test lint
 	$(Q)$(PYTHON) tests/lint/run.py --cache $(O)/lint $(FILES)
 
-fuzz: ## libFuzzer on every parser, TIME=60 seconds each; new inputs are merged into the corpus
+fuzz: ## libFuzzer on every parser, TIME=60 seconds each; MERGE=1 adds to the corpus in git
 	$(Q)packaging/deps.sh build fuzz
 	$(built) fuzzers O=build-fuzz CC=clang FUZZER=1 SAN=address,undefined
-	$(Q)tests/run-fuzz.sh $(TIME) $(patsubst $(O)/%,build-fuzz/%,$(FUZZ))
+	$(Q)MERGE=$(MERGE) tests/run-fuzz.sh $(TIME) $(patsubst $(O)/%,build-fuzz/%,$(FUZZ))
 fuzzers: $(FUZZ)
 	@:
 
