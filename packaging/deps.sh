@@ -121,12 +121,21 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 
-# The peers of `make bench` are Debian services: installing them must not start a web server here.
+# The peers of `make bench` are Debian services: installing them must not start a web server here, nor at the
+# next boot.
 hold_services() {
 	[ -e /usr/sbin/policy-rc.d ] && return
 	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 	chmod 755 /usr/sbin/policy-rc.d
+}
+
+disable_services() {
+	for service in haproxy nginx; do
+		case " $missing " in
+		*" $service"*) ! has_command systemctl || systemctl -q disable "$service" || true ;;
+		esac
+	done
 }
 
 echo "installing: $missing"
@@ -136,6 +145,7 @@ apt)
 	hold_services
 	apt-get -qq update
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null
+	disable_services
 	;;
 dnf)
 	# Headers of libev, jansson and cmocka live in CRB on RHEL and its rebuilds, the lint tools in EPEL.
