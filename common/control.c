@@ -195,7 +195,7 @@ client_send(struct client *c, const char *line)
 static void
 client_send_json(struct client *c, json_t *answer)
 {
-	char *line = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	char *line = answer ? json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 
 	if (!line)
 		client_send(c, "{\"ok\":false,\"error\":\"out of memory\"}");
@@ -277,7 +277,7 @@ control_subscribe(struct control_token *token, unsigned topic, json_t *result)
 void
 control_publish(struct control *control, unsigned topic, json_t *message)
 {
-	char *line = json_dumps(message, JSON_COMPACT);
+	char *line = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	struct client *c;
 
 	CHECK(topic < CONTROL_TOPICS_MAX);

@@ -338,6 +338,7 @@ try_start(struct exchange *x)
 static void
 request_sent(struct exchange *x)
 {
+	x->sent_at = exchange_worker(x)->now;
 	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
 	request_resume(x);
 }

@@ -71,6 +71,7 @@ struct exchange {
 	/* times, ns */
 	int64_t started; /* first byte of the request */
 	int64_t tried_at; /* the present try */
+	int64_t sent_at; /* its request: when it had a connection */
 	int64_t body_since; /* the request's body has been waited for since; for its minimum rate */
 	uint64_t body_base; /* payload bytes that had come by then */
 	int64_t body_last; /* when some of it came last */

@@ -128,7 +128,7 @@ note_response(struct exchange *x, const struct http_head *head)
 {
 	struct worker *w = exchange_worker(x);
 
-	x->response_ns = w->now - x->tried_at;
+	x->response_ns = w->now - x->sent_at;
 	x->status = (uint16_t)head->status;
 	x->server_keep_alive = head->keep_alive;
 	if (x->pool->conf->algorithm == BALANCE_LEAST_RESPONSE_TIME)

@@ -93,7 +93,7 @@ tunnel_start(struct exchange *x, struct span rest)
 	x->tunnel = true;
 	x->responding = true;
 	x->status = 101;
-	x->response_ns = w->now - x->tried_at;
+	x->response_ns = w->now - x->sent_at;
 	h1_format_response(&out, &w->head, &reply);
 	if (conn_send(c, w->format, (size_t)(out.p - w->format)) < 0 ||
 	    conn_send(c, rest.p, rest.n) < 0) {
