@@ -30,11 +30,10 @@ const struct command commands[] = {
 	    servers_run },
 	{ "server", "POOL/NAME ready|drain|maintenance|weight N [--json]",
 	    "Drains a server, takes it out, brings it back, or changes its weight.\n"
-	    "drain: no new requests, those that run may end.  maintenance: the same, and no "
-	    "health\n"
-	    "checks count.  weight: 0..256, or \"default\" for the configured one.  Kept over "
-	    "reloads\n"
-	    "and crashes of the proxy process, not over a restart of lbd.",
+	    "drain, maintenance: no new requests; those that run may end.  weight: 0..256, or\n"
+	    "\"default\" for the configured one.  Kept over reloads and crashes of the proxy "
+	    "process,\n"
+	    "not over a restart of lbd.",
 	    server_run },
 	{ "reload", "[lbd | hafailover]",
 	    "Reads the configuration again, of both daemons or of one.\n"

@@ -15,7 +15,7 @@
  *   {"command":"failover", "to":NODE, "force":true}     answered when the move is done, or refused
  *   {"command":"standby", "on":BOOL}
  *   {"command":"history"}
- *     history [ { time, node, from, to, cause, duration_ms } ], oldest first; duration_ms: in `from`
+ *     history [ { time, node, from, to, cause, term, duration_ms } ], oldest first; duration_ms: in `from`
  *   {"command":"reload"}
  *
  * Times are RFC 3339 in UTC; roles initialize, backup, active, fault, standby.  "to" and "force" are left

@@ -26,6 +26,10 @@ change_row(struct table *t, const json_t *change)
 	cell(t, change, "from");
 	table_add(t, active ? STYLE_GOOD : STYLE_PLAIN, to.n ? to : STR("-"));
 	cell(t, change, "cause");
+	if (member_has(change, "term"))
+		table_printf(t, STYLE_PLAIN, "%lld", (long long)member_integer(change, "term"));
+	else
+		table_add(t, STYLE_PLAIN, STR("-"));
 	table_add(t, STYLE_PLAIN, member_has(change, "duration_ms") ? str_of(span.text) : STR("-"));
 }
 
@@ -38,6 +42,7 @@ history_view_print(const json_t *answer, struct look look, struct text *out)
 		{ "FROM", false, 0 },
 		{ "TO", false, 0 },
 		{ "CAUSE", false, 8 },
+		{ "TERM", true, 0 },
 		{ "AFTER", false, 0 },
 	};
 	struct table *t = table_new(columns, sizeof(columns) / sizeof(*columns));

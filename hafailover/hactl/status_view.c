@@ -125,7 +125,7 @@ nodes_print(const struct status_view *v, struct text *out)
 	struct text name;
 
 	text_init(&name, 4096);
-	text_append(&name, node);
+	text_append(&name, node.n ? node : STR("-"));
 	text_append(&name, STR(" (here)"));
 	cell_text(t, STYLE_BOLD, (struct str){ name.p, name.n });
 	text_fini(&name);
