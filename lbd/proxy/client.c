@@ -13,6 +13,7 @@
 static const int64_t LINGER_NS = 2 * NS_PER_S;
 static const int64_t NEW_NS = NS_PER_S; /* a new connection may take so long to speak */
 enum {
+	HEAD_READ_MAX = 64 * 1024, /* bytes of a head and what comes with it; more than any head */
 	PIPELINED_MAX = 16 * 1024, /* bytes of later requests that may wait */
 	PARSE_ALWAYS = 4096
 };
@@ -132,7 +133,7 @@ static void
 linger_readable(struct client *c)
 {
 	struct span data;
-	ssize_t n = conn_read(&c->conn, &data);
+	ssize_t n = conn_read(&c->conn, &data, SCRATCH_READ);
 
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		client_close(c, false);
@@ -207,7 +208,7 @@ head_readable(struct client *c, bool fed)
 		head_parse(c, data, 0);
 		return;
 	}
-	n = conn_read(&c->conn, &data);
+	n = conn_read(&c->conn, &data, HEAD_READ_MAX - kept);
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0)
@@ -221,14 +222,15 @@ head_readable(struct client *c, bool fed)
 static void
 pipelined_readable(struct client *c)
 {
+	size_t kept = buffer_used(c->conn.in);
 	struct span data;
 	ssize_t n;
 
-	if (buffer_used(c->conn.in) >= PIPELINED_MAX) {
+	if (kept >= PIPELINED_MAX) {
 		conn_read_off(&c->conn);
 		return;
 	}
-	n = conn_read(&c->conn, &data);
+	n = conn_read(&c->conn, &data, PIPELINED_MAX - kept);
 	if (n == -EAGAIN || n == 0) /* a client that only sends no more still gets its answer */
 		return;
 	if (n < 0 || conn_keep(&c->conn, data.p, data.n) < 0)

@@ -52,13 +52,14 @@ conn_kept(struct conn *c)
 }
 
 ssize_t
-conn_read(struct conn *c, struct span *data)
+conn_read(struct conn *c, struct span *data, size_t most)
 {
 	ssize_t n;
 
+	CHECK(most > 0 && most <= SCRATCH_READ);
 	*data = conn_kept(c);
 	CHECK(data->n <= SCRATCH_KEPT);
-	n = recv(c->read.fd, data->p + data->n, SCRATCH_READ, 0);
+	n = recv(c->read.fd, data->p + data->n, most, 0);
 	if (n > 0) {
 		data->n += (size_t)n;
 		c->bytes_read += (uint64_t)n;

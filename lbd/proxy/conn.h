@@ -47,10 +47,11 @@ struct span {
 };
 
 /*
- * *data becomes what was kept and what could be read, in scratch memory.
+ * *data becomes what was kept and what could be read, in scratch memory; at most `most` new bytes, which
+ * is at most SCRATCH_READ.
  * >0: that many new bytes.  0: the peer has finished sending.  -EAGAIN: nothing new.  Else -errno: broken.
  */
-ssize_t conn_read(struct conn *, struct span *data);
+ssize_t conn_read(struct conn *, struct span *data, size_t most);
 
 /* What was kept, in scratch memory, without reading.  n is 0 if nothing was. */
 struct span conn_kept(struct conn *);

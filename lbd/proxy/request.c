@@ -164,6 +164,14 @@ request_forward(struct exchange *x)
 	timer_clear(&c->timer);
 }
 
+/* Of a known length: nothing of the next request, which waits in the socket. */
+static size_t
+body_read_max(const struct body *b)
+{
+	return b->framing == FRAMING_LENGTH && b->left < SCRATCH_READ ? (size_t)b->left
+								      : SCRATCH_READ;
+}
+
 void
 request_readable(struct exchange *x)
 {
@@ -176,7 +184,7 @@ request_readable(struct exchange *x)
 		conn_read_off(c);
 		return;
 	}
-	n = conn_read(c, &data);
+	n = conn_read(c, &data, body_read_max(&x->request_body));
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {

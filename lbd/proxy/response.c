@@ -265,7 +265,7 @@ response_readable(struct exchange *x)
 {
 	struct conn *from = &x->upstream->conn;
 	struct span data;
-	ssize_t n = conn_read(from, &data);
+	ssize_t n = conn_read(from, &data, SCRATCH_READ);
 
 	if (n == -EAGAIN)
 		return;

@@ -38,7 +38,7 @@ static void
 tunnel_move(struct exchange *x, struct conn *from, struct conn *to)
 {
 	struct span data;
-	ssize_t n = conn_read(from, &data);
+	ssize_t n = conn_read(from, &data, SCRATCH_READ);
 
 	if (n == -EAGAIN)
 		return;

@@ -24,9 +24,10 @@
 enum {
 	WORKER_MAGIC = 0x1bd30aaa,
 	SCRATCH_BEFORE = 4096,
-	SCRATCH_KEPT = 96 * 1024, /* what may have been kept from earlier reads */
 	SCRATCH_READ =
 	    256 * 1024, /* what one read may add: large ones halve the cost of large bodies */
+	/* what may be kept: a head that is not complete, and all that one read brought behind it */
+	SCRATCH_KEPT = 64 * 1024 + SCRATCH_READ,
 	SCRATCH_BEHIND = 64,
 	FORMAT_SIZE = 96 * 1024 /* a head as it is sent: what came, and what lbd adds */
 };

@@ -35,6 +35,45 @@ def test_three_hundred_in_one_go():
         equal(len(server.connections), 1, "connections to the server")
 
 
+def later_requests_wait(first, answered):
+    """`first`, and far more behind it than lbd takes in while the server is busy: all are answered."""
+    count, slow = 20000, threading.Event()
+
+    def script(connection):
+        while message := connection.request():
+            if message.target == b"/slow":
+                slow.wait(30)
+            connection.reply(message)
+
+    with Backend(script) as server, Lbd(config(server)) as lbd, lbd.client() as client:
+        for _ in range(6):  # so that the kernel lets much wait at lbd's socket
+            client.send(request("POST", "/grow", body=b"x" * 2000000))
+            equal(client.response(b"POST").status, 200, "status")
+        client.send(first[:-1])
+        thread = threading.Thread(
+            target=lambda: client.send(first[-1:] + request("GET", "/later") * count), daemon=True)
+        thread.start()
+        server.wait_requests(7)
+        slow.set()
+        equal(client.response().body, answered, "first answer")
+        for _ in range(count):
+            equal(client.response().body, b"GET /later 0\n", "later answer")
+        thread.join(10)
+
+
+def test_far_more_behind_a_request_than_is_taken_in():
+    later_requests_wait(request("GET", "/slow"), b"GET /slow 0\n")
+
+
+def test_far_more_behind_a_body_of_known_length():
+    later_requests_wait(request("POST", "/slow", body=b"x" * 1000), b"POST /slow 1000\n")
+
+
+def test_far_more_behind_a_chunked_body():
+    head = request("POST", "/slow", "Transfer-Encoding: chunked")
+    later_requests_wait(head + b"3\r\nabc\r\n0\r\n\r\n", b"POST /slow 3\n")
+
+
 def test_a_request_split_over_the_end_of_another():
     """The second request's head arrives in two parts, the first of them with the first request."""
     with Backend() as server, Lbd(config(server)) as lbd, lbd.client() as client:
