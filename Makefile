@@ -45,10 +45,12 @@ PROGRAMS   := $(foreach p,lbd hafailover hactl,$(if $(wildcard $(MAIN_$(p))),$(p
 UNIT       := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ       := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH      := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
+STAND_INS  := $(if $(filter hafailover,$(PROGRAMS)),$(O)/integration_ha/station $(O)/simulation/simulation)
 obj         = $(patsubst %.c,$(O)/%.o,$(1))
 # A test belongs to the program whose headers it includes; lbd's otherwise.
+TESTS_hactl := $(shell grep -ls '"hafailover/hactl/' tests/unit/*.c tests/fuzz/fuzz_*.c)
 TESTS_hafailover := $(shell grep -ls '"hafailover/' tests/unit/*.c tests/fuzz/fuzz_*.c)
-program_of  = $(if $(filter %/$(1).c,$(TESTS_hafailover)),hafailover,lbd)
+program_of  = $(firstword $(foreach p,hactl hafailover,$(if $(filter %/$(1).c,$(TESTS_$(p))),$(p))) lbd)
 
 # A second make with everything installed, on all CPUs unless the caller said how many.
 built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -70,7 +72,7 @@ test: ## all that proves behaviour, installing what is missing; SAN=address,unde
 	$(Q)packaging/deps.sh build test
 	$(built) tested
 	$(Q)$(PYTHON) tests/run-tests.py --build $(O) $(if $(SAN),--san $(SAN))
-tested: all $(UNIT) $(FUZZ)
+tested: all $(UNIT) $(FUZZ) $(STAND_INS)
 	@:
 
 lint: ## format, layers, cppcheck, clang-tidy, shellcheck, man pages; all files unless FILES=...
@@ -126,6 +128,12 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(O)/$$(call program_of,$$*).a $(O)/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_$(call program_of,$*)) $(LDFLAGS)
 
+$(O)/integration_ha/station: $(call obj,$(wildcard tests/integration_ha/*.c))
+$(O)/simulation/simulation: $(call obj,$(wildcard tests/simulation/*.c))
+$(O)/integration_ha/station $(O)/simulation/simulation: $(O)/hafailover.a $(O)/common.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LIBS_hafailover) $(LDFLAGS)
+
 # Without libFuzzer a harness replays the files that it is given: any compiler can do that.
 REPLAY := $(if $(FUZZER),,$(O)/tests/fuzz/replay.o)
 $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/common.a
@@ -137,7 +145,7 @@ $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
 
-$(O)/hafailover/%.o: CPPFLAGS += -isystem /usr/include/libnl3
+$(O)/hafailover/%.o $(O)/tests/%.o: CPPFLAGS += -isystem /usr/include/libnl3
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) $(SANFLAGS) -pthread -c -o $@ $<

@@ -22,6 +22,7 @@ UNIT_SECONDS = 300
 REPLAY_SECONDS = 300
 GOLDEN_SECONDS = 300
 INTEGRATION_SECONDS = 1500
+SIMULATION_SECONDS = 20
 NO_THREADS = {"strictness_test.py"}  # hundreds of cases for one thread at a time: not for the thread sanitizer
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
@@ -164,13 +165,35 @@ def integration(args):
     yield summed("tests/integration", [sys.executable, folder / "run.py", *names], INTEGRATION_SECONDS)
 
 
+def simulation(args):
+    """hafailover's election under a simulated clock and faulty network: as many schedules as the time allows."""
+    command = [args.build / "simulation/simulation", "--seconds", str(SIMULATION_SECONDS)]
+    yield judged("simulation", command, 10 * SIMULATION_SECONDS)
+
+
+def integration_ha(args):
+    os.environ.update(STATION=str(args.build / "integration_ha/station"), SAN=args.san)
+    yield summed("tests/integration_ha", [sys.executable, ROOT / "tests/integration_ha/run.py"], INTEGRATION_SECONDS)
+
+
 def built(folder, pattern, sources):
     """Only what still has a source: an old object tree may hold tests that are gone."""
     return sorted(p for p in folder.glob(pattern) if p.is_file() and (sources / f"{p.name}.c").exists())
 
 
-SUITES = {"unit": units, "corpus": replays, "golden": golden, "integration": integration}
+SUITES = {"unit": units, "corpus": replays, "golden": golden, "integration": integration,
+          "simulation": simulation, "integration_ha": integration_ha}
 THREAD_SUITES = ("unit", "integration")
+HA_SUITES = ("simulation", "integration_ha")
+
+
+def suites_of(args):
+    if args.only:
+        return args.only.split(",")
+    if args.san == "thread":
+        return THREAD_SUITES
+    has_hafailover = (args.build / "bin/hafailover").exists()
+    return [name for name in SUITES if has_hafailover or name not in HA_SUITES]
 
 
 def run_suite(name, args):
@@ -196,9 +219,8 @@ def main():
     parser.add_argument("integration_args", nargs="*", help="for tests/integration/run.py")
     args = parser.parse_args()
 
-    suites = args.only.split(",") if args.only else THREAD_SUITES if args.san == "thread" else SUITES
     start = time.monotonic()
-    totals = [run_suite(name, args) for name in suites]
+    totals = [run_suite(name, args) for name in suites_of(args)]
 
     print(f"== {args.build.name}: {time.monotonic() - start:.0f} s")
     for total in totals:
