@@ -376,26 +376,21 @@ peer_link_configure(struct peer_link *l, const struct peer_link_options *o, stru
 }
 
 struct peer_link *
-peer_link_open(struct ev_loop *loop, uint64_t session, const struct peer_link_options *o,
-    const struct peer_link_events *events, struct err *err)
+peer_link_new(struct ev_loop *loop, uint64_t session, const struct peer_link_events *events)
 {
 	struct peer_link *l = calloc(1, sizeof(*l));
 
-	if (!l) {
-		err_set(err, -ENOMEM, "out of memory");
+	if (!l)
 		return NULL;
-	}
 	l->magic = PEER_LINK_MAGIC;
 	l->loop = loop;
 	l->events = *events;
 	session_init(&l->sessions, session);
-	if (peer_link_configure(l, o, err) < 0)
-		peer_link_close(&l);
 	return l;
 }
 
 void
-peer_link_close(struct peer_link **lp)
+peer_link_free(struct peer_link **lp)
 {
 	struct peer_link *l = *lp;
 

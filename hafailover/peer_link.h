@@ -52,10 +52,10 @@ struct peer_link_events {
 
 struct peer_link;
 
-/* `session`: random, not 0.  NULL: see err. */
-struct peer_link *peer_link_open(struct ev_loop *, uint64_t session,
-    const struct peer_link_options *, const struct peer_link_events *, struct err *);
-void peer_link_close(struct peer_link **);
+/* Without paths until it is configured.  `session`: random, not 0.  NULL: out of memory. */
+struct peer_link *
+peer_link_new(struct ev_loop *, uint64_t session, const struct peer_link_events *);
+void peer_link_free(struct peer_link **);
 
 /* From now on these; paths that are the same keep their sockets.  On failure nothing changes. */
 int peer_link_configure(struct peer_link *, const struct peer_link_options *, struct err *);

@@ -1,0 +1,142 @@
+/* metrics.c - one function per family.  Labels hold our own words and addresses: nothing to escape. */
+#include "hafailover/metrics.h"
+
+static void
+family(struct text *t, const char *name, const char *type, const char *help)
+{
+	text_printf(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+seconds(struct text *t, int64_t ns)
+{
+	text_printf(t, "%lld.%09lld\n", (long long)(ns / NS_PER_S), (long long)(ns % NS_PER_S));
+}
+
+static void
+gauge(struct text *t, const char *name, const char *help, uint64_t n)
+{
+	family(t, name, "gauge", help);
+	text_printf(t, "%s %llu\n", name, (unsigned long long)n);
+}
+
+static void
+role_write(const struct ha_view *v, struct text *t)
+{
+	family(t, "lbpair_ha_role", "gauge", "1 for the role that this node has.");
+	for (unsigned i = 0; i < ROLE_N; i++)
+		text_printf(t, "lbpair_ha_role{role=\"%s\"} %d\n", role_name((enum role)i),
+		    v->election->role == i);
+}
+
+static void
+transitions_write(const struct ha_view *v, struct text *t)
+{
+	family(
+	    t, "lbpair_ha_transitions_total", "counter", "Changes of this node's role, by cause.");
+	for (unsigned i = CAUSE_NONE + 1; i < CAUSE_N; i++)
+		text_printf(t, "lbpair_ha_transitions_total{cause=\"%s\"} %llu\n",
+		    cause_name((enum cause)i), (unsigned long long)v->transitions[i]);
+}
+
+static void
+path_write(struct text *t, const char *address, const char *direction, const uint64_t *counts)
+{
+	for (unsigned i = 0; i < PACKET_RESULTS; i++)
+		text_printf(t,
+		    "lbpair_ha_heartbeats_total{path=\"%s\",direction=\"%s\",result=\"%s\"} %llu\n",
+		    address, direction, peer_link_result_name((enum peer_link_result)i),
+		    (unsigned long long)counts[i]);
+}
+
+static void
+heartbeats_write(const struct ha_view *v, struct text *t)
+{
+	family(t, "lbpair_ha_heartbeats_total", "counter",
+	    "Packets to and from the peer, by path (its address), direction and what became of "
+	    "them.");
+	for (unsigned i = 0; i < peer_link_paths(v->link); i++) {
+		const struct peer_link_counters *c = peer_link_count(v->link, i);
+		char address[ADDRESS_TEXT_MAX];
+
+		address_format_host(&peer_link_path(v->link, i)->peer, address);
+		path_write(t, address, "sent", c->sent);
+		path_write(t, address, "received", c->received);
+	}
+}
+
+static void
+dual_write(const struct ha_view *v, struct text *t)
+{
+	const struct election *e = v->election;
+	int64_t now = e->dual_since_ns ? v->now_ns - e->dual_since_ns : 0;
+
+	family(t, "lbpair_ha_dual_active_seconds_total", "counter",
+	    "How long both nodes were active at once, unplanned.");
+	text_printf(t, "lbpair_ha_dual_active_seconds_total ");
+	seconds(t, e->dual_total_ns + now);
+}
+
+static void
+delay_write(const struct ha_view *v, struct text *t)
+{
+	const struct delay *d = v->delay;
+	uint64_t seen = 0;
+
+	family(t, "lbpair_ha_scheduling_delay_seconds", "histogram",
+	    "How late this process ran when it wanted to.");
+	for (unsigned i = 0; i <= DELAY_BOUNDS; i++) {
+		seen += d->buckets[i];
+		text_printf(t, "lbpair_ha_scheduling_delay_seconds_bucket{le=\"%s\"} %llu\n",
+		    i < DELAY_BOUNDS ? delay_bounds[i].seconds : "+Inf", (unsigned long long)seen);
+	}
+	text_printf(t, "lbpair_ha_scheduling_delay_seconds_sum ");
+	seconds(t, d->sum_ns);
+	text_printf(t, "lbpair_ha_scheduling_delay_seconds_count %llu\n", (unsigned long long)d->n);
+	family(t, "lbpair_ha_scheduling_delay_worst_seconds", "gauge",
+	    "The worst of it within this minute and the last.");
+	text_printf(t, "lbpair_ha_scheduling_delay_worst_seconds ");
+	seconds(t, delay_worst_ns(d, v->now_ns));
+}
+
+static void
+vips_write(const struct ha_view *v, struct text *t)
+{
+	family(t, "lbpair_ha_vip_held", "gauge",
+	    "1 for a virtual address that the kernel of this node has.");
+	for (size_t i = 0; i < vip_count(v->vips); i++) {
+		char address[ADDRESS_TEXT_MAX];
+
+		address_format_host(&vip_at(v->vips, i)->address, address);
+		text_printf(
+		    t, "lbpair_ha_vip_held{address=\"%s\"} %d\n", address, vip_present(v->vips, i));
+	}
+}
+
+static void
+alarms_write(const struct ha_view *v, struct text *t)
+{
+	family(t, "lbpair_ha_alarm", "gauge", "1 for what is wrong now.");
+	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
+		enum election_alarm alarm = (enum election_alarm)(1u << i);
+
+		text_printf(t, "lbpair_ha_alarm{name=\"%s\"} %d\n", election_alarm_name(alarm),
+		    (v->election->alarms & alarm) != 0);
+	}
+}
+
+void
+ha_metrics_write(const struct ha_view *v, struct text *t)
+{
+	role_write(v, t);
+	transitions_write(v, t);
+	heartbeats_write(v, t);
+	gauge(t, "lbpair_ha_peer_reachable", "1 while the peer is heard on some path.",
+	    election_peer_reachable(v->election, v->now_ns));
+	dual_write(v, t);
+	delay_write(v, t);
+	gauge(t, "lbpair_ha_term", "The present term: each claim raises it.", v->election->term);
+	gauge(t, "lbpair_ha_eligible", "1 while tracking lets this node serve.", v->track.eligible);
+	vips_write(v, t);
+	alarms_write(v, t);
+}

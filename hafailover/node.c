@@ -1,0 +1,709 @@
+/*
+ * node.c - events in, actions out, and the tale of it: log, history, counters.
+ *
+ * node_feed is the one place where the election steps.  What comes up while its actions are being
+ * done (an address that the kernel refuses) waits until they all are.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/sd_notify.h"
+#include "hafailover/node_private.h"
+
+static const int64_t STOP_TAKES_NS = 15 * NS_PER_S;
+
+/* --- the tale --- */
+
+static struct ha_view
+view(struct node *n)
+{
+	return (struct ha_view){
+		.now_ns = clock_ns(),
+		.now_wall_ns = clock_wall_ns(),
+		.started_wall_ns = n->started_wall_ns,
+		.config = n->config,
+		.election = &n->election,
+		.vips = n->vips,
+		.announcer = n->announcer,
+		.link = n->link,
+		.history = &n->history,
+		.track = track_report(n->track),
+		.transitions = n->transitions,
+		.delay = &n->delay,
+	};
+}
+
+static void
+transition_tell(struct node *n, const struct election_transition *t, int64_t lasted_ns)
+{
+	const struct history_entry e = {
+		.wall_ns = clock_wall_ns(),
+		.duration_ns = lasted_ns,
+		.term = n->election.term,
+		.from = t->from,
+		.to = t->to,
+		.cause = t->cause,
+	};
+	char line[HISTORY_LINE_MAX];
+	size_t size = history_format(&e, line);
+
+	n->transitions[t->cause]++;
+	history_add(&n->history, &e);
+	keeper_history(n->keeper, (struct str){ line, size });
+	log_notice("role_changed", "from=%s to=%s cause=%s term=%llu lasted_ms=%lld",
+	    role_name(t->from), role_name(t->to), cause_name(t->cause), (unsigned long long)e.term,
+	    (long long)(lasted_ns / NS_PER_MS));
+	sd_notify_status("%s (%s)", role_name(t->to), cause_name(t->cause));
+}
+
+static void
+transitions_tell(struct node *n, const struct election_out *out, int64_t now)
+{
+	for (unsigned i = 0; i < out->n_transitions; i++)
+		transition_tell(n, &out->transitions[i], i ? 0 : now - n->since_ns);
+	n->since_ns = n->election.since_ns;
+}
+
+static bool
+alarms_tell(struct node *n)
+{
+	unsigned changed = n->alarms ^ n->election.alarms;
+
+	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
+		enum election_alarm alarm = (enum election_alarm)(1u << i);
+
+		if (!(changed & alarm))
+			continue;
+		if (n->election.alarms & alarm)
+			log_warning("alarm_raised", "name=%s", election_alarm_name(alarm));
+		else
+			log_notice("alarm_cleared", "name=%s", election_alarm_name(alarm));
+	}
+	n->alarms = n->election.alarms;
+	return changed != 0;
+}
+
+static void
+command_answer(struct node *n, enum refusal refusal)
+{
+	struct control_token *token = n->command;
+
+	n->command = NULL;
+	if (!token)
+		return;
+	if (refusal == REFUSAL_NONE)
+		control_reply(token, NULL);
+	else
+		control_refuse(token, "%s", refusal_text(refusal));
+}
+
+/* --- actions --- */
+
+static void
+vips_claim(struct node *n)
+{
+	struct err err;
+
+	if (vip_claim(n->vips, &err) == 0)
+		return;
+	log_err("vip_claim_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	n->nested |= NESTED_VIP_FAILED;
+}
+
+static void
+vips_release(struct node *n)
+{
+	struct err err;
+
+	announce_stop(n->announcer);
+	if (vip_release(n->vips, &err) < 0)
+		log_err("vip_release_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+}
+
+static void
+state_save(struct node *n)
+{
+	n->saved = (struct term){ n->election.term, n->election.standby };
+	keeper_term(n->keeper, &n->saved);
+}
+
+static void
+heartbeat_send(struct node *n, int64_t now)
+{
+	struct heartbeat h = election_heartbeat(&n->election, now);
+
+	peer_link_send(n->link, &h);
+}
+
+/* In the order of the bits. */
+static void
+act(struct node *n, const struct election_out *out, int64_t now)
+{
+	if (out->todo & ELECTION_DO_RELEASE)
+		vips_release(n);
+	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH))
+		vips_claim(n);
+	if (out->todo & ELECTION_DO_HUSH)
+		announce_stop(n->announcer);
+	if (out->todo & ELECTION_DO_ANNOUNCE)
+		announce_start(n->announcer);
+	if (out->todo & ELECTION_DO_SEND)
+		heartbeat_send(n, now);
+	if (out->todo & ELECTION_DO_PROBE)
+		node_probe_start(n, out->probe_id, out->probe_budget_ns);
+	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != n->election.standby)
+		state_save(n);
+	if (out->todo & ELECTION_DO_STOPPED)
+		ev_break(n->loop, EVBREAK_ALL);
+}
+
+/* --- steps --- */
+
+static struct election_track
+track_now(const struct node *n)
+{
+	struct track_report r = track_report(n->track);
+
+	return (struct election_track){
+		.eligible = r.eligible,
+		.why = r.why,
+		.isolated = r.isolated,
+		.lbd_ready = r.lbd->ready,
+		.lbd_draining = r.lbd->draining,
+		.servers_up =
+		    (uint16_t)(r.lbd->servers_up < UINT16_MAX ? r.lbd->servers_up : UINT16_MAX),
+		.priority = (uint16_t)ha_config_self(n->config)->priority,
+	};
+}
+
+static void
+tick_set(struct node *n, int64_t due)
+{
+	int64_t left = due - clock_ns();
+
+	n->due_ns = due;
+	ev_now_update(n->loop);
+	ev_timer_stop(n->loop, &n->tick);
+	ev_timer_set(&n->tick, left > 0 ? (double)left / NS_PER_S : 0., 0.);
+	ev_timer_start(n->loop, &n->tick);
+}
+
+static void
+step(struct node *n, const struct election_event *ev)
+{
+	int64_t now = clock_ns();
+	struct election_out out = election_step(&n->election, ev, now);
+	bool news;
+
+	act(n, &out, now);
+	transitions_tell(n, &out, now);
+	news = alarms_tell(n);
+	if (out.answered)
+		command_answer(n, out.refusal);
+	tick_set(n, out.timer_ns);
+	if (n->control && (news || out.n_transitions))
+		ha_control_changed(n->control);
+}
+
+/* One of the events that came up meanwhile. */
+static struct election_event
+nested_take(struct node *n)
+{
+	unsigned bit = n->nested & -n->nested;
+
+	n->nested &= ~bit;
+	switch ((enum node_nested)bit) {
+	case NESTED_VIP_FAILED:
+		return (struct election_event){ .type = ELECTION_VIP_FAILED };
+	case NESTED_STALLED:
+		return (struct election_event){ .type = ELECTION_STALLED };
+	case NESTED_TRACKED:
+		return (struct election_event){ .type = ELECTION_TRACKED, .tracked = track_now(n) };
+	case NESTED_CONFLICT:
+	case NESTED_CONFLICT_PEER:
+		return (struct election_event){ .type = ELECTION_CONFLICT,
+			.conflict = { bit == NESTED_CONFLICT_PEER } };
+	}
+	CHECK_NEVER();
+}
+
+static void
+nested_run(struct node *n)
+{
+	if (n->stepping)
+		return;
+	n->stepping = true;
+	while (n->nested) {
+		struct election_event ev = nested_take(n);
+
+		step(n, &ev);
+	}
+	n->stepping = false;
+}
+
+static void
+nested_add(struct node *n, enum node_nested what)
+{
+	n->nested |= what;
+	nested_run(n);
+}
+
+void
+node_feed(struct node *n, const struct election_event *ev)
+{
+	CHECK(!n->stepping);
+	n->stepping = true;
+	step(n, ev);
+	n->stepping = false;
+	nested_run(n);
+}
+
+/* --- what happens --- */
+
+static int64_t
+boot_ahead(void)
+{
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return boot.tv_sec * NS_PER_S + boot.tv_nsec - clock_ns();
+}
+
+/* The machine slept, and CLOCK_MONOTONIC with it. */
+static void
+suspend_check(struct node *n)
+{
+	int64_t ahead = boot_ahead(), slept = ahead - n->boot_ahead_ns;
+
+	n->boot_ahead_ns = ahead;
+	if (slept < election_dead_ns(&n->election))
+		return;
+	log_warning("suspended", "for_ms=%lld", (long long)(slept / NS_PER_MS));
+	nested_add(n, NESTED_STALLED);
+}
+
+/* First of all in each turn of the loop, whatever woke it. */
+static void
+on_check(struct ev_loop *loop, ev_check *check, int revents)
+{
+	static const struct election_event timer = { .type = ELECTION_TIMER };
+	struct node *n = check->data;
+	int64_t now = clock_ns();
+
+	(void)revents;
+	CHECK(n->magic == NODE_MAGIC && n->loop == loop);
+	suspend_check(n);
+	if (now < n->due_ns)
+		return;
+	delay_add(&n->delay, now - n->due_ns, now);
+	node_feed(n, &timer);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop; /* it has only woken the loop: on_check has done it */
+	(void)timer;
+	(void)revents;
+}
+
+static void
+on_heard(void *owner, unsigned path, const struct wire_packet *w)
+{
+	struct node *n = owner;
+	const struct election_event ev = {
+		.type = ELECTION_HEARTBEAT,
+		.heartbeat = { (uint8_t)path, w->heartbeat },
+	};
+
+	CHECK(n->magic == NODE_MAGIC);
+	if (path < n->election.config.paths)
+		node_feed(n, &ev);
+}
+
+static void
+on_tracked(void *owner)
+{
+	struct node *n = owner;
+
+	CHECK(n->magic == NODE_MAGIC);
+	if (!n->track) /* it is being started */
+		return;
+	peer_link_set_servers(n->link, track_report(n->track).lbd->servers_total);
+	nested_add(n, NESTED_TRACKED);
+}
+
+static void
+on_link(void *owner, const struct link *link, unsigned changes)
+{
+	(void)link;
+	(void)changes;
+	node_macs_tell(owner);
+}
+
+static void
+on_conflict(void *owner, const struct announce_conflict *c)
+{
+	struct node *n = owner;
+
+	CHECK(n->magic == NODE_MAGIC);
+	nested_add(
+	    n, peer_link_is_peer_mac(n->link, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
+}
+
+static void
+on_restored(void *owner, size_t vip)
+{
+	struct node *n = owner;
+
+	if (announce_active(n->announcer))
+		announce_one(n->announcer, vip);
+}
+
+static void
+on_vip_failed(void *owner, size_t vip, const struct err *err)
+{
+	struct node *n = owner;
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format_host(&vip_at(n->vips, vip)->address, text);
+	log_err("vip_failed", "address=%s reason=%s", text, log_quoted(str_of(err->text)).text);
+	nested_add(n, NESTED_VIP_FAILED);
+}
+
+static void
+on_stalled(void *owner, int64_t late_ns)
+{
+	struct node *n = owner;
+
+	log_warning("stalled", "late_ms=%lld", (long long)(late_ns / NS_PER_MS));
+	nested_add(n, NESTED_STALLED);
+}
+
+static void
+on_second(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+	log_flush();
+}
+
+static void
+on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+	sd_notify_watchdog();
+}
+
+/* --- commands --- */
+
+static void
+command_view(void *owner, struct ha_view *v)
+{
+	*v = view(owner);
+}
+
+static void
+command_run(struct node *n, struct control_token *token, const struct election_event *ev)
+{
+	if (n->command) {
+		control_refuse(token, "%s", refusal_text(REFUSAL_BUSY));
+		return;
+	}
+	n->command = token;
+	node_feed(n, ev);
+}
+
+static void
+command_failover(void *owner, struct control_token *token, enum election_target to, bool force)
+{
+	const struct election_event ev = {
+		.type = ELECTION_FAILOVER,
+		.failover = { to, force },
+	};
+
+	command_run(owner, token, &ev);
+}
+
+static void
+command_standby(void *owner, struct control_token *token, bool on, bool force)
+{
+	const struct election_event ev = {
+		.type = ELECTION_STANDBY,
+		.standby = { on, force },
+	};
+
+	command_run(owner, token, &ev);
+}
+
+static int
+reload(struct node *n, struct err *err)
+{
+	int code;
+
+	sd_notify_reloading();
+	code = node_config_apply(n, err);
+	sd_notify_ready();
+	if (code)
+		log_err("reload_failed", "reason=%s", log_quoted(str_of(err->text)).text);
+	else
+		log_notice("reloaded", "file=%s", log_quoted(str_of(n->options.file)).text);
+	return code;
+}
+
+static void
+command_reload(void *owner, struct control_token *token)
+{
+	struct err err;
+
+	if (reload(owner, &err) < 0)
+		control_refuse(token, "%s", err.text);
+	else
+		control_reply(token, NULL);
+}
+
+void
+node_reload(struct node *n)
+{
+	struct err err;
+
+	reload(n, &err);
+}
+
+void
+node_stop(struct node *n)
+{
+	static const struct election_event stop = { .type = ELECTION_STOP };
+
+	if (n->stopping) {
+		ev_break(n->loop, EVBREAK_ALL);
+		return;
+	}
+	n->stopping = true;
+	sd_notify_stopping(STOP_TAKES_NS);
+	log_notice("stopping", "role=%s", role_name(n->election.role));
+	node_feed(n, &stop);
+}
+
+/* --- start and end --- */
+
+static bool
+is_vip(const struct link_address *a, const struct vip_config *vip)
+{
+	struct address address = vip->address;
+
+	address.in.sin_port = 0; /* sin6_port lies at the same place */
+	return address_equal(&a->address, &address);
+}
+
+/* How long the kernel keeps what a predecessor left there. */
+static int64_t
+lease_left(const struct node *n)
+{
+	int64_t ends = INT64_MAX;
+	const struct link_address *a;
+
+	for (size_t i = 0; (a = link_address_next(n->links, i)); i++)
+		for (size_t j = 0; j < vip_count(n->vips); j++)
+			if (a->ends_ns < ends && is_vip(a, vip_at(n->vips, j)))
+				ends = a->ends_ns;
+	return ends == INT64_MAX ? ends : ends - clock_ns();
+}
+
+static void
+state_load(struct node *n)
+{
+	const char *directory = n->config->state_directory.p;
+	struct err err;
+
+	if (term_read(directory, &n->saved, &err) < 0)
+		log_err("state_not_read", "reason=%s", log_quoted(str_of(err.text)).text);
+	if (history_load(&n->history, directory, &err) < 0)
+		log_err("state_not_read", "reason=%s", log_quoted(str_of(err.text)).text);
+}
+
+static void
+election_begin(struct node *n, uint64_t session)
+{
+	const struct election_config config = node_election_config(n->config);
+	const struct election_event start = {
+		.type = ELECTION_START,
+		.start = {
+			.session = session,
+			.term = n->saved.term,
+			.held = vip_present_count(n->vips) > 0,
+			.lease_left_ns = lease_left(n),
+			.standby = n->saved.standby,
+		},
+	};
+
+	election_init(&n->election, &config);
+	n->since_ns = clock_ns();
+	n->boot_ahead_ns = boot_ahead();
+	log_notice("started", "node=%s peer=%s term=%llu held=%s",
+	    log_quoted(ha_config_self(n->config)->name).text,
+	    log_quoted(ha_config_peer(n->config)->name).text, (unsigned long long)n->saved.term,
+	    start.start.held ? "yes" : "no");
+	node_feed(n, &start);
+	nested_add(n, NESTED_TRACKED);
+}
+
+static int
+network_open(struct node *n, struct err *err)
+{
+	const struct vip_events events = { on_restored, on_vip_failed, on_stalled, n };
+
+	n->links = link_open(n->loop, err);
+	if (!n->links)
+		return err->code;
+	n->watch = (struct link_watch){ .changed = on_link, .owner = n };
+	n->neighbours = neighbour_open(n->loop, n->links, err);
+	if (!n->neighbours)
+		return err->code;
+	n->vips = vip_open(n->loop, n->links, &events, err);
+	if (!n->vips)
+		return err->code;
+	n->announcer = announce_new(n->loop, n->neighbours, n->links, n->vips, on_conflict, n, err);
+	return n->announcer ? 0 : err->code;
+}
+
+static int
+link_start(struct node *n, uint64_t *session, struct err *err)
+{
+	const struct peer_link_events events = { on_heard, n };
+
+	if (getrandom(session, sizeof(*session), 0) != sizeof(*session))
+		return err_set(err, -errno, "no random numbers: %s", strerror(errno));
+	*session |= 1; /* not 0 */
+	n->link = peer_link_new(n->loop, *session, &events);
+	if (!n->link)
+		return err_set(err, -ENOMEM, "out of memory");
+	return node_link_apply(n, n->config, err);
+}
+
+static int
+control_open(struct node *n, const struct node_options *o, struct err *err)
+{
+	const struct ha_control_source source = { n, command_view, command_failover,
+		command_standby, command_reload };
+
+	n->control = ha_control_start(n->loop, &source, o->control_fd, err);
+	if (!n->control) {
+		if (o->http_fd >= 0)
+			close(o->http_fd);
+		return err->code;
+	}
+	return ha_control_listen(n->control, o->http_fd, err);
+}
+
+static int
+parts_open(struct node *n, uint64_t *session, struct err *err)
+{
+	struct track_parts parts = { .loop = n->loop, .changed = on_tracked, .owner = n };
+	int code = network_open(n, err);
+
+	if (!code)
+		code = link_start(n, session, err);
+	if (!code)
+		code = node_vips_apply(n, n->config, err);
+	if (code)
+		return code;
+	link_watch_add(n->links, &n->watch);
+	parts.links = n->links;
+	parts.neighbours = n->neighbours;
+	parts.vips = n->vips;
+	n->track = track_start(&parts, &n->config->track, err);
+	if (!n->track)
+		return err->code;
+	n->keeper = keeper_start(n->config->state_directory.p, err);
+	return n->keeper ? 0 : err->code;
+}
+
+static void
+timers_init(struct node *n)
+{
+	double watchdog_s = (double)sd_notify_watchdog_ns() / NS_PER_S / 2;
+
+	ev_init(&n->tick, on_tick);
+	ev_set_priority(&n->tick, EV_MAXPRI);
+	ev_check_init(&n->check, on_check);
+	ev_set_priority(&n->check, EV_MAXPRI);
+	ev_timer_init(&n->second, on_second, 1., 1.);
+	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
+	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
+}
+
+static void
+timers_start(struct node *n)
+{
+	ev_check_start(n->loop, &n->check);
+	ev_timer_start(n->loop, &n->second);
+	if (sd_notify_watchdog_ns())
+		ev_timer_start(n->loop, &n->watchdog);
+}
+
+struct node *
+node_start(
+    struct ev_loop *loop, struct ha_config **config, const struct node_options *o, struct err *err)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	uint64_t session;
+
+	if (!n) {
+		err_set(err, -ENOMEM, "out of memory");
+		ha_config_free(config);
+		return NULL;
+	}
+	n->magic = NODE_MAGIC;
+	n->loop = loop;
+	n->options = o->config;
+	n->config = *config;
+	*config = NULL;
+	n->started_wall_ns = clock_wall_ns();
+	timers_init(n);
+	if (control_open(n, o, err) < 0 || parts_open(n, &session, err) < 0) {
+		node_free(&n);
+		return NULL;
+	}
+	state_load(n);
+	election_begin(n, session);
+	timers_start(n);
+	return n;
+}
+
+void
+node_free(struct node **np)
+{
+	struct node *n = *np;
+
+	*np = NULL;
+	if (!n)
+		return;
+	if (n->vips && n->announcer)
+		vips_release(n);
+	command_answer(n, REFUSAL_STOPPING);
+	ha_control_stop(&n->control);
+	ev_timer_stop(n->loop, &n->tick);
+	ev_check_stop(n->loop, &n->check);
+	ev_timer_stop(n->loop, &n->second);
+	ev_timer_stop(n->loop, &n->watchdog);
+	node_probe_stop(n);
+	track_stop(&n->track);
+	peer_link_free(&n->link);
+	announce_free(&n->announcer);
+	vip_close(&n->vips);
+	neighbour_close(&n->neighbours);
+	if (n->links)
+		link_watch_remove(n->links, &n->watch);
+	link_close(&n->links);
+	keeper_stop(&n->keeper);
+	ha_config_free(&n->config);
+	n->magic = 0;
+	free(n);
+}

@@ -1,0 +1,83 @@
+/* node_private.h - the node's state, shared by node*.c alone. */
+#ifndef HAFAILOVER_NODE_PRIVATE_H
+#define HAFAILOVER_NODE_PRIVATE_H
+
+#include "hafailover/control.h"
+#include "hafailover/keeper.h"
+#include "hafailover/node.h"
+#include "hafailover/probe.h"
+
+enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
+
+/* Is the virtual address in use?  One IPv4 and one IPv6 address are asked for, if there are such. */
+struct node_probe {
+	uint32_t id;
+	struct probe *asked[NODE_PROBES];
+	bool holder; /* we hold it ourselves: only neighbours are asked */
+	bool blind; /* no service is known that could be asked */
+	enum election_vip result;
+	bool by_peer;
+};
+
+/* Events that came up while a step was being done. */
+enum node_nested {
+	NESTED_VIP_FAILED = 1 << 0,
+	NESTED_STALLED = 1 << 1,
+	NESTED_TRACKED = 1 << 2,
+	NESTED_CONFLICT = 1 << 3,
+	NESTED_CONFLICT_PEER = 1 << 4,
+};
+
+struct node {
+	uint32_t magic;
+	struct ev_loop *loop;
+	struct ha_config_options options;
+	struct ha_config *config;
+
+	struct link_table *links;
+	struct link_watch watch;
+	struct neighbour_table *neighbours;
+	struct vip_table *vips;
+	struct announcer *announcer;
+	struct peer_link *link;
+	struct track *track;
+	struct keeper *keeper;
+	struct ha_control *control;
+	struct node_probe probe;
+
+	struct election election;
+	bool stepping;
+	unsigned nested; /* enum node_nested */
+	int64_t due_ns; /* of the next step */
+	ev_timer tick;
+	ev_check check;
+	ev_timer second, watchdog;
+	int64_t boot_ahead_ns; /* CLOCK_BOOTTIME before CLOCK_MONOTONIC */
+
+	struct control_token *command; /* an operator waits for its end */
+	struct term saved;
+	int64_t since_ns; /* of the role before the present step */
+	int64_t started_wall_ns;
+	struct history history;
+	uint64_t transitions[CAUSE_N];
+	unsigned alarms; /* logged */
+	struct delay delay;
+	bool stopping;
+};
+
+/* Steps the election, now or, from within a step, right after it. */
+void node_feed(struct node *, const struct election_event *);
+
+/* node_probe.c */
+void node_probe_start(struct node *, uint32_t id, int64_t budget_ns);
+void node_probe_stop(struct node *);
+
+/* node_config.c: from configuration to parts. */
+struct election_config node_election_config(const struct ha_config *);
+int node_link_apply(struct node *, const struct ha_config *, struct err *); /* opens or changes */
+int node_vips_apply(struct node *, const struct ha_config *, struct err *);
+void node_macs_tell(struct node *);
+/* Both nodes' view of a new file; 0 or -errno with a reason: then nothing has changed. */
+int node_config_apply(struct node *, struct err *);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * node_probe.c - asks the network for the virtual address on the election's behalf.
+ *
+ * The service asked is one that lbd here listens on, too: the nodes have the same configuration.
+ * Where none is known, an answer is taken for a service: in doubt nobody claims.
+ */
+#include "common/check.h"
+#include "common/log.h"
+#include "hafailover/node_private.h"
+
+/* --- what to ask --- */
+
+static const struct vip_config *
+vip_of_family(const struct node *n, int family, size_t *index)
+{
+	for (size_t i = 0; i < vip_count(n->vips); i++) {
+		*index = i;
+		if (vip_at(n->vips, i)->address.sa.sa_family == family)
+			return vip_at(n->vips, i);
+	}
+	return NULL;
+}
+
+static bool
+is_any(const struct address *a)
+{
+	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
+					  : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+/* Where a client of the virtual address finds lbd. */
+static const struct track_lbd_service *
+service_of(const struct track_lbd_state *lbd, const struct address *vip)
+{
+	for (unsigned i = 0; i < lbd->n_services; i++) {
+		const struct address *a = &lbd->services[i].address;
+		struct address wanted = *vip;
+
+		wanted.in.sin_port = a->in.sin_port; /* sin6_port lies at the same place */
+		if (a->sa.sa_family == vip->sa.sa_family &&
+		    (is_any(a) || address_equal(a, &wanted)))
+			return &lbd->services[i];
+	}
+	return NULL;
+}
+
+/* --- the answers --- */
+
+static void
+finish(struct node *n)
+{
+	const struct election_event ev = {
+		.type = ELECTION_PROBED,
+		.probed = { n->probe.id, n->probe.result, n->probe.by_peer },
+	};
+
+	node_probe_stop(n);
+	node_feed(n, &ev);
+}
+
+static enum election_vip
+meaning(const struct node_probe *p, enum probe_verdict verdict)
+{
+	switch (verdict) {
+	case PROBE_SILENT:
+		return ELECTION_VIP_SILENT;
+	case PROBE_ANSWERS:
+		return p->blind && !p->holder ? ELECTION_VIP_SERVES : ELECTION_VIP_NO_SERVICE;
+	case PROBE_SERVES:
+		return ELECTION_VIP_SERVES;
+	case PROBE_FAILED:
+		return ELECTION_VIP_UNKNOWN;
+	}
+	CHECK_NEVER();
+}
+
+/* What tells more against a claim counts. */
+static unsigned
+weight(enum election_vip v)
+{
+	switch (v) {
+	case ELECTION_VIP_UNKNOWN:
+		return 0;
+	case ELECTION_VIP_SILENT:
+		return 1;
+	case ELECTION_VIP_NO_SERVICE:
+		return 2;
+	case ELECTION_VIP_SERVES:
+		return 3;
+	}
+	CHECK_NEVER();
+}
+
+static void
+answered(struct node *n, unsigned i, const struct probe_result *r)
+{
+	struct node_probe *p = &n->probe;
+	enum election_vip v = meaning(p, r->verdict);
+
+	CHECK(n->magic == NODE_MAGIC);
+	probe_free(&p->asked[i]);
+	log_debug("vip_probed", "verdict=%s reason=%s", probe_verdict_name(r->verdict),
+	    log_quoted(str_of(r->reason)).text);
+	if (weight(v) > weight(p->result)) {
+		p->result = v;
+		p->by_peer = peer_link_is_peer_mac(n->link, r->mac);
+	}
+	if (p->result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))
+		finish(n);
+}
+
+static void
+on_first(void *owner, const struct probe_result *r)
+{
+	answered(owner, 0, r);
+}
+
+static void
+on_second(void *owner, const struct probe_result *r)
+{
+	answered(owner, 1, r);
+}
+
+/* --- asking --- */
+
+static struct probe *
+ask(struct node *n, int family, int64_t budget,
+    void (*done)(void *owner, const struct probe_result *))
+{
+	size_t index = 0;
+	const struct vip_config *vip = vip_of_family(n, family, &index);
+	const struct link *link = vip ? vip_interface(n->vips, index) : NULL;
+	const struct track_lbd_service *service;
+	struct probe_question q = { .service = PROBE_NEIGHBOUR, .deadline_ns = budget };
+
+	if (!link)
+		return NULL;
+	q.address = vip->address;
+	q.link = link->index;
+	service = service_of(track_report(n->track).lbd, &vip->address);
+	if (service && !n->probe.holder) {
+		q.address.in.sin_port = service->address.in.sin_port;
+		q.service = service->http ? PROBE_HTTP : PROBE_CONNECT;
+		n->probe.blind = false;
+	}
+	return probe_start(n->loop, n->neighbours, &q, done, n);
+}
+
+void
+node_probe_start(struct node *n, uint32_t id, int64_t budget)
+{
+	struct node_probe *p = &n->probe;
+
+	node_probe_stop(n);
+	*p = (struct node_probe){ .id = id,
+		.holder = n->election.holding,
+		.blind = true,
+		.result = ELECTION_VIP_UNKNOWN };
+	p->asked[0] = ask(n, AF_INET, budget, on_first);
+	p->asked[1] = ask(n, AF_INET6, budget, on_second);
+	if (!p->asked[0] && !p->asked[1])
+		finish(n);
+}
+
+void
+node_probe_stop(struct node *n)
+{
+	for (unsigned i = 0; i < NODE_PROBES; i++)
+		probe_free(&n->probe.asked[i]);
+}

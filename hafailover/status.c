@@ -1,0 +1,272 @@
+/*
+ * status.c - numbers and names into JSON; all of it is read at this moment, nothing is remembered.
+ *
+ * json_pack takes values over and answers NULL when any of them is missing, so that one check at the
+ * end of each object is enough.
+ */
+#include "hafailover/status.h"
+
+#include <unistd.h>
+
+#include "hafailover/wall_time.h"
+
+static const int64_t TROUBLE_SHOWN_NS = 10 * NS_PER_S;
+
+void
+ha_status_digest(uint64_t digest, char text[DIGEST_TEXT_SIZE])
+{
+	snprintf(text, DIGEST_TEXT_SIZE, "%016llx", (unsigned long long)digest);
+}
+
+static json_t *
+time_json(int64_t wall_ns)
+{
+	return json_string(wall_time_text(wall_ns).text);
+}
+
+static json_t *
+str_json(struct str s)
+{
+	return json_stringn(s.n ? s.p : "", s.n);
+}
+
+/* Appends, or takes the whole away for want of memory. */
+static void
+append(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) == 0)
+		return;
+	json_decref(*array);
+	*array = NULL;
+}
+
+static bool
+peer_known(const struct ha_view *v)
+{
+	return v->election->peer.known;
+}
+
+static bool
+peer_reachable(const struct ha_view *v)
+{
+	return election_peer_reachable(v->election, v->now_ns);
+}
+
+/* --- virtual addresses --- */
+
+static json_t *
+vip_json(const struct ha_view *v, size_t i)
+{
+	const struct vip_config *vip = vip_at(v->vips, i);
+	const struct link *link = vip_interface(v->vips, i);
+	bool held = vip_claimed(v->vips) && vip_present(v->vips, i);
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format_host(&vip->address, text);
+	return json_pack("{s:o, s:o, s:b}", "address", json_sprintf("%s/%u", text, vip->prefix),
+	    "interface", link ? json_string(link->name) : json_null(), "held", held);
+}
+
+static json_t *
+vips_json(const struct ha_view *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < vip_count(v->vips); i++)
+		append(&list, vip_json(v, i));
+	return list;
+}
+
+/* --- the peer --- */
+
+static json_t *
+paths_json(const struct ha_view *v)
+{
+	uint8_t heard =
+	    peer_view_paths(&v->election->peer, election_dead_ns(v->election), v->now_ns);
+	uint8_t hears = peer_known(v) ? v->election->peer.last.hears : 0;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < peer_link_paths(v->link); i++) {
+		char own[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX];
+		bool good = heard >> i & 1;
+
+		address_format_host(&peer_link_path(v->link, i)->own, own);
+		address_format_host(&peer_link_path(v->link, i)->peer, peer);
+		append(&list,
+		    json_pack("{s:s, s:s, s:b, s:b}", "address", peer, "from", own, "reachable",
+			good, "hears_us", good && hears >> i & 1));
+	}
+	return list;
+}
+
+/* What it said last; nothing of it before it was heard. */
+static json_t *
+peer_words(const struct ha_view *v)
+{
+	const struct heartbeat *h = &v->election->peer.last;
+	const struct wire_packet *w = peer_link_last(v->link);
+	int64_t age = v->now_ns - v->election->peer.last_ns + h->age_ns;
+
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
+	    role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
+	    cause_name(h->cause), "term", (json_int_t)h->term, "priority", (int)h->priority,
+	    "servers_up", (int)h->servers_up, "servers_total", w ? (int)w->servers_total : 0,
+	    "eligible", (int)h->eligible, "holding", (int)h->holding, "ready",
+	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
+}
+
+static json_t *
+peer_json(const struct ha_view *v)
+{
+	json_t *o = json_pack("{s:o, s:b, s:o}", "name", str_json(ha_config_peer(v->config)->name),
+	    "reachable", peer_reachable(v), "paths", paths_json(v));
+	json_t *words = peer_known(v) ? peer_words(v)
+				      : json_pack("{s:n, s:n, s:b}", "role", "term", "ready", 0);
+
+	if (!words || json_object_update(o, words) < 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	json_decref(words);
+	return o;
+}
+
+/* --- the rest --- */
+
+static json_t *
+config_json(const struct ha_view *v)
+{
+	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
+	uint64_t theirs = v->election->peer.last.digest;
+
+	ha_status_digest(v->election->config.digest, own);
+	ha_status_digest(theirs, peer);
+	if (!peer_known(v))
+		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
+	return json_pack("{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match",
+	    theirs == v->election->config.digest);
+}
+
+static json_t *
+lbd_json(const struct ha_view *v)
+{
+	const struct track_lbd_state *s = v->track.lbd;
+
+	return json_pack("{s:b, s:b, s:I, s:I}", "ready", (int)s->ready, "draining",
+	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_total",
+	    (json_int_t)s->servers_total);
+}
+
+static void
+alarm_add(json_t **list, const char *name, const char *text)
+{
+	append(list, json_pack("{s:s, s:s}", "name", name, "text", text));
+}
+
+static const char *
+alarm_text(enum election_alarm alarm)
+{
+	switch (alarm) {
+	case ALARM_PEER_SILENT:
+		return "the peer is not heard on any path";
+	case ALARM_PATH_SILENT:
+		return "the peer is not heard on every path";
+	case ALARM_PEER_DEAF:
+		return "the peer is heard but does not hear this node";
+	case ALARM_VIP_SERVES:
+		return "the peer is silent, but the virtual address still serves: heartbeats are "
+		       "cut "
+		       "off";
+	case ALARM_DUAL_ACTIVE:
+		return "both nodes are active";
+	case ALARM_CONFLICT:
+		return "another station uses a virtual address";
+	case ALARM_DAMPED:
+		return "too many moves: those that can wait do";
+	case ALARM_CONFIG_DIFFERS:
+		return "the configurations of the nodes differ";
+	case ALARM_NOBODY_ACTIVE:
+		return "no node is active, and none can be";
+	case ALARM_ACTIVE_UNFIT:
+		return "this node is active though it should not be, and the peer is no better";
+	}
+	return "unknown";
+}
+
+/* Packets that come from the peer's address and cannot be believed. */
+static void
+trouble_add(const struct ha_view *v, json_t **list)
+{
+	struct peer_link_trouble t = peer_link_trouble(v->link);
+	char text[600];
+
+	if (t.at_ns == 0 || v->now_ns - t.at_ns > TROUBLE_SHOWN_NS)
+		return;
+	switch (t.result) {
+	case PACKET_FORGED:
+		alarm_add(list, "secret_differs",
+		    "heartbeats come from the peer's address that another secret has sealed");
+		break;
+	case PACKET_OTHER_VERSION:
+		snprintf(text, sizeof(text),
+		    "the peer speaks version %u of the protocol, this node version %d", t.version,
+		    WIRE_VERSION);
+		alarm_add(list, "version_differs", text);
+		break;
+	case PACKET_STRANGER:
+		snprintf(text, sizeof(text), "the node at the peer's address calls itself %s",
+		    log_quoted(str_of(t.name)).text);
+		alarm_add(list, "name_differs", text);
+		break;
+	default:
+		break;
+	}
+}
+
+json_t *
+ha_status_alarms(const struct ha_view *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
+		enum election_alarm alarm = (enum election_alarm)(1u << i);
+
+		if (v->election->alarms & alarm)
+			alarm_add(&list, election_alarm_name(alarm), alarm_text(alarm));
+	}
+	trouble_add(v, &list);
+	if (!v->track.eligible)
+		alarm_add(&list, "not_eligible", v->track.text);
+	return list;
+}
+
+json_t *
+ha_status_json(const struct ha_view *v)
+{
+	const struct election *e = v->election;
+	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:s, s:o, s:s, s:I, s:i, s:b, s:b, s:o, s:o, "
+			      "s:o, s:o, s:o}",
+	    "version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
+	    time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
+	    "role", role_name(e->role), "since",
+	    time_json(v->now_wall_ns - (v->now_ns - e->since_ns)), "cause", cause_name(e->cause),
+	    "term", (json_int_t)e->term, "priority", (int)e->track.priority, "eligible",
+	    (int)v->track.eligible, "standby", (int)e->standby, "vips", vips_json(v), "peer",
+	    peer_json(v), "config", config_json(v), "lbd", lbd_json(v), "alarms",
+	    ha_status_alarms(v));
+
+	return o;
+}
+
+json_t *
+ha_status_history(const struct ha_view *v)
+{
+	char node[HA_NODE_NAME_MAX + 1];
+	json_t *list = json_array();
+
+	snprintf(node, sizeof(node), "%.*s", STR_ARG(ha_config_self(v->config)->name));
+	for (unsigned i = 0; i < v->history->n; i++)
+		append(&list, history_json(history_at(v->history, i), node));
+	return json_pack("{s:o}", "history", list);
+}

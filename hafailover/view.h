@@ -1,0 +1,29 @@
+/*
+ * view.h - what node.c knows, for those who show it: status and metrics.  Borrowed until the loop
+ * goes on.
+ */
+#ifndef HAFAILOVER_VIEW_H
+#define HAFAILOVER_VIEW_H
+
+#include "hafailover/announce.h"
+#include "hafailover/config.h"
+#include "hafailover/delay.h"
+#include "hafailover/election.h"
+#include "hafailover/history.h"
+#include "hafailover/peer_link.h"
+#include "hafailover/track.h"
+
+struct ha_view {
+	int64_t now_ns, now_wall_ns, started_wall_ns;
+	const struct ha_config *config;
+	const struct election *election;
+	const struct vip_table *vips;
+	const struct announcer *announcer;
+	const struct peer_link *link;
+	const struct history *history;
+	struct track_report track;
+	const uint64_t *transitions; /* [CAUSE_N] */
+	const struct delay *delay;
+};
+
+#endif
