@@ -53,6 +53,7 @@ change_role(
 	e->cause = cause;
 	e->since_ns = now;
 	e->better_since_ns = e->vacant_since_ns = e->richer_since_ns = 0;
+	e->vacant_from = 0;
 	out->todo |= ELECTION_DO_SEND;
 }
 
@@ -441,7 +442,7 @@ send(struct election *e, int64_t now, struct election_out *out)
 	if (now < e->send_ns)
 		return;
 	out->todo |= ELECTION_DO_SEND;
-	e->ask = e->listening;
+	e->ask = e->listening || e->vacant_from || e->take.from;
 	e->send_ns += interval;
 	if (e->send_ns <= now)
 		e->send_ns = now + interval;

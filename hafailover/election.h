@@ -220,6 +220,7 @@ struct election {
 	struct {
 		uint64_t session; /* the last TAKE that we followed */
 		uint32_t id;
+		uint64_t from; /* it must have heard this heartbeat of ours; 0: not asked to take */
 		bool refused; /* answering one with no */
 		uint32_t refused_id;
 		enum refusal why;
@@ -228,6 +229,7 @@ struct election {
 	int64_t better_since_ns; /* could preempt since; 0: could not */
 	int64_t richer_since_ns; /* the peer has servers, we have none, since; 0: not so */
 	int64_t vacant_since_ns; /* the peer is heard and nobody is Active, since; 0: not so */
+	uint64_t vacant_from; /* the peer must have heard this heartbeat of ours; 0: it is better */
 	int64_t moved_ns[ELECTION_MOVES_MAX]; /* ring of changes to and from Active */
 	unsigned n_moved;
 

@@ -4,6 +4,10 @@
  * The peer is silent: only when the virtual address is, too.  It is asked from half the dead
  * interval on, so that two answers are there when that ends.  The peer is heard: when nobody is
  * Active and this node is the better one, when it may preempt, or when the peer says TAKE.
+ *
+ * A paused machine whose clock stood still wakes with a queue of old heartbeats and does not know it.
+ * So what the peer says must be the answer to a question asked for the purpose: "vacant" and TAKE
+ * count once it has heard a heartbeat that we sent after we first read of them.
  */
 #include <string.h>
 
@@ -58,13 +62,22 @@ suspect_from(const struct election *e)
 	return e->listening && e->listen_until_ns - half > from ? e->listen_until_ns - half : from;
 }
 
-/* A holder that does not hear its peer looks for another holder now and then. */
+/*
+ * A holder that does not hear its peer looks for another holder now and then.  A Backup whose peer
+ * said farewell asks at once; one whose better peer does not claim asks before it does so itself.
+ */
 static int64_t
 probe_from(const struct election *e)
 {
 	int64_t dead = election_dead_ns(e);
 
-	return e->role == ROLE_ACTIVE ? election_quiet_since(e) + 3 * dead : suspect_from(e);
+	if (e->role == ROLE_ACTIVE)
+		return election_quiet_since(e) + 3 * dead;
+	if (e->vacant_since_ns && e->peer.last.stopping)
+		return e->vacant_since_ns;
+	if (e->vacant_since_ns && e->vacant_since_ns + 2 * dead < suspect_from(e))
+		return e->vacant_since_ns + 2 * dead;
+	return suspect_from(e);
 }
 
 static bool
@@ -119,6 +132,12 @@ election_probed(
 		election_conflict(e, ev->probed.by_peer, now, out);
 }
 
+static bool
+vip_is_silent(const struct election *e)
+{
+	return !e->config.probe || e->probe.silent >= PROBES_NEEDED;
+}
+
 /* Rule 3.  CAUSE_NONE: not yet. */
 static enum cause
 silent_peer(const struct election *e, int64_t now)
@@ -127,7 +146,7 @@ silent_peer(const struct election *e, int64_t now)
 
 	if (silence < dead)
 		return CAUSE_NONE;
-	if (!e->config.probe || e->probe.silent >= PROBES_NEEDED)
+	if (vip_is_silent(e))
 		return CAUSE_PEER_SILENT;
 	if (silence >= 2 * dead && e->probe.bad >= PROBES_NEEDED &&
 	    now - e->probe.served_ns >= dead)
@@ -135,9 +154,24 @@ silent_peer(const struct election *e, int64_t now)
 	return CAUSE_NONE;
 }
 
+/* The peer will have heard the next heartbeat when it answers. */
+static uint64_t
+ask_peer(struct election *e, struct election_out *out)
+{
+	e->ask = true;
+	out->todo |= ELECTION_DO_SEND;
+	return e->sequence + 1;
+}
+
+static bool
+answered(const struct election *e, uint64_t from)
+{
+	return e->peer.last.heard_session == e->session && e->peer.last.heard >= from;
+}
+
 /* The peer is heard and is not Active. */
 static enum cause
-vacancy(struct election *e, int64_t now)
+vacancy(struct election *e, int64_t now, struct election_out *out)
 {
 	const struct heartbeat *p = &e->peer.last;
 	struct heartbeat self = election_describe(e, now);
@@ -146,10 +180,17 @@ vacancy(struct election *e, int64_t now)
 		e->vacant_since_ns = now;
 	if (p->holding)
 		return CAUSE_NONE; /* it started again and is about to adopt */
+	if (!election_better(&self, p, e->config.preempt))
+		e->vacant_from = 0;
+	else if (!e->vacant_from)
+		e->vacant_from = ask_peer(e, out);
+	else if (answered(e, e->vacant_from))
+		return CAUSE_VACANT;
+	if (!vip_is_silent(e))
+		return CAUSE_NONE;
 	if (p->stopping)
 		return CAUSE_PEER_STOPPED;
-	if (election_better(&self, p, e->config.preempt) ||
-	    now - e->vacant_since_ns >= VACANT_DEADS * election_dead_ns(e))
+	if (now - e->vacant_since_ns >= VACANT_DEADS * election_dead_ns(e))
 		return CAUSE_VACANT;
 	return CAUSE_NONE;
 }
@@ -193,7 +234,7 @@ election_decide_claim(struct election *e, int64_t now, struct election_out *out)
 	if (!election_peer_active(e, now) || e->role != ROLE_BACKUP)
 		e->better_since_ns = 0;
 	if (!election_peer_reachable(e, now) || e->peer.last.role == ROLE_ACTIVE)
-		e->vacant_since_ns = 0;
+		e->vacant_since_ns = 0, e->vacant_from = 0;
 	if (e->role != ROLE_BACKUP || e->listening)
 		return;
 	if (!election_peer_reachable(e, now))
@@ -201,7 +242,7 @@ election_decide_claim(struct election *e, int64_t now, struct election_out *out)
 	else if (e->peer.last.role == ROLE_ACTIVE)
 		cause = preemption(e, now);
 	else
-		cause = vacancy(e, now);
+		cause = vacancy(e, now, out);
 	if (cause != CAUSE_NONE)
 		claim(e, cause, cause == CAUSE_PREEMPT || cause == CAUSE_PREFER, now, out);
 }
@@ -222,31 +263,36 @@ as_peer(enum refusal why)
 	}
 }
 
+static void
+refuse_to_take(struct election *e, enum refusal why, struct election_out *out)
+{
+	e->take.refused = true;
+	e->take.refused_id = e->peer.last.message_id;
+	e->take.why = as_peer(why);
+	out->todo |= ELECTION_DO_SEND;
+}
+
 /* The newest heartbeat says TAKE, or no longer does. */
 void
 election_asked_to_take(struct election *e, int64_t now, struct election_out *out)
 {
 	const struct heartbeat *p = &e->peer.last;
-	enum refusal why;
+	enum refusal why = election_self_unready(e, now);
+	bool again = e->take.session == p->session && e->take.id == p->message_id;
 
-	if (p->message != MESSAGE_TAKE || p->role != ROLE_ACTIVE || e->role == ROLE_ACTIVE) {
-		e->take.refused = false;
-		return;
-	}
-	if (e->take.session == p->session && e->take.id == p->message_id)
-		return;
-	why = election_self_unready(e, now);
-	if (why != REFUSAL_NONE) {
-		e->take.refused = true;
-		e->take.refused_id = p->message_id;
-		e->take.why = as_peer(why);
-		out->todo |= ELECTION_DO_SEND;
-		return;
-	}
 	e->take.refused = false;
-	e->take.session = p->session;
-	e->take.id = p->message_id;
-	claim(e, p->message_cause, true, now, out);
+	if (p->message != MESSAGE_TAKE || p->role != ROLE_ACTIVE || e->role == ROLE_ACTIVE) {
+		e->take.from = 0;
+	} else if (why != REFUSAL_NONE) {
+		refuse_to_take(e, why, out);
+	} else if (!again) {
+		e->take.session = p->session;
+		e->take.id = p->message_id;
+		e->take.from = ask_peer(e, out);
+	} else if (e->take.from && answered(e, e->take.from)) {
+		e->take.from = 0;
+		claim(e, p->message_cause, true, now, out);
+	}
 }
 
 void

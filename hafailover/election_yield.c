@@ -91,6 +91,18 @@ election_settle_dual(struct election *e, int64_t now, struct election_out *out)
 		out->todo |= ELECTION_DO_ANNOUNCE;
 }
 
+/*
+ * The peer's address without its heartbeats may be all that is left of it: a dead daemon's lease runs
+ * on for a while, a daemon without leases may be dead.  Only later does it mean that the peer lives.
+ */
+static bool
+may_be_left_over(const struct election *e, int64_t now)
+{
+	if (!e->config.lease_ns)
+		return e->cause == CAUSE_NO_SERVICE;
+	return now - e->since_ns < 3 * e->config.lease_ns / 2;
+}
+
 void
 election_conflict(struct election *e, bool by_peer, int64_t now, struct election_out *out)
 {
@@ -100,7 +112,8 @@ election_conflict(struct election *e, bool by_peer, int64_t now, struct election
 		e->conflict_ns = now;
 	if (e->role != ROLE_ACTIVE)
 		return;
-	if (by_peer && !election_peer_reachable(e, now) && e->config.order < e->config.peer_order)
+	if (by_peer && !election_peer_reachable(e, now) && !may_be_left_over(e, now) &&
+	    e->config.order < e->config.peer_order)
 		election_let_go(e, CAUSE_CONFLICT, false, now, out);
 	else if (!again)
 		out->todo |= ELECTION_DO_ANNOUNCE;

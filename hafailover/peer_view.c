@@ -25,14 +25,10 @@ peer_view_hear(
     struct peer_view *v, uint64_t session, unsigned path, const struct heartbeat *h, int64_t now_ns)
 {
 	CHECK(path < HEARTBEAT_PATHS_MAX);
-	if (v->known && h->session == v->former_session)
-		return false;
 	v->heard_ns[path] = now_ns;
 	v->any_ns = now_ns;
 	if (!is_news(v, h))
 		return false;
-	if (v->known && h->session != v->last.session)
-		v->former_session = v->last.session;
 	v->known = true;
 	v->last = *h;
 	v->last_ns = now_ns;

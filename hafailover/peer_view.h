@@ -1,8 +1,9 @@
 /*
  * peer_view.h - the other node as this one sees it: what it said last, and when it was heard where.
  *
- * Pure.  A heartbeat that is older than the newest one of its session counts as a sign of life on its
- * path; its content is not looked at any more.
+ * Pure.  Sessions do not come back: session.h lets no packet of a former one through.  A heartbeat
+ * that is older than the newest one of its session counts as a sign of life on its path; its content
+ * is not looked at any more.
  */
 #ifndef HAFAILOVER_PEER_VIEW_H
 #define HAFAILOVER_PEER_VIEW_H
@@ -15,7 +16,6 @@ struct peer_view {
 	int64_t last_ns; /* its arrival */
 	int64_t heard_ns[HEARTBEAT_PATHS_MAX]; /* last sign of life by path; 0: never */
 	int64_t any_ns; /* the latest of them */
-	uint64_t former_session; /* packets of it that were still under way are not looked at */
 	int64_t deaf_since_ns; /* it is heard but does not hear us, since; 0: not so */
 };
 
