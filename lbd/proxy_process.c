@@ -526,6 +526,8 @@ process_fini(struct process *p)
 	process_admin_stop(p);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(p->workers[i]);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		proxy_cut(p->workers[i]);
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		proxy_fini(p->workers[i]);
 		if (p->workers[i]->snapshot)

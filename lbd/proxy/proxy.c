@@ -171,7 +171,6 @@ proxy_fini(struct worker *w)
 
 	if (!proxy)
 		return;
-	proxy_cut(w);
 	upstreams_fini(proxy);
 	cache_fini(&proxy->client_cache);
 	cache_fini(&proxy->upstream_cache);

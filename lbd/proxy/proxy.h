@@ -58,13 +58,13 @@ extern const struct worker_hooks proxy_hooks;
 /* Sets worker->proxy.  0 or -ENOMEM. */
 int proxy_init(struct worker *, struct proxy_shared *);
 
-/* After the thread has ended. */
+/* After proxy_cut of every worker: what ends in one still looks at the queues of the others. */
 void proxy_fini(struct worker *);
 
 /* Own thread: no new connections; idle ones end now, the others with their present exchange. */
 void proxy_drain(struct worker *);
 
-/* Own thread: ends all that is left. */
+/* Own thread, or after it has ended: ends all that is left. */
 void proxy_cut(struct worker *);
 
 #endif

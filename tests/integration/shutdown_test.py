@@ -101,6 +101,25 @@ def test_the_deadline_cuts_what_does_not_end():
             held.gate.set()
 
 
+def test_the_deadline_cuts_those_who_wait_for_a_server_too():
+    """In both workers, connections that have a server are younger than some that wait for one."""
+    with Held() as held:
+        servers = {"address": held.server.address, "max_connections": 20}
+        with Lbd(config(servers, workers=2, timeouts={"drain": "500ms", "queue": "60s"})) as lbd:
+            clients = [lbd.client() for _ in range(40)]
+            for client in clients[20:]:
+                client.send(request())
+            held.server.wait_requests(20)
+            for client in clients[:20]:
+                client.send(request())
+            lbd.wait_metric("lbpair_queued", 20, pool="web")
+            lbd.end_expected = True
+            lbd.signal(signal.SIGTERM)
+            equal(lbd.wait_exit(10), 0, "exit status")
+            check(not lbd.log.find("proxy_died"), "the proxy process died")
+            held.gate.set()
+
+
 def test_a_second_sigterm_ends_at_once():
     with Held() as held, Lbd(config(held.server, timeouts={"drain": "60s"})) as lbd, lbd.client() as client:
         client.send(request())
