@@ -146,7 +146,9 @@ on_due(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)revents;
 	CHECK(a->loop == loop && a->active);
-	run(a);
+	link_drain(a->links); /* after a stop timers come first, and what we had may be gone */
+	if (a->active)
+		run(a);
 }
 
 static void

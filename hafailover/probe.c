@@ -19,6 +19,15 @@ enum { PROBE_MAGIC = 0x70726f62, TRIES = 8, REQUEST_MAX = 256, REPLY_MIN = 5 };
 #define RETRY_MIN_NS (5 * NS_PER_MS)
 #define RETRY_MAX_NS (100 * NS_PER_MS)
 
+/* A lost segment is sent again too late for us; another connection takes its place meanwhile. */
+struct attempt {
+	struct probe *probe;
+	ev_io ready;
+	bool connected;
+	char reply[REPLY_MIN];
+	size_t n_reply;
+};
+
 struct probe {
 	unsigned magic;
 	struct ev_loop *loop;
@@ -27,16 +36,15 @@ struct probe {
 	void (*done)(void *owner, const struct probe_result *);
 	void *owner;
 	struct neighbour_listener listener;
-	bool listening, connected;
+	bool listening;
 	bool drained, extended; /* at the deadline */
 	struct address asked; /* the address without port */
 	struct arp_nd_frame frames[2]; /* without and with a sender */
 	unsigned n_frames, tries;
 	int64_t start_ns, due_ns;
 	ev_timer retry, deadline, soon;
-	ev_io service;
-	char reply[REPLY_MIN];
-	size_t n_reply;
+	struct attempt attempts[TRIES];
+	unsigned n_attempts;
 	struct probe_result result;
 };
 
@@ -72,13 +80,15 @@ address_of_neighbour(const struct address *a)
 }
 
 static void
-service_close(struct probe *p)
+attempts_close(struct probe *p)
 {
-	if (p->service.fd < 0)
-		return;
-	ev_io_stop(p->loop, &p->service);
-	close(p->service.fd);
-	p->service.fd = -1;
+	unsigned i;
+
+	for (i = 0; i < p->n_attempts; i++) {
+		ev_io_stop(p->loop, &p->attempts[i].ready);
+		close(p->attempts[i].ready.fd);
+	}
+	p->n_attempts = 0;
 }
 
 /* Nothing of it goes on. */
@@ -88,7 +98,7 @@ quiet(struct probe *p)
 	ev_timer_stop(p->loop, &p->retry);
 	ev_timer_stop(p->loop, &p->deadline);
 	ev_timer_stop(p->loop, &p->soon);
-	service_close(p);
+	attempts_close(p);
 	if (p->listening)
 		neighbour_unlisten(p->neighbours, &p->listener);
 	p->listening = false;
@@ -142,105 +152,119 @@ reply_judge(const char *reply, size_t n)
 }
 
 static void
-on_service_readable(struct probe *p)
+on_response(struct attempt *a)
 {
-	ssize_t n = recv(p->service.fd, p->reply + p->n_reply, sizeof(p->reply) - p->n_reply, 0);
+	ssize_t n = recv(a->ready.fd, a->reply + a->n_reply, sizeof(a->reply) - a->n_reply, 0);
 	int verdict;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
-		finish_errno(p, errno);
+		finish_errno(a->probe, errno);
 		return;
 	}
 	if (n == 0) {
-		finish(p, PROBE_ANSWERS, "closed without a response");
+		finish(a->probe, PROBE_ANSWERS, "closed without a response");
 		return;
 	}
-	p->n_reply += (size_t)n;
-	verdict = reply_judge(p->reply, p->n_reply);
+	a->n_reply += (size_t)n;
+	verdict = reply_judge(a->reply, a->n_reply);
 	if (verdict > 0)
-		finish(p, PROBE_SERVES, "it responded");
+		finish(a->probe, PROBE_SERVES, "it responded");
 	else if (verdict < 0)
-		finish(p, PROBE_ANSWERS, "responded, but not in HTTP");
+		finish(a->probe, PROBE_ANSWERS, "responded, but not in HTTP");
 }
 
 static void
-on_connected(struct probe *p)
+on_connected(struct attempt *a)
 {
+	struct probe *p = a->probe;
 	char request[REQUEST_MAX];
 	socklen_t size = sizeof(int);
 	int error = 0, n = request_format(p, request);
 
-	getsockopt(p->service.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	getsockopt(a->ready.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	if (error) {
 		finish_errno(p, error);
 		return;
 	}
-	p->connected = true;
+	a->connected = true;
 	if (p->question.service == PROBE_CONNECT) {
 		finish(p, PROBE_SERVES, "it accepted a connection");
 		return;
 	}
-	if (send(p->service.fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
+	if (send(a->ready.fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
 		finish_errno(p, errno);
 		return;
 	}
-	ev_io_stop(p->loop, &p->service);
-	ev_io_set(&p->service, p->service.fd, EV_READ);
-	ev_io_start(p->loop, &p->service);
+	ev_io_stop(p->loop, &a->ready);
+	ev_io_set(&a->ready, a->ready.fd, EV_READ);
+	ev_io_start(p->loop, &a->ready);
 }
 
 static void
-on_service(struct ev_loop *loop, ev_io *w, int revents)
+on_ready(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct probe *p = w->data;
+	struct attempt *a = w->data;
 
 	(void)revents;
-	CHECK(p->magic == PROBE_MAGIC && p->loop == loop);
-	if (p->connected)
-		on_service_readable(p);
+	CHECK(a->probe->magic == PROBE_MAGIC && a->probe->loop == loop);
+	if (a->connected)
+		on_response(a);
 	else
-		on_connected(p);
+		on_connected(a);
 }
 
-/* On that interface and no other, whatever the routes say.  0 or -errno. */
+/* On that interface and no other, whatever the routes say.  fd or -errno. */
 static int
-service_open(struct probe *p)
+service_connect(const struct link *l, const struct address *to)
 {
-	const struct link *l = link_at(neighbour_links(p->neighbours), p->question.link);
-	const struct address *to = &p->question.address;
 	int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int status;
 
 	if (fd < 0)
 		return -errno;
-	if (!l || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, l->name, IF_NAMESIZE) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, l->name, IF_NAMESIZE) < 0 ||
 	    (connect(fd, &to->sa, to->len) < 0 && errno != EINPROGRESS)) {
-		status = l ? -errno : -ENODEV;
+		status = -errno;
 		close(fd);
 		return status;
 	}
-	ev_io_set(&p->service, fd, EV_WRITE);
-	ev_io_start(p->loop, &p->service);
-	return 0;
+	return fd;
+}
+
+/* True while the probe goes on. */
+static bool
+attempt_start(struct probe *p)
+{
+	const struct link *l = link_at(neighbour_links(p->neighbours), p->question.link);
+	struct attempt *a = &p->attempts[p->n_attempts];
+	int fd;
+
+	if (p->n_attempts == TRIES)
+		return true;
+	fd = l ? service_connect(l, &p->question.address) : -ENODEV;
+	if (fd < 0) {
+		finish_errno(p, -fd);
+		return false;
+	}
+	p->n_attempts++;
+	*a = (struct attempt){ .probe = p };
+	ev_io_init(&a->ready, on_ready, fd, EV_WRITE);
+	a->ready.data = a;
+	ev_io_start(p->loop, &a->ready);
+	return true;
 }
 
 static void
 answered(struct probe *p, const uint8_t mac[LINK_MAC])
 {
-	int status;
-
 	p->result.answered_ns = clock_ns() - p->start_ns;
 	memcpy(p->result.mac, mac, LINK_MAC);
-	ev_timer_stop(p->loop, &p->retry);
-	if (p->question.service == PROBE_NEIGHBOUR) {
+	if (p->question.service == PROBE_NEIGHBOUR)
 		finish(p, PROBE_ANSWERS, "it answered");
-		return;
-	}
-	status = service_open(p);
-	if (status)
-		finish_errno(p, -status);
+	else if (attempt_start(p))
+		ev_timer_again(p->loop, &p->retry);
 }
 
 static void
@@ -273,7 +297,10 @@ on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)revents;
 	CHECK(p->magic == PROBE_MAGIC && p->loop == loop);
-	ask(p);
+	if (p->result.answered_ns < 0)
+		ask(p);
+	else
+		attempt_start(p);
 }
 
 static void
@@ -286,26 +313,28 @@ clocks_start(struct probe *p)
 	ev_now_update(p->loop);
 	ev_timer_set(&p->deadline, (double)p->question.deadline_ns / (double)NS_PER_S, 0);
 	ev_timer_start(p->loop, &p->deadline);
-	if (p->result.answered_ns >= 0)
-		return;
-	ev_timer_stop(p->loop, &p->retry);
-	ev_timer_set(&p->retry, (double)every / (double)NS_PER_S, (double)every / (double)NS_PER_S);
-	ev_timer_start(p->loop, &p->retry);
-	ask(p);
+	p->retry.repeat = (double)every / (double)NS_PER_S;
+	ev_timer_again(p->loop, &p->retry);
+	if (p->result.answered_ns < 0)
+		ask(p);
 }
 
 static void
 judge(struct probe *p)
 {
 	int ms = (int)(p->question.deadline_ns / NS_PER_MS);
+	bool connected = false;
+	unsigned i;
 
 	if (p->result.answered_ns < 0) {
 		snprintf(p->result.reason, sizeof(p->result.reason), "no answer in %d ms", ms);
 		finish(p, PROBE_SILENT, NULL);
 		return;
 	}
+	for (i = 0; i < p->n_attempts; i++)
+		connected |= p->attempts[i].connected;
 	snprintf(p->result.reason, sizeof(p->result.reason), "in use, but: %s in %d ms",
-	    p->connected ? "no response" : "no connection", ms);
+	    connected ? "no response" : "no connection", ms);
 	finish(p, PROBE_ANSWERS, NULL);
 }
 
@@ -347,6 +376,21 @@ frames_make(struct probe *p, const struct link *l)
 		arp_nd_ask(&p->frames[p->n_frames++], to, &source, l->mac);
 }
 
+static void
+why_not(struct probe *p, const struct link *l)
+{
+	char *reason = p->result.reason;
+	const size_t size = sizeof(p->result.reason);
+
+	if (!l && p->question.link)
+		snprintf(reason, size, "no such interface");
+	else if (!l)
+		snprintf(reason, size, "no interface is on its subnet");
+	else
+		snprintf(reason, size, "%s %s", l->name,
+		    l->ethernet ? "has no carrier" : "is not Ethernet");
+}
+
 /* Of what prevents it the caller hears from the loop. */
 static bool
 begin(struct probe *p)
@@ -357,11 +401,7 @@ begin(struct probe *p)
 	struct err err;
 
 	if (!l || !l->ethernet || !l->carrier) {
-		snprintf(p->result.reason, sizeof(p->result.reason), "%s %s",
-		    l ? l->name : "no interface",
-		    !l                ? "is on its subnet"
-			: l->ethernet ? "has no carrier"
-				      : "is not Ethernet");
+		why_not(p, l);
 		return false;
 	}
 	p->question.link = l->index;
@@ -417,8 +457,6 @@ probe_start(struct ev_loop *loop, struct neighbour_table *neighbours,
 	timer_init(p, &p->retry, on_retry);
 	timer_init(p, &p->deadline, on_deadline);
 	timer_init(p, &p->soon, on_soon);
-	ev_io_init(&p->service, on_service, -1, 0);
-	p->service.data = p;
 	if (!begin(p))
 		ev_timer_start(loop, &p->soon);
 	return p;

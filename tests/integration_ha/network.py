@@ -292,4 +292,4 @@ def arp(kind, mac, sender, target):
     """An ARP frame to everybody; kind 1 request, 2 reply."""
     mac = bytes.fromhex(mac.replace(":", ""))
     return (b"\xff" * 6 + mac + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, kind) + mac
-            + socket.inet_aton(sender) + b"\0" * 6 + socket.inet_aton(target))
+            + socket.inet_aton(sender) + (mac if kind == 2 else b"\0" * 6) + socket.inet_aton(target))

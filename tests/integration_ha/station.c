@@ -138,7 +138,7 @@ on_probed(void *owner, const struct probe_result *r)
 {
 	struct asked *a = owner;
 
-	say("probed %s %s answered=%.3f duration=%.3f %s", a->name, probe_verdict_name(r->verdict),
+	say("probed %s %s answered=%.6f duration=%.6f %s", a->name, probe_verdict_name(r->verdict),
 	    (double)r->answered_ns / (double)NS_PER_S, (double)r->duration_ns / (double)NS_PER_S,
 	    r->reason);
 	probe_free(&a->probe);
