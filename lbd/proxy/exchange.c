@@ -132,14 +132,10 @@ exchange_free(struct exchange *x)
 	cache_put(&w->proxy->exchange_cache, x);
 }
 
-/* One exchange less; a server with a limit may have the next. */
+/* One exchange less; where the server has a limit, perhaps since the last reload, the next may start. */
 static void
 server_leave(struct worker *w, const struct server_config *s)
 {
-	if (s->max_connections == 0) {
-		atomic_fetch_sub_explicit(&w->servers->active[s->slot], 1, memory_order_relaxed);
-		return;
-	}
 	atomic_fetch_sub(&w->servers->active[s->slot], 1);
 	queue_server_free(w->proxy);
 }

@@ -64,7 +64,6 @@ cache_fini(struct cache *c)
 static void
 proxy_turn_end(struct worker *w)
 {
-	queue_turn(w->proxy);
 	cache_turn(&w->proxy->client_cache);
 	cache_turn(&w->proxy->upstream_cache);
 	cache_turn(&w->proxy->exchange_cache);

@@ -35,8 +35,7 @@ struct proxy {
 	struct upstream_set **upstreams; /* by slot; made on first use */
 	struct pool *waiting; /* pools for which exchanges wait */
 	_Atomic uint32_t n_waiting; /* those exchanges */
-	bool freed; /* an exchange gave its server up in this turn */
-	ev_async server_free; /* or in another worker */
+	ev_async server_free; /* an exchange gave its server up, here or in another worker */
 	struct cache client_cache, upstream_cache, exchange_cache;
 	struct proxy_shared *shared;
 };

@@ -3,32 +3,26 @@
 
 #include "common/check.h"
 
+enum { PASSED_OVER_MAX = 16 }; /* so that a look at a long queue stays cheap */
+
+/* In this worker: once what else has come is handled. */
 static void
-on_server_free(struct ev_loop *loop, ev_async *a, int revents)
+serve_soon(struct proxy *proxy)
 {
-	struct proxy *proxy = a->data;
-
-	(void)loop;
-	(void)revents;
-	proxy->freed = true;
+	ev_feed_event(proxy->worker->loop, &proxy->server_free, EV_CUSTOM);
 }
 
-void
-queue_init(struct proxy *proxy)
-{
-	ev_async_init(&proxy->server_free, on_server_free);
-	proxy->server_free.data = proxy;
-	ev_async_start(proxy->worker->loop, &proxy->server_free);
-}
-
+/* Behind the others: a pool may have two queues, of the old configuration and of the new one. */
 static void
 pool_link(struct proxy *proxy, struct pool *p)
 {
-	p->next_waiting = proxy->waiting;
-	p->prev_waiting = &proxy->waiting;
-	if (p->next_waiting)
-		p->next_waiting->prev_waiting = &p->next_waiting;
-	proxy->waiting = p;
+	struct pool **end = &proxy->waiting;
+
+	while (*end)
+		end = &(*end)->next_waiting;
+	p->next_waiting = NULL;
+	p->prev_waiting = end;
+	*end = p;
 }
 
 static void
@@ -59,8 +53,8 @@ queue_add(struct exchange *x)
 	counter_add(&p->stats->queued, 1);
 	atomic_fetch_add(&proxy->n_waiting, 1);
 	atomic_fetch_add(&proxy->shared->n_waiting, 1);
-	proxy->freed =
-	    true; /* a server given up before we counted has woken nobody: look once more */
+	serve_soon(
+	    proxy); /* a server given up before we counted has woken nobody: look once more */
 }
 
 void
@@ -93,7 +87,8 @@ queue_server_free(struct proxy *proxy)
 
 	if (atomic_load(&shared->n_waiting) == 0)
 		return;
-	proxy->freed = true;
+	if (atomic_load(&proxy->n_waiting) > 0)
+		serve_soon(proxy);
 	for (uint32_t i = 0; i < shared->n_workers; i++) {
 		struct proxy *other = shared->workers[i]->proxy;
 
@@ -102,24 +97,47 @@ queue_server_free(struct proxy *proxy)
 	}
 }
 
-/* First come, first served; the next one starts only if the one before could. */
+/*
+ * First come, first served; the next one starts only if the one before could, unless that has been to a
+ * server already and may not go there again.
+ */
 static void
 pool_serve(struct pool *p)
 {
-	while (p->first_waiting && exchange_try_queued(p->first_waiting))
-		;
+	/* the last exchange of an old configuration may end here, and the pool with it */
+	struct snapshot *s = snapshot_ref(p->first_waiting->snapshot);
+	struct exchange *x, *next;
+	int passed_over = 0;
+
+	for (x = p->first_waiting; x; x = next) {
+		next = x->next_waiting;
+		if (exchange_try_queued(x))
+			continue;
+		if (x->tried.n == 0 || ++passed_over == PASSED_OVER_MAX)
+			break;
+	}
+	snapshot_unref(&s);
 }
 
-void
-queue_turn(struct proxy *proxy)
+static void
+on_server_free(struct ev_loop *loop, ev_async *a, int revents)
 {
+	struct proxy *proxy = a->data;
 	struct pool *p, *next;
 
-	if (!proxy->freed)
-		return;
-	proxy->freed = false;
+	(void)loop;
+	(void)revents;
 	for (p = proxy->waiting; p; p = next) {
 		next = p->next_waiting;
 		pool_serve(p);
 	}
+}
+
+void
+queue_init(struct proxy *proxy)
+{
+	ev_async_init(&proxy->server_free, on_server_free);
+	proxy->server_free.data = proxy;
+	ev_set_priority(&proxy->server_free, -1); /* before turn_over, which has EV_MINPRI */
+	ev_async_start(proxy->worker->loop, &proxy->server_free);
 }

@@ -16,10 +16,7 @@ void queue_init(struct proxy *);
 void queue_add(struct exchange *);
 void queue_remove(struct exchange *);
 
-/* A server with a limit has been given up: queues here and elsewhere may go on. */
+/* A server has been given up: queues here and elsewhere may go on. */
 void queue_server_free(struct proxy *);
-
-/* The turn ends: starts what can start now. */
-void queue_turn(struct proxy *);
 
 #endif

@@ -1,8 +1,9 @@
 """servers[].max_connections over all workers, and the queue of those who wait for a server."""
 
 import threading
+import time
 
-from harness import Backend, Lbd, check, config, equal, request
+from harness import Backend, Lbd, check, config, equal, request, wait_for
 
 
 class Gate:
@@ -89,6 +90,70 @@ def test_another_server_below_its_limit_takes_it():
             for client in clients:
                 equal(client.response(b"GET").status, 200, "status")
                 client.close()
+
+
+def test_who_may_not_use_the_free_server_holds_nobody_back():
+    """A retry waits for the second server; the first, which it has been to, serves the others meanwhile."""
+    gate = Gate()
+
+    def slams_once(connection):
+        while message := connection.request():
+            if message.target == b"/again":
+                return connection.reset_now()
+            connection.reply(message)
+
+    with Backend(slams_once) as first, Backend(gate) as second:
+        conf = config(limited(first, 1), limited(second, 1),
+                      pool={"retry": {"attempts": 1, "on": ["reset"]}}, timeouts={"queue": "10s"})
+        with Lbd(conf) as lbd, lbd.client() as holds, lbd.client() as again, lbd.client() as other:
+            while not gate.held:  # round robin starts anywhere
+                holds.send(request("GET", "/hold"))
+                wait_for(lambda: gate.held or not holds.silent(0.01), "an answer, or none")
+                if not gate.held:
+                    holds.response()
+            again.send(request("GET", "/again"))
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            start = time.monotonic()
+            equal(other.get("/other").body, b"GET /other 0\n", "answer")
+            check(time.monotonic() - start < 5, "a free server was not used")
+            gate.let(2)
+            equal(again.response().body, b"/again", "answer to the retry")
+
+
+def test_a_limit_that_came_with_a_reload():
+    """Exchanges from the time without a limit count, and wake those who wait when they end."""
+    gate = Gate()
+    with Backend(gate) as server, Lbd(config(server, timeouts={"queue": "20s"})) as lbd:
+        with lbd.client() as first, lbd.client() as second:
+            first.send(request("GET", "/first"))
+            gate.wait_held(1)
+            lbd.reload(config(limited(server, 1), timeouts={"queue": "20s"}))
+            second.send(request("GET", "/second"))
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            gate.let(2)
+            start = time.monotonic()
+            equal(first.response().body, b"/first", "answer")
+            equal(second.response().body, b"/second", "answer to the one that waited")
+            check(time.monotonic() - start < 5, "nobody woke it")
+
+
+def test_the_last_one_of_an_old_configuration_is_answered_from_the_queue():
+    """Its pool goes with it while the queue is looked through; the thread sanitizer sees who looks then."""
+    gate = Gate()
+    with Backend(gate) as server, Lbd(config(limited(server, 1), timeouts={"queue": "20s"})) as lbd:
+        with lbd.client() as first, lbd.client() as second:
+            first.send(request("GET", "/first"))
+            gate.wait_held(1)
+            second.send(request("GET", "/second"))
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            lbd.reload(config(limited(server, 1)))
+            lbd.command("server", name="web/" + server.address, action="maintenance")
+            gate.let(1)
+            equal(first.response().body, b"/first", "answer")
+            equal(second.response().status, 503, "status of the one that waited")
+            lbd.command("server", name="web/" + server.address, action="ready")
+            gate.let(1)
+            equal(lbd.get("/third").body, b"/third", "answer afterwards")
 
 
 def test_waiting_ends_with_503_after_its_time():
