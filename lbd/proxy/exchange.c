@@ -269,7 +269,7 @@ retry_verdict(const struct exchange *x, enum try_failure failure)
 	    .failure = failure,
 	    .idempotent = http_method_idempotent(x->method),
 	    .replayable = x->replayable,
-	    .retries = x->retries,
+	    .retries = x->retries - x->fresh, /* RETRY_SAME is no attempt, and happens once */
 	    .conf = &x->pool->conf->retry,
 	});
 }

@@ -73,6 +73,27 @@ def test_attempts_bound_the_tries():
             server.close()
 
 
+def test_the_race_of_an_idle_connection_is_no_attempt():
+    """The first connection dies when it is used again, the second is reset; the one retry is still there."""
+    connections = []
+
+    def script(connection):
+        connections.append(connection)
+        if len(connections) == 1:
+            connection.reply(connection.request())
+            connection.request_head()
+        elif len(connections) == 2:
+            slams(connection)
+        else:
+            echo(connection)
+
+    with Backend(script) as one, Backend(script) as two:
+        with Lbd(config(one, two, pool={"algorithm": "ip_hash", **retry(attempts=1, on=["reset"])})) as lbd:
+            equal(lbd.get("/warm").status, 200, "status")
+            equal(lbd.get("/again").body, b"GET /again 0\n", "answer")
+            equal(len(connections), 3, "connections")
+
+
 def test_a_reset_is_retried_for_get_alone():
     with Backend(slams) as bad, Backend() as good:
         with Lbd(config(bad, good, pool=retry(attempts=2, budget_percent=100))) as lbd:
