@@ -99,7 +99,7 @@ static bool
 may_be_left_over(const struct election *e, int64_t now)
 {
 	if (!e->config.lease_ns)
-		return e->cause == CAUSE_NO_SERVICE;
+		return e->cause == CAUSE_NO_SERVICE || e->cause == CAUSE_OPERATOR;
 	return now - e->since_ns < 3 * e->config.lease_ns / 2;
 }
 

@@ -1,0 +1,89 @@
+/*
+ * judge.h - what may never happen, checked while a schedule runs.
+ *
+ *  1. Two holders: not for longer than it takes to tell.  Both kernels may hold the addresses
+ *     - planned: from the claim until the first heartbeat of the claimer reaches the other;
+ *     - while the nodes hear nothing of each other and neither sees the other's address;
+ *     - after a claim over an address behind which nothing serves, until its lease ends or the
+ *       first heartbeat arrives;
+ *     - for a machine that was paused: from its waking until its first step, or, where its clock
+ *       stood still as well, until the first heartbeat of the other arrives.
+ *     So: heartbeats of one direction arrive steadily and both still hold after
+ *     JUDGE_DUAL_DEADS dead intervals, or they see each other's address for JUDGE_SEEN_DEADS: wrong.
+ *  2. Nobody claims over an address that serves and that it can see, unless by agreement or order.
+ *  3. An Active that hears a fit Active with a higher term is not Active after that step.
+ *  4. Every change has a cause, and that cause was real.
+ *  5. Planned moves: the other one holds before this one releases.
+ *  6. Terms only grow; each claim has a higher one than whatever the claimer knew.
+ *  7. Moves are bounded by the number of faults.
+ *  8. Commands are answered in time.
+ *  9. When all is well again: one Active within JUDGE_SETTLE_NS, the right one, and then no change.
+ */
+#ifndef SIMULATION_JUDGE_H
+#define SIMULATION_JUDGE_H
+
+#include "tests/simulation/faults.h"
+#include "tests/simulation/world.h"
+
+#define JUDGE_SETTLE_NS (6 * NS_PER_S)
+enum {
+	JUDGE_DUAL_DEADS = 3,
+	JUDGE_SEEN_DEADS = 9,
+	JUDGE_MOVES_FREE = 4,
+	JUDGE_MOVES_PER_FAULT = 4,
+};
+
+/* Over all schedules. */
+struct judge_totals {
+	uint64_t schedules, steps, claims[CAUSE_N], changes[CAUSE_N], dual[CAUSE_N];
+	int64_t dual_max_ns[CAUSE_N], dual_told_ns[CAUSE_N]; /* by cause of the later claim */
+	uint64_t commands, commands_done;
+	unsigned moves_max;
+	int64_t settle_max_ns;
+};
+
+struct judge {
+	struct judge_totals *totals;
+	char verdict[256]; /* "": nothing wrong */
+
+	uint64_t real; /* bit per cause: there was a reason for it */
+	int64_t heard_ns[NODES]; /* last heartbeat that a step of the node has seen, global time */
+	uint64_t term[NODES]; /* highest seen in this life */
+	int64_t sees_since_ns[NODES]; /* the other's address serves and is visible */
+	int64_t unlucky_ns[NODES]; /* a probe of it was lost by chance */
+	int64_t hit_ns[NODES]; /* last fault that touched it */
+	int64_t became_ns[NODES]; /* Active */
+
+	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
+	enum cause dual_cause;
+	unsigned moves, faults;
+	unsigned commands[NODES]; /* unanswered */
+	int64_t command_ns[NODES]; /* the last of them */
+	int64_t changed_ns; /* last change of any role */
+	enum cause last_claim;
+};
+
+void judge_init(struct judge *, struct judge_totals *);
+
+/* After a step of `node`, before anything of it is done; and what was until then. */
+struct judge_was {
+	enum role role;
+	uint64_t term;
+	unsigned silent; /* probes of the address */
+};
+void judge_step(struct world *, unsigned node, struct judge_was, const struct election_event *,
+    const struct election_out *);
+
+/* A heartbeat was taken in by that step. */
+void judge_heard(struct world *, unsigned node, const struct packet *);
+void judge_started(struct world *, unsigned node);
+void judge_died(struct world *, unsigned node);
+void judge_fault(struct world *, enum fault_type, unsigned node);
+void judge_unlucky(struct world *, unsigned node);
+void judge_command(struct world *, unsigned node);
+
+/* After each happening. */
+void judge_look(struct world *);
+void judge_end(struct world *);
+
+#endif
