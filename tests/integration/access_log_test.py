@@ -220,7 +220,8 @@ def test_client_bytes_are_escaped_in_json():
 
 
 COMBINED = re.compile(
-    r'(\S+) - - \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] "([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"(.*)')
+    r'(\S+) - - \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] "([^"]*)" (\d{3}) (\d+|-) '
+    r'"([^"]*)" "([^"]*)"(.*)')
 
 
 def test_combined_format():

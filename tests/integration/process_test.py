@@ -39,7 +39,8 @@ def test_check_of_a_good_file():
 
 
 def test_check_of_a_bad_file_names_every_problem():
-    bad = '{ "listeners": [ { "bind": ["x"], "pool": "web" } ],\n  "pools": [ { "name": "web", "servers": [], "colour": 1 } ] }'
+    bad = ('{ "listeners": [ { "bind": ["x"], "pool": "web" } ],\n'
+           '  "pools": [ { "name": "web", "servers": [], "colour": 1 } ] }')
     with File(bad) as path:
         status, out, err = run_lbd("-t", "-c", path)
         equal((status, out), (1, ""), "status and stdout")
