@@ -128,9 +128,8 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(O)/$$(call program_of,$$*).a $(O)/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_$(call program_of,$*)) $(LDFLAGS)
 
-$(O)/integration_ha/station: $(call obj,$(wildcard tests/integration_ha/*.c))
-$(O)/simulation/simulation: $(call obj,$(wildcard tests/simulation/*.c))
-$(O)/integration_ha/station $(O)/simulation/simulation: $(O)/hafailover.a $(O)/common.a
+STAND_IN_OBJ = $(call obj,$(wildcard tests/$(notdir $(@D))/*.c))
+$(O)/integration_ha/station $(O)/simulation/simulation: $$(STAND_IN_OBJ) $(O)/hafailover.a $(O)/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ $(LIBS_hafailover) $(LDFLAGS)
 
