@@ -19,9 +19,9 @@ const struct command commands[] = {
 	    "configurations differ or no server is up there.  --wait waits until it is the active "
 	    "one.",
 	    failover_run },
-	{ "standby", "on|off [--json]",
+	{ "standby", "on|off [--force] [--json]",
 	    "This node gives the virtual addresses up and does not take them again; or may again.\n"
-	    "Kept over restarts.",
+	    "Refused where nobody would serve then, unless --force is given.  Kept over restarts.",
 	    standby_run },
 	{ "history", "[--json]", "Every change of a role: when, what, why.", history_run },
 	{ "servers", "[--watch | --json | --names]",

@@ -8,19 +8,19 @@
  *   {"command":"status"}
  *     node, role, since, cause, term, priority,
  *     vips [ { address, interface, held } ],
- *     peer { name, role, reachable, paths [ { address, reachable } ], term, ready },
- *     config { digest, match },
+ *     peer { name, reachable, paths [ { address, reachable, hears_us } ], role, since, cause, term,
+ *            priority, ready, servers_up, servers_total },
+ *     config { digest, peer_digest, match },
  *     lbd { ready, draining, servers_up, servers_total },
  *     alarms [ { name, text } ]
- *   {"command":"failover", "to":NODE, "force":true}     answered when the move is done, or refused
- *   {"command":"standby", "on":BOOL}
+ *   {"command":"failover", "to":NODE, "force":true}     answered when the move is over, or refused
+ *   {"command":"standby", "on":BOOL, "force":true}      the same
  *   {"command":"history"}
  *     history [ { time, node, from, to, cause, term, duration_ms } ], oldest first; duration_ms: in `from`
  *   {"command":"reload"}
  *
  * Times are RFC 3339 in UTC; roles initialize, backup, active, fault, standby.  "to" and "force" are left
- * out where they were not given.  What is missing in a reply is not shown; peer.since, peer.cause,
- * peer.priority, peer.servers_up and peer.servers_total are shown where they are there.
+ * out where they were not given.  What is missing in a reply, or null, is not shown.
  */
 #ifndef HAFAILOVER_HACTL_DAEMON_H
 #define HAFAILOVER_HACTL_DAEMON_H

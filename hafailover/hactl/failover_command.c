@@ -162,22 +162,14 @@ failover_run(struct hactl *h, const struct command *command, int argc, char **ar
 
 /* --- standby --- */
 
-enum ending
-standby_run(struct hactl *h, const struct command *command, int argc, char **argv)
+static enum ending
+stand_by(struct hactl *h, json_t *request, bool on, bool json)
 {
-	bool json = false, on;
-	const struct flag flags[] = { { "json", &json, NULL }, { 0 } };
 	struct answer answer;
 	enum ending ending;
 
-	(void)argc;
-	if (arguments_take(command, flags, argv, 1, 1) < 0)
-		return ENDING_USAGE;
-	on = strcmp(argv[0], "on") == 0;
-	if (!on && strcmp(argv[0], "off") != 0)
-		return arguments_refuse(command, "on or off, not \"%s\"", argv[0]);
 	patience(&h->ha, move_timeout_ns);
-	ending = hactl_ask(&h->ha, json_pack("{s:s,s:b}", "command", "standby", "on", on), &answer);
+	ending = hactl_ask(&h->ha, request, &answer);
 	if (ending == ENDING_DONE && json)
 		ending = hactl_print_json(h, &answer);
 	else if (ending == ENDING_DONE)
@@ -185,6 +177,25 @@ standby_run(struct hactl *h, const struct command *command, int argc, char **arg
 		    h, "", STR("this node "), on ? "is in standby\n" : "takes part again\n");
 	answer_fini(&answer);
 	return ending;
+}
+
+enum ending
+standby_run(struct hactl *h, const struct command *command, int argc, char **argv)
+{
+	bool force = false, json = false, on;
+	const struct flag flags[] = { { "force", &force, NULL }, { "json", &json, NULL }, { 0 } };
+	json_t *request;
+
+	(void)argc;
+	if (arguments_take(command, flags, argv, 1, 1) < 0)
+		return ENDING_USAGE;
+	on = strcmp(argv[0], "on") == 0;
+	if (!on && strcmp(argv[0], "off") != 0)
+		return arguments_refuse(command, "on or off, not \"%s\"", argv[0]);
+	request = json_pack("{s:s,s:b}", "command", "standby", "on", on);
+	if (force)
+		json_object_set_new(request, "force", json_true());
+	return stand_by(h, request, on, json);
 }
 
 /* --- history --- */

@@ -182,10 +182,12 @@ paths_print(const struct status_view *v, struct text *out)
 	json_array_foreach(paths, i, path)
 	{
 		cell_text(t, STYLE_PLAIN, member_text(path, "address"));
-		if (member_is(path, "reachable"))
-			table_add(t, STYLE_GOOD, STR("arrive"));
-		else
+		if (!member_is(path, "reachable"))
 			table_add(t, STYLE_BAD, STR("missing"));
+		else if (!member_is(path, "hears_us"))
+			table_add(t, STYLE_WARNING, STR("from the peer only"));
+		else
+			table_add(t, STYLE_GOOD, STR("both ways"));
 	}
 	text_append(out, STR("\n"));
 	table_print(&t, out, v->look);
@@ -205,6 +207,10 @@ config_print(const struct status_view *v, struct text *out)
 		styled(out, v->look, STYLE_GOOD, "the same on both nodes");
 	else
 		styled(out, v->look, STYLE_BAD, "not the same on both nodes");
+	if (member_has(config, "peer_digest") && !member_is(config, "match")) {
+		text_append(out, STR(", the peer has "));
+		clean_member(out, config, "peer_digest");
+	}
 	text_append(out, STR("\n"));
 }
 
