@@ -15,6 +15,12 @@
 
 static const int64_t STOP_TAKES_NS = 15 * NS_PER_S;
 
+/* So long the old node of a planned move goes on answering what has reached it already. */
+static const double LINGER_S = 0.1;
+
+/* So long a start waits for the first verdicts of tracking. */
+static const int64_t SETTLE_NS = 500 * NS_PER_MS;
+
 /* --- the tale --- */
 
 static struct ha_view
@@ -123,6 +129,77 @@ vips_release(struct node *n)
 		log_err("vip_release_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 }
 
+/* The peer has claimed already, and this node served until now. */
+static bool
+is_planned(const struct node *n, const struct election_out *out)
+{
+	const struct election_transition *t = &out->transitions[0];
+
+	if (out->n_transitions == 0 || t->from != ROLE_ACTIVE || !n->election.peer.known ||
+	    n->election.peer.last.role != ROLE_ACTIVE)
+		return false;
+	switch (t->cause) {
+	case CAUSE_OPERATOR:
+	case CAUSE_STANDBY:
+	case CAUSE_STOP:
+	case CAUSE_PREEMPT:
+	case CAUSE_PREFER:
+	case CAUSE_NO_SERVERS:
+	case CAUSE_SCRIPT_FAILED:
+	case CAUSE_GATEWAYS_LOST:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+loop_end(struct node *n)
+{
+	if (ev_is_active(&n->linger))
+		n->end_with_linger = true;
+	else
+		ev_break(n->loop, EVBREAK_ALL);
+}
+
+static void
+linger_stop(struct node *n)
+{
+	ev_timer_stop(n->loop, &n->linger);
+	n->end_with_linger = false;
+}
+
+static void
+on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct node *n = timer->data;
+
+	(void)loop;
+	(void)revents;
+	CHECK(n->magic == NODE_MAGIC);
+	vips_release(n);
+	if (n->end_with_linger)
+		loop_end(n);
+}
+
+/*
+ * The new node has announced itself; requests that came before that are still being answered here,
+ * silently.
+ */
+static void
+release_begin(struct node *n, const struct election_out *out)
+{
+	if (!is_planned(n, out)) {
+		linger_stop(n);
+		vips_release(n);
+		return;
+	}
+	announce_stop(n->announcer);
+	ev_now_update(n->loop);
+	ev_timer_set(&n->linger, LINGER_S, 0.);
+	ev_timer_start(n->loop, &n->linger);
+}
+
 static void
 state_save(struct node *n)
 {
@@ -138,26 +215,31 @@ heartbeat_send(struct node *n, int64_t now)
 	peer_link_send(n->link, &h);
 }
 
-/* In the order of the bits. */
+/*
+ * In the order of the bits, but the peer hears by a heartbeat that we claim before its kernel sees
+ * the announcement.
+ */
 static void
 act(struct node *n, const struct election_out *out, int64_t now)
 {
 	if (out->todo & ELECTION_DO_RELEASE)
-		vips_release(n);
-	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH))
+		release_begin(n, out);
+	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
+		linger_stop(n);
 		vips_claim(n);
+	}
 	if (out->todo & ELECTION_DO_HUSH)
 		announce_stop(n->announcer);
-	if (out->todo & ELECTION_DO_ANNOUNCE)
-		announce_start(n->announcer);
 	if (out->todo & ELECTION_DO_SEND)
 		heartbeat_send(n, now);
+	if (out->todo & ELECTION_DO_ANNOUNCE)
+		announce_start(n->announcer);
 	if (out->todo & ELECTION_DO_PROBE)
 		node_probe_start(n, out->probe_id, out->probe_budget_ns);
 	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != n->election.standby)
 		state_save(n);
 	if (out->todo & ELECTION_DO_STOPPED)
-		ev_break(n->loop, EVBREAK_ALL);
+		loop_end(n);
 }
 
 /* --- steps --- */
@@ -233,7 +315,7 @@ nested_take(struct node *n)
 static void
 nested_run(struct node *n)
 {
-	if (n->stepping)
+	if (n->stepping || !n->begun)
 		return;
 	n->stepping = true;
 	while (n->nested) {
@@ -295,6 +377,8 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	(void)revents;
 	CHECK(n->magic == NODE_MAGIC && n->loop == loop);
+	if (!n->begun)
+		return;
 	suspend_check(n);
 	if (now < n->due_ns)
 		return;
@@ -320,20 +404,27 @@ on_heard(void *owner, unsigned path, const struct wire_packet *w)
 	};
 
 	CHECK(n->magic == NODE_MAGIC);
-	if (path < n->election.config.paths)
+	if (n->begun && path < n->election.config.paths)
 		node_feed(n, &ev);
 }
+
+static void election_begin(struct node *);
 
 static void
 on_tracked(void *owner)
 {
 	struct node *n = owner;
+	struct track_report r;
 
 	CHECK(n->magic == NODE_MAGIC);
 	if (!n->track) /* it is being started */
 		return;
-	peer_link_set_servers(n->link, track_report(n->track).lbd->servers_total);
-	nested_add(n, NESTED_TRACKED);
+	r = track_report(n->track);
+	peer_link_set_servers(n->link, r.lbd->servers_total);
+	if (n->begun)
+		nested_add(n, NESTED_TRACKED);
+	else if (r.settled)
+		election_begin(n);
 }
 
 static void
@@ -380,6 +471,10 @@ on_stalled(void *owner, int64_t late_ns)
 	struct node *n = owner;
 
 	log_warning("stalled", "late_ms=%lld", (long long)(late_ns / NS_PER_MS));
+	if (ev_is_active(&n->linger)) {
+		linger_stop(n);
+		vips_release(n);
+	}
 	nested_add(n, NESTED_STALLED);
 }
 
@@ -412,8 +507,9 @@ command_view(void *owner, struct ha_view *v)
 static void
 command_run(struct node *n, struct control_token *token, const struct election_event *ev)
 {
-	if (n->command) {
-		control_refuse(token, "%s", refusal_text(REFUSAL_BUSY));
+	if (n->command || !n->begun) {
+		control_refuse(
+		    token, "%s", refusal_text(n->begun ? REFUSAL_BUSY : REFUSAL_STARTING));
 		return;
 	}
 	n->command = token;
@@ -481,7 +577,7 @@ node_stop(struct node *n)
 {
 	static const struct election_event stop = { .type = ELECTION_STOP };
 
-	if (n->stopping) {
+	if (n->stopping || !n->begun) {
 		ev_break(n->loop, EVBREAK_ALL);
 		return;
 	}
@@ -529,13 +625,12 @@ state_load(struct node *n)
 }
 
 static void
-election_begin(struct node *n, uint64_t session)
+election_begin(struct node *n)
 {
-	const struct election_config config = node_election_config(n->config);
 	const struct election_event start = {
 		.type = ELECTION_START,
 		.start = {
-			.session = session,
+			.session = n->session,
 			.term = n->saved.term,
 			.held = vip_present_count(n->vips) > 0,
 			.lease_left_ns = lease_left(n),
@@ -543,15 +638,44 @@ election_begin(struct node *n, uint64_t session)
 		},
 	};
 
-	election_init(&n->election, &config);
-	n->since_ns = clock_ns();
-	n->boot_ahead_ns = boot_ahead();
+	ev_timer_stop(n->loop, &n->begin);
 	log_notice("started", "node=%s peer=%s term=%llu held=%s",
 	    log_quoted(ha_config_self(n->config)->name).text,
 	    log_quoted(ha_config_peer(n->config)->name).text, (unsigned long long)n->saved.term,
 	    start.start.held ? "yes" : "no");
+	n->begun = true;
+	n->since_ns = clock_ns();
+	n->boot_ahead_ns = boot_ahead();
+	n->nested |= NESTED_TRACKED;
 	node_feed(n, &start);
-	nested_add(n, NESTED_TRACKED);
+}
+
+static void
+on_begin(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct node *n = timer->data;
+
+	(void)loop;
+	(void)revents;
+	CHECK(n->magic == NODE_MAGIC);
+	election_begin(n);
+}
+
+/*
+ * A node that does not know yet whether it may serve would give up what it could adopt.  So the
+ * first verdicts come first, but what the kernel still holds for us must not end meanwhile.
+ */
+static void
+begin_wait(struct node *n)
+{
+	const struct election_config config = node_election_config(n->config);
+	int64_t wait = lease_left(n) / 4;
+
+	election_init(&n->election, &config);
+	n->election.since_ns = clock_ns();
+	wait = wait < SETTLE_NS ? wait : SETTLE_NS;
+	ev_timer_set(&n->begin, wait > 0 ? (double)wait / NS_PER_S : 0., 0.);
+	ev_timer_start(n->loop, &n->begin);
 }
 
 static int
@@ -574,14 +698,14 @@ network_open(struct node *n, struct err *err)
 }
 
 static int
-link_start(struct node *n, uint64_t *session, struct err *err)
+link_start(struct node *n, struct err *err)
 {
 	const struct peer_link_events events = { on_heard, n };
 
-	if (getrandom(session, sizeof(*session), 0) != sizeof(*session))
+	if (getrandom(&n->session, sizeof(n->session), 0) != sizeof(n->session))
 		return err_set(err, -errno, "no random numbers: %s", strerror(errno));
-	*session |= 1; /* not 0 */
-	n->link = peer_link_new(n->loop, *session, &events);
+	n->session |= 1; /* not 0 */
+	n->link = peer_link_new(n->loop, n->session, &events);
 	if (!n->link)
 		return err_set(err, -ENOMEM, "out of memory");
 	return node_link_apply(n, n->config, err);
@@ -603,13 +727,13 @@ control_open(struct node *n, const struct node_options *o, struct err *err)
 }
 
 static int
-parts_open(struct node *n, uint64_t *session, struct err *err)
+parts_open(struct node *n, struct err *err)
 {
 	struct track_parts parts = { .loop = n->loop, .changed = on_tracked, .owner = n };
 	int code = network_open(n, err);
 
 	if (!code)
-		code = link_start(n, session, err);
+		code = link_start(n, err);
 	if (!code)
 		code = node_vips_apply(n, n->config, err);
 	if (code)
@@ -636,6 +760,10 @@ timers_init(struct node *n)
 	ev_set_priority(&n->check, EV_MAXPRI);
 	ev_timer_init(&n->second, on_second, 1., 1.);
 	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
+	ev_init(&n->begin, on_begin);
+	ev_init(&n->linger, on_linger);
+	ev_set_priority(&n->linger, EV_MAXPRI);
+	n->begin.data = n->linger.data = n;
 	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
 }
 
@@ -653,7 +781,6 @@ node_start(
     struct ev_loop *loop, struct ha_config **config, const struct node_options *o, struct err *err)
 {
 	struct node *n = calloc(1, sizeof(*n));
-	uint64_t session;
 
 	if (!n) {
 		err_set(err, -ENOMEM, "out of memory");
@@ -667,12 +794,12 @@ node_start(
 	*config = NULL;
 	n->started_wall_ns = clock_wall_ns();
 	timers_init(n);
-	if (control_open(n, o, err) < 0 || parts_open(n, &session, err) < 0) {
+	if (control_open(n, o, err) < 0 || parts_open(n, err) < 0) {
 		node_free(&n);
 		return NULL;
 	}
 	state_load(n);
-	election_begin(n, session);
+	begin_wait(n);
 	timers_start(n);
 	return n;
 }
@@ -691,6 +818,8 @@ node_free(struct node **np)
 	ha_control_stop(&n->control);
 	ev_timer_stop(n->loop, &n->tick);
 	ev_check_stop(n->loop, &n->check);
+	ev_timer_stop(n->loop, &n->begin);
+	ev_timer_stop(n->loop, &n->linger);
 	ev_timer_stop(n->loop, &n->second);
 	ev_timer_stop(n->loop, &n->watchdog);
 	node_probe_stop(n);

@@ -45,6 +45,9 @@ struct node {
 	struct ha_control *control;
 	struct node_probe probe;
 
+	uint64_t session;
+	bool begun; /* the election has had its ELECTION_START */
+	ev_timer begin;
 	struct election election;
 	bool stepping;
 	unsigned nested; /* enum node_nested */
@@ -53,6 +56,9 @@ struct node {
 	ev_check check;
 	ev_timer second, watchdog;
 	int64_t boot_ahead_ns; /* CLOCK_BOOTTIME before CLOCK_MONOTONIC */
+
+	ev_timer linger; /* a planned move: addresses go a little later */
+	bool end_with_linger;
 
 	struct control_token *command; /* an operator waits for its end */
 	struct term saved;

@@ -219,10 +219,24 @@ script_failed(const struct track *t)
 	return NULL;
 }
 
+static bool
+is_settled(const struct track *t)
+{
+	const struct track_lbd_state *lbd = track_lbd_state(t->now.lbd);
+
+	for (unsigned i = 0; i < t->now.n_gateways; i++)
+		if (!track_gateway_known(t->now.gateways[i]))
+			return false;
+	for (unsigned i = 0; i < t->now.n_scripts; i++)
+		if (!track_script_known(t->now.scripts[i].run))
+			return false;
+	return lbd->heard || *lbd->why;
+}
+
 struct track_report
 track_report(const struct track *t)
 {
-	struct track_report r = { .lbd = track_lbd_state(t->now.lbd) };
+	struct track_report r = { .settled = is_settled(t), .lbd = track_lbd_state(t->now.lbd) };
 	const struct track_script *script = script_failed(t);
 	bool clients = false, lost = gateways_lost(t);
 	char name[IF_NAMESIZE] = "";

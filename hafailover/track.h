@@ -17,6 +17,7 @@ struct track_report {
 	bool eligible;
 	enum cause why; /* if not; the first of: link, lbd, gateways, scripts */
 	bool isolated; /* no carrier for the clients, or no gateway answers */
+	bool settled; /* each part has had its first verdict */
 	const struct track_lbd_state *lbd; /* borrowed */
 	char text[256]; /* if not eligible: why, in words */
 };

@@ -228,6 +228,12 @@ track_script_stop(struct track_script **sp)
 }
 
 bool
+track_script_known(const struct track_script *s)
+{
+	return s->ran;
+}
+
+bool
 track_script_good(const struct track_script *s)
 {
 	return s->ran && s->good;

@@ -19,7 +19,8 @@ struct track_script *track_script_start(
     struct ev_loop *, const struct ha_script_config *, void (*changed)(void *owner), void *owner);
 void track_script_stop(struct track_script **);
 
-bool track_script_good(const struct track_script *); /* false before the first run has ended */
+bool track_script_known(const struct track_script *); /* it has run */
+bool track_script_good(const struct track_script *);
 const char *track_script_command(const struct track_script *);
 const char *track_script_reason(const struct track_script *); /* of the last run: "exit status 1" */
 
