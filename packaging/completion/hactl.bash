@@ -38,7 +38,7 @@ _hactl_nodes() {
 	local status
 	status=$(_hactl_ask status --json)
 	[[ $status == *'"peer":'* ]] || return
-	grep -oE '"(node|name)":"[^"]*"' <<<"$status" | cut -d '"' -f 4 | head -n 2
+	grep -oE '"(node|name)": *"[^"]*"' <<<"$status" | cut -d '"' -f 4 | head -n 2
 }
 
 # Takes what fits.  A name is others' choice, and would stand unquoted in the line: no more than plain
