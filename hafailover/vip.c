@@ -1,52 +1,20 @@
 /*
  * vip.c - one entry for each configured address; what the kernel has of them comes from link_table.
  *
- * Requests are idempotent: RTM_NEWADDR with NLM_F_REPLACE adds, renews, and adopts.  When an
- * address is deleted, the report tells; whether by others or by time, vip_rule_lapsed decides.
+ * Requests are idempotent: one and the same adds, renews, and adopts.  When an address is deleted,
+ * the report tells; whether by others or by time, vip_rule_lapsed decides.
  */
 #include "hafailover/vip.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 
 #include "common/check.h"
 #include "common/log.h"
-#include "hafailover/netlink.h"
-#include "hafailover/vip_rule.h"
+#include "hafailover/vip_private.h"
+#include "hafailover/vip_request.h"
 
-#ifndef IFA_F_NOPREFIXROUTE
-#error "headers of Linux 3.14 or newer are needed"
-#endif
-
-struct vip {
-	struct vip_config config;
-	int link; /* index of the interface where it belongs; 0: there is none */
-	bool present, failing;
-	int64_t renewed_ns; /* by us; 0: never */
-	int64_t ends_ns; /* as the kernel reported it */
-};
-
-struct vip_table {
-	struct ev_loop *loop;
-	struct link_table *links;
-	struct nl_sock *ask;
-	struct link_watch watch;
-	struct vip_events events;
-	struct vip *vips;
-	size_t n;
-	uint32_t lease_s;
-	int64_t patience_ns;
-	ev_timer renewal;
-	int64_t due_ns;
-	bool claimed;
-	bool suspended; /* stalled: the owner has to decide */
-	struct vip_restores restores;
-	struct vip_counters counters;
-};
-
-static struct err *
+struct err *
 vip_err(const struct vip *v, const char *what, struct err *err)
 {
 	char text[ADDRESS_TEXT_MAX];
@@ -79,8 +47,8 @@ find_present(const struct vip_table *t, const struct vip *v)
 	return NULL;
 }
 
-static void
-look(struct vip_table *t, struct vip *v)
+void
+vip_look(struct vip_table *t, struct vip *v)
 {
 	const struct link_address *a;
 
@@ -90,65 +58,18 @@ look(struct vip_table *t, struct vip *v)
 	v->ends_ns = a ? a->ends_ns : 0;
 }
 
-static int
-put_address(struct nl_msg *m, int attribute, const struct address *a)
+static struct vip_request
+request(const struct vip *v)
 {
-	if (a->sa.sa_family == AF_INET)
-		return nla_put(m, attribute, 4, &a->in.sin_addr);
-	return nla_put(m, attribute, 16, &a->in6.sin6_addr);
+	return (struct vip_request){ &v->config.address, vip_rule_prefix(&v->config), v->link };
 }
 
-/* Deleting needs no more than this. */
-static struct nl_msg *
-message_new(int type, int flags, const struct address *a, uint8_t prefix, int link)
-{
-	struct ifaddrmsg head = {
-		.ifa_family = (uint8_t)a->sa.sa_family,
-		.ifa_prefixlen = prefix,
-		.ifa_scope = RT_SCOPE_UNIVERSE,
-		.ifa_index = (unsigned)link,
-	};
-	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
-
-	if (m && nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) == 0 &&
-	    put_address(m, IFA_LOCAL, a) == 0 && put_address(m, IFA_ADDRESS, a) == 0)
-		return m;
-	nlmsg_free(m);
-	return NULL;
-}
-
-/* No source of anything (preferred for 0 s), no duplicate address detection, no route. */
-static struct nl_msg *
-message_claim(const struct vip_table *t, const struct vip *v)
-{
-	const struct address *a = &v->config.address;
-	struct ifa_cacheinfo times = { .ifa_valid = t->lease_s ? t->lease_s : UINT32_MAX };
-	uint32_t flags = (a->sa.sa_family == AF_INET6 ? IFA_F_NODAD : 0) |
-	    (v->config.prefix ? 0 : IFA_F_NOPREFIXROUTE);
-	struct nl_msg *m = message_new(
-	    RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, a, vip_rule_prefix(&v->config), v->link);
-
-	if (m && nla_put(m, IFA_CACHEINFO, sizeof(times), &times) == 0 &&
-	    nla_put_u32(m, IFA_FLAGS, flags) == 0 && nla_put_u8(m, IFA_PROTO, VIP_MARK) == 0)
-		return m;
-	nlmsg_free(m);
-	return NULL;
-}
-
-static int
-ask(struct nl_sock *s, struct nl_msg **mp, struct err *err)
-{
-	if (!*mp)
-		return err_set(err, -ENOMEM, "out of memory");
-	return netlink_request(s, mp, err);
-}
-
-/* Adds or renews.  The lease is counted from before the request: never longer than the kernel's. */
-static int
-put(struct vip_table *t, struct vip *v, struct err *err)
+/* The lease is counted from before the request: never longer than the kernel's. */
+int
+vip_put(struct vip_table *t, struct vip *v, struct err *err)
 {
 	int64_t now = clock_ns();
-	struct nl_msg *m;
+	struct vip_request r;
 	int status;
 
 	if (!v->link || !link_at(t->links, v->link))
@@ -158,8 +79,8 @@ put(struct vip_table *t, struct vip *v, struct err *err)
 		    v->config.interface[0] ? "there is no interface %s"
 					   : "no interface is on its subnet%s",
 		    v->config.interface);
-	m = message_claim(t, v);
-	status = ask(t->ask, &m, err);
+	r = request(v);
+	status = vip_request_put(t->ask, &r, t->lease_s, err);
 	if (status)
 		return status;
 	if (v->present)
@@ -172,26 +93,15 @@ put(struct vip_table *t, struct vip *v, struct err *err)
 	return 0;
 }
 
-static int
-delete_address(
-    struct nl_sock *s, const struct address *a, uint8_t prefix, int link, struct err *err)
+int
+vip_take_away(struct vip_table *t, struct vip *v, struct err *err)
 {
-	struct nl_msg *m = message_new(RTM_DELADDR, 0, a, prefix, link);
-	int status = ask(s, &m, err);
-
-	/* Gone already, or with its interface. */
-	return status == -EADDRNOTAVAIL || status == -ENODEV ? 0 : status;
-}
-
-static int
-take_away(struct vip_table *t, struct vip *v, struct err *err)
-{
+	struct vip_request r = request(v);
 	int status;
 
 	if (!v->present)
 		return 0;
-	status =
-	    delete_address(t->ask, &v->config.address, vip_rule_prefix(&v->config), v->link, err);
+	status = vip_request_delete(t->ask, &r, err);
 	if (status)
 		return status;
 	v->present = false;
@@ -205,7 +115,7 @@ put_told(struct vip_table *t, struct vip *v)
 {
 	struct err err;
 
-	if (put(t, v, &err) == 0) {
+	if (vip_put(t, v, &err) == 0) {
 		v->failing = false;
 		return true;
 	}
@@ -217,8 +127,8 @@ put_told(struct vip_table *t, struct vip *v)
 	return false;
 }
 
-static void
-renewal_start(struct vip_table *t)
+void
+vip_renewal_start(struct vip_table *t)
 {
 	double interval = (double)vip_rule_renewal_ns(t->lease_s) / (double)NS_PER_S;
 
@@ -239,12 +149,17 @@ stall(struct vip_table *t, int64_t late_ns)
 }
 
 static void
-restore(struct vip_table *t, struct vip *v)
+restored(struct vip_table *t, const struct vip *v)
 {
-	if (!put_told(t, v))
-		return;
 	t->counters.restored++;
 	t->events.restored(t->events.owner, (size_t)(v - t->vips));
+}
+
+static void
+restore(struct vip_table *t, struct vip *v)
+{
+	if (put_told(t, v))
+		restored(t, v);
 }
 
 /* The owner may give everything up, or change it, whenever it is told something. */
@@ -277,7 +192,7 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 		stall(t, late);
 		return;
 	}
-	renewal_start(t); /* first: what follows may stop it */
+	vip_renewal_start(t); /* first: what follows may stop it */
 	renew_all(t);
 }
 
@@ -293,6 +208,16 @@ deleted(struct vip_table *t, struct vip *v)
 		stall(t, now - v->renewed_ns - vip_rule_renewal_ns(t->lease_s));
 	else if (vip_rule_restore(&t->restores, now))
 		restore(t, v);
+}
+
+/* Leftovers of a configuration that nobody remembers cannot be told from others' addresses then. */
+static void
+check_mark(struct vip_table *t, const struct link_address *a)
+{
+	if (!t->claimed || t->unmarked || a->mark || link_marks_known(t->links))
+		return;
+	t->unmarked = true;
+	log_notice("vip_marks_unsupported", "needs=\"Linux 5.18\"");
 }
 
 static void
@@ -314,6 +239,7 @@ on_address(void *owner, const struct link_address *a, bool present)
 		}
 		v->present = true;
 		v->ends_ns = a->ends_ns;
+		check_mark(t, a);
 		return;
 	}
 }
@@ -327,7 +253,7 @@ on_link(void *owner, const struct link *l, unsigned changes)
 
 	for (i = 0; i < t->n && changes & (LINK_ADDED | LINK_REMOVED | LINK_RENAMED); i++)
 		if (!t->vips[i].link || t->vips[i].link == l->index)
-			look(t, &t->vips[i]);
+			vip_look(t, &t->vips[i]);
 }
 
 struct vip_table *
@@ -373,194 +299,30 @@ vip_close(struct vip_table **tp)
 	free(t);
 }
 
-static bool
-config_same(const struct vip_config *a, const struct vip_config *b)
-{
-	return address_equal(&a->address, &b->address) &&
-	    vip_rule_prefix(a) == vip_rule_prefix(b) && strcmp(a->interface, b->interface) == 0;
-}
-
-/* What was known of addresses that stay. */
-static void
-carry_over(struct vip *new, size_t n, const struct vip *old, size_t n_old)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++)
-		for (k = 0; k < n_old; k++)
-			if (config_same(&new[i].config, &old[k].config))
-				new[i] = old[k];
-}
-
-/* Not left to remove_stale, which needs marks. */
-static int
-release_unnamed(struct vip_table *t, const struct vip *new, size_t n, struct err *err)
-{
-	size_t i, k;
-	int status = 0;
-
-	for (i = 0; i < t->n && status == 0; i++) {
-		for (k = 0; k < n && !config_same(&t->vips[i].config, &new[k].config); k++)
-			;
-		if (k == n && t->claimed)
-			status = take_away(t, &t->vips[i], err);
-	}
-	return status;
-}
-
-/* Is it one of the configured ones, at its place? */
-static bool
-is_named(const struct vip_table *t, const struct link_address *a)
-{
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (t->vips[i].link && vip_rule_is(a, &t->vips[i].config, t->vips[i].link))
-			return true;
-	return false;
-}
-
-static void
-log_address(const char *event, const struct vip_table *t, const struct link_address *a)
-{
-	const struct link *l = link_at(t->links, a->link);
-	char text[ADDRESS_TEXT_MAX];
-
-	address_format_host(&a->address, text);
-	log_event(LOG_WARNING, event, "address=%s/%u interface=%s", text, (unsigned)a->prefix,
-	    l ? l->name : "-");
-}
-
-/* Left over from another configuration, ours or a predecessor's. */
-static int
-remove_stale(struct vip_table *t, struct err *err)
-{
-	const struct link_address *a;
-	struct link_address gone;
-	size_t i;
-	int status;
-
-	for (i = 0; (a = link_address_next(t->links, i)); i++) {
-		if (a->mark != VIP_MARK || is_named(t, a))
-			continue;
-		gone = *a;
-		status = delete_address(t->ask, &gone.address, gone.prefix, gone.link, err);
-		if (status)
-			return status;
-		log_address("vip_stale_removed", t, &gone);
-	}
-	link_drain(t->links); /* our own deletions are no news */
-	return 0;
-}
-
-/* Somebody configured a virtual address for good: this node has it whether it is Active or not. */
-static void
-warn_foreign(const struct vip_table *t)
-{
-	const struct link_address *a;
-	size_t i;
-
-	for (i = 0; (a = link_address_next(t->links, i)); i++)
-		if (a->mark != VIP_MARK && a->ends_ns == INT64_MAX && is_named(t, a))
-			log_address("vip_foreign", t, a);
-}
-
-static struct vip *
-vips_new(const struct vip_config *configs, size_t n)
-{
-	struct vip *vips = calloc(n ? n : 1, sizeof(*vips));
-	size_t i;
-
-	for (i = 0; vips && i < n; i++) {
-		vips[i].config = configs[i];
-		/* Ports and scopes are no part of it. */
-		if (configs[i].address.sa.sa_family == AF_INET) {
-			vips[i].config.address.in.sin_port = 0;
-		} else {
-			vips[i].config.address.in6.sin6_port = 0;
-			vips[i].config.address.in6.sin6_scope_id = 0;
-		}
-	}
-	return vips;
-}
-
-static int
-claim_missing(struct vip_table *t, struct err *err)
-{
-	struct err why;
-	size_t i;
-	int status = 0;
-
-	for (i = 0; i < t->n; i++) {
-		struct vip *v = &t->vips[i];
-
-		if (v->present && v->renewed_ns)
-			continue;
-		if (put(t, v, &why) < 0 && status == 0) {
-			*err = *vip_err(v, "claim", &why);
-			status = err->code;
-		}
-	}
-	return status;
-}
-
-int
-vip_configure(struct vip_table *t, const struct vip_config *configs, size_t n, uint32_t lease_s,
-    int64_t patience_ns, struct err *err)
-{
-	bool other_lease = lease_s != t->lease_s;
-	struct vip *vips;
-	size_t i;
-	int status;
-
-	if (n > VIP_MAX)
-		return err_set(err, -EINVAL, "more than %d virtual addresses", (int)VIP_MAX);
-	vips = vips_new(configs, n);
-	if (!vips)
-		return err_set(err, -ENOMEM, "out of memory");
-	carry_over(vips, n, t->vips, t->n);
-	status = release_unnamed(t, vips, n, err);
-	if (status) {
-		free(vips);
-		return status;
-	}
-	free(t->vips);
-	t->vips = vips;
-	t->n = n;
-	t->lease_s = lease_s;
-	t->patience_ns = patience_ns;
-	for (i = 0; i < n; i++) {
-		look(t, &vips[i]);
-		if (other_lease)
-			vips[i].renewed_ns = 0;
-	}
-	status = remove_stale(t, err);
-	warn_foreign(t);
-	if (status || !t->claimed || t->suspended)
-		return status;
-	renewal_start(t);
-	return claim_missing(t, err);
-}
-
+/* When claimed before, what was missing has been put back. */
 int
 vip_claim(struct vip_table *t, struct err *err)
 {
+	bool again = t->claimed, missing;
 	struct err why;
 	size_t i;
 	int status = 0;
 
 	t->claimed = true;
 	t->suspended = false;
+	vip_renewal_start(t);
 	for (i = 0; i < t->n; i++) {
 		struct vip *v = &t->vips[i];
 
-		v->failing = put(t, v, &why) < 0;
+		missing = !v->present;
+		v->failing = vip_put(t, v, &why) < 0;
+		if (!v->failing && again && missing)
+			restored(t, v);
 		if (v->failing && status == 0) {
 			*err = *vip_err(v, "claim", &why);
 			status = err->code;
 		}
 	}
-	renewal_start(t);
 	return status;
 }
 
@@ -574,7 +336,7 @@ vip_release(struct vip_table *t, struct err *err)
 	t->claimed = t->suspended = false;
 	ev_timer_stop(t->loop, &t->renewal);
 	for (i = 0; i < t->n; i++)
-		if (take_away(t, &t->vips[i], &why) < 0 && status == 0) {
+		if (vip_take_away(t, &t->vips[i], &why) < 0 && status == 0) {
 			*err = *vip_err(&t->vips[i], "release", &why);
 			status = err->code;
 		}
@@ -641,39 +403,4 @@ struct vip_counters
 vip_counters(const struct vip_table *t)
 {
 	return t->counters;
-}
-
-static int
-release_ours(
-    const struct link_table *links, const struct vip_config *known, size_t n, struct err *err)
-{
-	const struct link_address *a;
-	struct nl_sock *s = netlink_open(err);
-	int done = 0, status = s ? 0 : err->code;
-	size_t i;
-
-	for (i = 0; status == 0 && (a = link_address_next(links, i)); i++) {
-		if (!vip_rule_ours(a, link_marks_known(links), known, n))
-			continue;
-		status = delete_address(s, &a->address, a->prefix, a->link, err);
-		done += status == 0;
-	}
-	netlink_close(&s);
-	return status ? status : done;
-}
-
-int
-vip_release_all(const struct vip_config *known, size_t n, struct err *err)
-{
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO); /* never runs: the table is read at once */
-	struct link_table *links;
-	int status;
-
-	if (!loop)
-		return err_set(err, -ENOMEM, "out of memory");
-	links = link_open(loop, err);
-	status = links ? release_ours(links, known, n, err) : err->code;
-	link_close(&links);
-	ev_loop_destroy(loop);
-	return status;
 }

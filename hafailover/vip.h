@@ -32,7 +32,10 @@ struct vip_config {
 };
 
 struct vip_events {
-	/* It had been deleted by somebody else and is back: announce it again. */
+	/*
+	 * It had been missing and is back: announce it again.  Also from within a repeated
+	 * vip_claim.
+	 */
 	void (*restored)(void *owner, size_t vip);
 	/* It could not be renewed or put back; tried again each time.  Said once until it works. */
 	void (*failed)(void *owner, size_t vip, const struct err *);

@@ -29,7 +29,7 @@ def lease_ends_after(number):
             end = seen.gone(vip, since=at)
             life = end - seen.renewed(vip, end)
             print(f"     {vip}: gone {life:.3f} s after the last renewal, {end - at:.3f} s after the signal")
-            check(0.95 <= life <= 1.3, f"a lease of 1 s lasted {life:.3f} s")
+            check(0.95 <= life <= 1.5, f"a lease of 1 s lasted {life:.3f} s")
     return host, station
 
 
@@ -148,7 +148,7 @@ def test_what_others_delete_is_put_back():
                                      (0, V4, ("-4", "addr", "flush", "dev", "eth0")),
                                      (1, V6, ("-6", "addr", "flush", "dev", "eth0"))):
             at = time.monotonic()
-            host.ip(*command)
+            host.ip(*command, fails=None)  # to flush is not to be done with us
             gone = seen.gone(vip, since=at)
             back = seen.came(vip, since=gone).time
             station.wait(f"^restored {number}", at)
@@ -336,7 +336,7 @@ def test_as_many_as_there_may_be():
     addresses = [f"192.0.2.{100 + i}" for i in range(56)] + [f"2001:db8::1:{i:x}" for i in range(200)]
     with Station(host) as station, host.watch() as seen:
         station.configure(*addresses, "192.0.2.99", expect="failed 22 more than 256")
-        station.configure(*addresses)
+        station.configure(*addresses, patience=600)
         start = time.monotonic()
         done = station.do("claim")
         print(f"     256 addresses: claimed in {(done.time - start) * 1000:.0f} ms")
@@ -344,6 +344,7 @@ def test_as_many_as_there_may_be():
         time.sleep(3)
         check(not station.find("^(stalled|failed|restored)"), station.text()[:2000])
         check(all(a.added for a in seen.seen), "lost one")
+        print(f"     renewals were up to {station.show()['latest'] * 1000:.0f} ms late")
         start = time.monotonic()
         done = station.do("release")
         print(f"     released in {(done.time - start) * 1000:.0f} ms")

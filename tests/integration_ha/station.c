@@ -196,13 +196,14 @@ show_command(void)
 		say("vip %zu present=%d interface=%s", i, vip_present(vips, i),
 		    vip_interface(vips, i) ? vip_interface(vips, i)->name : "-");
 	say("shown claimed=%d present=%zu left=%.3f added=%llu refreshed=%llu restored=%llu "
-	    "released=%llu failed=%llu frames=%llu errors=%llu conflicts=%llu",
+	    "released=%llu failed=%llu latest=%.6f frames=%llu errors=%llu conflicts=%llu",
 	    vip_claimed(vips), vip_present_count(vips),
 	    end == INT64_MAX ? -1 : (double)(end - clock_ns()) / (double)NS_PER_S,
 	    (unsigned long long)v.added, (unsigned long long)v.refreshed,
 	    (unsigned long long)v.restored, (unsigned long long)v.released,
-	    (unsigned long long)v.failed, (unsigned long long)a.frames,
-	    (unsigned long long)a.errors, (unsigned long long)a.conflicts);
+	    (unsigned long long)v.failed, (double)v.latest_ns / (double)NS_PER_S,
+	    (unsigned long long)a.frames, (unsigned long long)a.errors,
+	    (unsigned long long)a.conflicts);
 }
 
 static void

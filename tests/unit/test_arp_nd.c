@@ -1,4 +1,4 @@
-/* test_arp_nd.c - frames by the byte, what is read back, and the socket filters, without a network. */
+/* test_arp_nd.c - frames by the byte, what is read back, and the filters, without a network. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>

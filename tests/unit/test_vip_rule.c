@@ -1,4 +1,4 @@
-/* test_vip_rule.c - what is done with virtual addresses, and when they are announced, from facts alone. */
+/* test_vip_rule.c - what is done with virtual addresses, and when, from facts alone. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
