@@ -110,6 +110,8 @@ exchange_init(struct exchange *x, struct client *c, const struct http_head *head
 		.expects_continue = head->expect_continue,
 		.replayable = true,
 		.started = c->head_started,
+		.take_by = TIMER_NEVER,
+		.body_by = TIMER_NEVER,
 		.connect_ns = -1,
 		.response_ns = -1,
 		.bytes_in = head_size,
@@ -150,6 +152,25 @@ exchange_release_server(struct exchange *x, bool reusable)
 		upstream_release(&x->upstream, reusable);
 }
 
+void
+exchange_client_timer(struct exchange *x)
+{
+	struct conn *c = &x->client->conn;
+	int64_t at = x->take_by < x->body_by ? x->take_by : x->body_by;
+
+	if (at == TIMER_NEVER)
+		timer_clear(&c->timer);
+	else
+		timer_set(&c->worker->wheel, &c->timer, at);
+}
+
+void
+exchange_await_reader(struct exchange *x)
+{
+	x->take_by = exchange_worker(x)->now + exchange_timeouts(x)->client_body;
+	exchange_client_timer(x);
+}
+
 /* The last byte for the client is with its socket. */
 static void
 exchange_end(struct exchange *x)
@@ -176,7 +197,8 @@ exchange_complete(struct exchange *x)
 	} else if (c->conn.out) {
 		if (!x->request_body.done)
 			conn_read_off(&c->conn);
-		conn_deadline(&c->conn, exchange_timeouts(x)->client_body);
+		x->body_by = TIMER_NEVER;
+		exchange_await_reader(x);
 	} else {
 		exchange_end(x);
 	}
@@ -268,7 +290,7 @@ retry_verdict(const struct exchange *x, enum try_failure failure)
 	return retry_decide(&(struct retry_case){
 	    .failure = failure,
 	    .idempotent = http_method_idempotent(x->method),
-	    .replayable = x->replayable,
+	    .replayable = x->replayable && x->interim == 0, /* it has not begun to answer */
 	    .retries = x->retries - x->fresh, /* RETRY_SAME is no attempt, and happens once */
 	    .conf = &x->pool->conf->retry,
 	});
@@ -324,6 +346,7 @@ try_start(struct exchange *x)
 		x->retrying = false;
 	}
 	x->tried_at = w->now;
+	x->body_by = TIMER_NEVER;
 	x->response_ns = x->connect_ns = -1;
 	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
 	if (!x->upstream && errno == EMFILE && w->hooks->make_room(w))
@@ -554,11 +577,11 @@ exchange_upstream_writable(struct exchange *x)
 	/* broken: the read watcher tells what came before it broke */
 }
 
-/* The server's silence counts only while it is the server's turn. */
+/* The server's silence counts only while it is the server's turn: one of the two is always timed. */
 static bool
 waits_for_client(const struct exchange *x)
 {
-	return !x->request_body.done && !x->upstream->conn.out && !request_awaits_continue(x);
+	return x->take_by != TIMER_NEVER || x->body_by != TIMER_NEVER;
 }
 
 void
@@ -600,14 +623,15 @@ exchange_client_writable(struct exchange *x)
 	}
 	r = conn_flush(&c->conn);
 	if (r == -EAGAIN) {
-		conn_deadline(&c->conn, exchange_timeouts(x)->client_body);
+		exchange_await_reader(x);
 		return;
 	}
 	if (r < 0) {
 		client_close(c, false);
 		return;
 	}
-	timer_clear(&c->conn.timer);
+	x->take_by = TIMER_NEVER;
+	exchange_client_timer(x);
 	if (x->response_done)
 		exchange_end(x);
 	else
@@ -617,13 +641,15 @@ exchange_client_writable(struct exchange *x)
 void
 exchange_client_expired(struct exchange *x)
 {
+	int64_t now = exchange_worker(x)->now;
+
 	CHECK(x->magic == EXCHANGE_MAGIC);
 	if (x->queued) {
 		queue_remove(x);
 		exchange_answer(x, END_QUEUE_TIMEOUT);
-	} else if (x->client->conn.out)
+	} else if (now >= x->take_by)
 		exchange_cut(x, END_CLIENT_STALLED);
-	else if (!x->request_body.done)
+	else if (now >= x->body_by)
 		request_expired(x);
 	else
 		conn_read_on(&x->client->conn);

@@ -72,6 +72,9 @@ struct exchange {
 	int64_t started; /* first byte of the request */
 	int64_t tried_at; /* the present try */
 	int64_t sent_at; /* its request: when it had a connection */
+	int64_t
+	    take_by; /* the client must take some of what waits for it; TIMER_NEVER: nothing does */
+	int64_t body_by; /* its body is looked at again; TIMER_NEVER: it is not its turn to send */
 	int64_t body_since; /* the request's body has been waited for since; for its minimum rate */
 	uint64_t body_base; /* payload bytes that had come by then */
 	int64_t body_last; /* when some of it came last */
@@ -117,6 +120,12 @@ void exchange_release_server(struct exchange *, bool reusable);
  * recorded and freed, and the client goes on or ends.
  */
 void exchange_complete(struct exchange *);
+
+/* exchange.c: sets the client's timer by take_by and body_by. */
+void exchange_client_timer(struct exchange *);
+
+/* exchange.c: something waits for the client, or it took some of it: it has this long to take more. */
+void exchange_await_reader(struct exchange *);
 
 /* exchange.c: ends at once; the client must see that the message is not complete. */
 void exchange_cut(struct exchange *, enum termination);

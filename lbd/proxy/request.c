@@ -119,6 +119,21 @@ request_awaits_continue(const struct exchange *x)
 	    !x->request_body.done;
 }
 
+static void
+body_look_in(struct exchange *x, int64_t ns)
+{
+	x->body_by = exchange_worker(x)->now + ns;
+	exchange_client_timer(x);
+}
+
+/* It is not the client's turn: all is here, or the server must take some first. */
+static void
+body_not_awaited(struct exchange *x)
+{
+	x->body_by = TIMER_NEVER;
+	exchange_client_timer(x);
+}
+
 void
 request_resume(struct exchange *x)
 {
@@ -131,7 +146,7 @@ request_resume(struct exchange *x)
 		return;
 	x->body_since = x->body_last = c->worker->now;
 	x->body_base = x->request_body.payload;
-	conn_deadline(c, smaller(exchange_timeouts(x)->client_body, MIN_RATE_AFTER_NS));
+	body_look_in(x, smaller(exchange_timeouts(x)->client_body, MIN_RATE_AFTER_NS));
 }
 
 static void
@@ -152,16 +167,17 @@ request_forward(struct exchange *x)
 	x->piece = (struct span){ NULL, 0 };
 	x->body_last = c->worker->now;
 	if (x->request_body.done)
-		timer_clear(&c->timer);
+		body_not_awaited(x);
 	if (piece.n == 0)
 		return;
 	x->replayable = false;
 	conn_deadline(to, exchange_timeouts(x)->response);
-	if (conn_send(to, piece.p, piece.n) == 0 && !to->out)
-		return;
-	conn_read_off(
-	    c); /* the server must drain first; or it broke, and reading from it tells how */
-	timer_clear(&c->timer);
+	if (conn_send(to, piece.p, piece.n) < 0 || to->out) {
+		conn_read_off(c); /* until it drained; if it broke, reading from it tells how */
+		body_not_awaited(x);
+	} else if (x->body_by == TIMER_NEVER) {
+		request_resume(x); /* the client did not wait for 100 (Continue) */
+	}
 }
 
 /* Of a known length: nothing of the next request, which waits in the socket. */
@@ -217,7 +233,7 @@ request_expired(struct exchange *x)
 	int64_t limit = exchange_timeouts(x)->client_body;
 
 	if (idle < limit && !body_too_slow(x, c->worker->now))
-		conn_deadline(c, smaller(limit - idle, NS_PER_S));
+		body_look_in(x, smaller(limit - idle, NS_PER_S));
 	else
 		request_broken(x, END_CLIENT_BODY_TIMEOUT);
 }

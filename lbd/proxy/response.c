@@ -34,7 +34,7 @@ response_sent(struct exchange *x, int err)
 		return;
 	conn_read_off(&x->upstream->conn);
 	timer_clear(&x->upstream->conn.timer);
-	conn_deadline(to, exchange_timeouts(x)->client_body);
+	exchange_await_reader(x);
 }
 
 void
@@ -194,6 +194,8 @@ interim_forward(struct exchange *x)
 			client_close(x->client, false);
 			return false;
 		}
+		if (x->client->conn.out)
+			exchange_await_reader(x);
 	}
 	if (x->interim == 1)
 		request_resume(x); /* a client that waited for this has its turn now */
@@ -239,10 +241,6 @@ server_closed(struct exchange *x, ssize_t n)
 	static const char last_chunk[] = "0\r\n\r\n";
 	struct upstream *u = x->upstream;
 
-	if (!x->responding && x->interim) { /* it had begun to answer */
-		exchange_answer(x, END_SERVER_RESET);
-		return;
-	}
 	if (!x->responding) {
 		exchange_try_failed(
 		    x, u->reused && !u->conn.in ? TRY_REUSE_DIED : TRY_RESET, END_SERVER_RESET);

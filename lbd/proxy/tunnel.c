@@ -33,6 +33,16 @@ tunnel_is_over(const struct exchange *x)
 	return c->eof && u->eof && !c->out && !u->out;
 }
 
+/* Nothing more is taken from one side before the other has what was. */
+static void
+tunnel_balance(struct conn *from, const struct conn *to)
+{
+	if (to->out)
+		conn_read_off(from);
+	else
+		conn_read_on(from);
+}
+
 /* One direction. */
 static void
 tunnel_move(struct exchange *x, struct conn *from, struct conn *to)
@@ -59,8 +69,7 @@ tunnel_move(struct exchange *x, struct conn *from, struct conn *to)
 		tunnel_end(x, to == &x->client->conn ? END_CLIENT_CLOSED : END_SERVER_RESET);
 		return;
 	}
-	if (to->out)
-		conn_read_off(from);
+	tunnel_balance(from, to);
 }
 
 /* `to` takes bytes again. */
@@ -92,6 +101,8 @@ tunnel_start(struct exchange *x, struct span rest)
 
 	x->tunnel = true;
 	x->responding = true;
+	x->take_by = TIMER_NEVER;
+	timer_clear(&c->timer); /* from now on the server's is the tunnel's */
 	x->status = 101;
 	x->response_ns = w->now - x->sent_at;
 	h1_format_response(&out, &w->head, &reply);
@@ -107,7 +118,8 @@ tunnel_start(struct exchange *x, struct span rest)
 		return;
 	}
 	conn_keep(c, NULL, 0);
-	conn_read_on(c);
+	tunnel_balance(c, u);
+	tunnel_balance(u, c);
 	tunnel_active(x);
 	if (c->eof)
 		conn_shutdown(u);
