@@ -98,15 +98,21 @@ demo: ## three servers in network namespaces, one is killed under load, nobody n
 	$(built) all
 	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
 
+SHARE := $(DESTDIR)$(PREFIX)/share
+put    = $(if $(2),install -D -m $(1) -t $(3) $(2))
 install: all ## into $(DESTDIR)$(PREFIX)
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(PROGRAMS:%=$(O)/bin/%)
-	for page in $(wildcard docs/*.[1-8]); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
-	for unit in $(wildcard systemd/*.service); do \
-		install -D -m 644 $$unit $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/lbpair $(wildcard docs/schema/*.json)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair README.md CHANGELOG.md LICENSE $(wildcard docs/*.md)
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/lbpair/examples $(wildcard docs/examples/*)
+	$(call put,755,$(filter-out %/hactl,$(PROGRAMS:%=$(O)/bin/%)),$(DESTDIR)$(PREFIX)/sbin)
+	$(call put,755,$(filter %/hactl,$(PROGRAMS:%=$(O)/bin/%)),$(DESTDIR)$(PREFIX)/bin)
+	$(call put,644,$(wildcard docs/*.1),$(SHARE)/man/man1)
+	$(call put,644,$(wildcard docs/*.5),$(SHARE)/man/man5)
+	$(call put,644,$(wildcard docs/*.8),$(SHARE)/man/man8)
+	$(call put,644,$(wildcard docs/schema/*.json),$(SHARE)/lbpair)
+	$(call put,644,README.md CHANGELOG.md LICENSE $(wildcard docs/*.md),$(SHARE)/doc/lbpair)
+	$(call put,644,$(wildcard docs/examples/*),$(SHARE)/doc/lbpair/examples)
+	$(call put,644,$(wildcard systemd/*.service),$(DESTDIR)$(PREFIX)/lib/systemd/system)
+	install -D -m 644 systemd/lbpair.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lbpair.conf
+	install -D -m 644 systemd/lbpair.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lbpair.conf
+	install -D -m 644 packaging/completion/hactl.bash $(SHARE)/bash-completion/completions/hactl
 
 clean: ## remove everything that was built
 	rm -rf build build-*
