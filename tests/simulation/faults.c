@@ -92,6 +92,7 @@ faults_plan(struct world *w, struct plan *plan)
 		add(w, at + f->for_ns, HAPPEN_FAULT_ENDS, i);
 	}
 	add(w, w->heal_ns, HAPPEN_HEAL, 0);
+	add(w, w->heal_ns + 3 * NS_PER_S / 2, HAPPEN_HEAL, 0); /* what was refused as busy before */
 	for (i = 0; i < NODES; i++)
 		queue_add(&w->queue,
 		    (struct due){ start + some_time(r) / 4, 0, HAPPEN_START, (uint8_t)i, 0, 0 });
