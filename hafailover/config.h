@@ -29,6 +29,7 @@ struct ha_node_config {
 	const struct address *addresses; /* [n_addresses], with the heartbeat's port */
 	uint32_t n_addresses;
 	struct address address; /* as written by the key `address`; moved into the list */
+	bool single; /* it was */
 	uint32_t priority;
 };
 

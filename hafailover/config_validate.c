@@ -5,6 +5,7 @@
  * already.
  */
 #include <ifaddrs.h>
+#include <stdio.h>
 
 #include "common/units.h"
 #include "hafailover/config_schema.h"
@@ -32,6 +33,7 @@ complete_node(struct ha_config *c, struct ha_node_config *n)
 	}
 	n->addresses = list;
 	n->n_addresses = count;
+	n->single = n->address.len > 0;
 	memset(&n->address, 0, sizeof(n->address));
 }
 
@@ -60,6 +62,30 @@ ha_config_complete(struct ha_config *c)
 }
 
 /* --- nodes --- */
+
+struct place {
+	char text[64];
+};
+
+/* Where an address of a node was written. */
+static struct place
+address_place(const struct ha_config *c, uint32_t node, uint32_t i)
+{
+	struct place p;
+
+	if (c->nodes[node].single)
+		snprintf(p.text, sizeof(p.text), "nodes[%u].address", node);
+	else
+		snprintf(p.text, sizeof(p.text), "nodes[%u].addresses[%u]", node, i);
+	return p;
+}
+
+/* Was either key given?  Then what is wrong with it has been said. */
+static bool
+is_given(const json_t *object, const char *key, const char *other)
+{
+	return json_object_get(object, key) || json_object_get(object, other);
+}
 
 static bool
 is_on_interface(const struct address *a)
@@ -125,15 +151,52 @@ find_self(struct ha_config *c, struct json_decoder *d, const struct ha_config_op
 		    d, "nodes: this machine has addresses of both; give its name with --node");
 }
 
+/* Multicast, loopback and "any" cannot be anybody's. */
+static bool
+is_unicast(const struct address *a)
+{
+	uint32_t v4 = ntohl(a->in.sin_addr.s_addr);
+
+	if (a->sa.sa_family == AF_INET)
+		return v4 >> 24 != 0 && v4 >> 24 != 127 && v4 >> 28 < 14;
+	return !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) &&
+	    !IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr) && !IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
+}
+
+/* Link-local addresses would need an interface beside them. */
+static bool
+is_reachable(const struct address *a)
+{
+	if (a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a->in6.sin6_addr))
+		return false;
+	return is_unicast(a);
+}
+
+static void
+check_addresses(const struct ha_config *c, struct json_decoder *d, uint32_t node)
+{
+	const struct ha_node_config *n = &c->nodes[node];
+	char text[ADDRESS_TEXT_MAX];
+
+	for (uint32_t i = 0; i < n->n_addresses; i++) {
+		if (n->addresses[i].len == 0 || is_reachable(&n->addresses[i]))
+			continue;
+		address_format_host(&n->addresses[i], text);
+		json_config_problem(d,
+		    "nodes[%u].addresses[%u]: \"%s\" cannot be used for heartbeats", node, i, text);
+	}
+}
+
 static void
 check_node(const struct ha_config *c, struct json_decoder *d, uint32_t i)
 {
+	const json_t *o = json_array_get(json_object_get(d->root, "nodes"), i);
 	const struct ha_node_config *n = &c->nodes[i];
 
 	if (n->address.len && n->n_addresses)
 		json_config_problem(
 		    d, "nodes[%u].addresses: give either `address` or `addresses`", i);
-	else if (n->n_addresses == 0 && n->name.n)
+	else if (n->n_addresses == 0 && json_is_object(o) && !is_given(o, "address", "addresses"))
 		json_config_problem(d, "nodes[%u].address: is missing, expected an address", i);
 }
 
@@ -163,15 +226,15 @@ check_paths(const struct ha_config *c, struct json_decoder *d)
 	for (uint32_t i = 0; i < b->n_addresses; i++) {
 		address_format_host(&b->addresses[i], text);
 		if (nodes_share(c, i))
-			json_config_problem(
-			    d, "nodes[1].addresses[%u]: \"%s\" is an address of nodes[0]", i, text);
+			json_config_problem(d, "%s: \"%s\" is an address of nodes[0]",
+			    address_place(c, 1, i).text, text);
 		if (i < a->n_addresses &&
 		    a->addresses[i].sa.sa_family != b->addresses[i].sa.sa_family)
 			json_config_problem(d,
-			    "nodes[1].addresses[%u]: \"%s\" and its counterpart in nodes[0] are "
+			    "%s: \"%s\" and its counterpart in nodes[0] are "
 			    "not of "
 			    "one family",
-			    i, text);
+			    address_place(c, 1, i).text, text);
 	}
 }
 
@@ -195,6 +258,7 @@ check_nodes(struct ha_config *c, struct json_decoder *d, const struct ha_config_
 
 	for (uint32_t i = 0; i < c->n_nodes; i++) {
 		check_node(c, d, i);
+		check_addresses(c, d, i);
 		check_repeated(c, d, i);
 	}
 	if (c->n_nodes != 2)
@@ -220,18 +284,6 @@ is_node_address(const struct ha_config *c, const struct address *vip)
 			if (address_equal(&c->nodes[i].addresses[j], &a))
 				return true;
 	return false;
-}
-
-/* Multicast, loopback and "any" cannot be anybody's. */
-static bool
-is_unicast(const struct address *a)
-{
-	uint32_t v4 = ntohl(a->in.sin_addr.s_addr);
-
-	if (a->sa.sa_family == AF_INET)
-		return v4 >> 24 != 0 && v4 >> 24 != 127 && v4 >> 28 < 14;
-	return !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) &&
-	    !IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr) && !IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
 }
 
 static void
@@ -271,21 +323,27 @@ check_prefer(const struct ha_config *c, struct json_decoder *d)
 }
 
 static void
-check_instances(const struct ha_config *c, struct json_decoder *d, size_t before, bool from_the_top)
+check_instances(const struct ha_config *c, struct json_decoder *d)
 {
-	if (c->n_top_vips && c->n_instances) {
+	const json_t *top = json_object_get(d->root, "virtual_ips");
+
+	if (top && json_object_get(d->root, "instances")) {
 		json_config_problem(
 		    d, "virtual_ips: give either `virtual_ips` or `instances`, not both");
 		return;
 	}
-	if (c->n_instances == 0) {
-		if (d->problems->n == before)
-			json_config_problem(
-			    d, "virtual_ips: is missing, expected an array of virtual addresses");
+	if (json_is_object(d->root) && !is_given(d->root, "virtual_ips", "instances"))
+		json_config_problem(
+		    d, "virtual_ips: is missing, expected an array of virtual addresses");
+	if (c->n_instances > 1)
+		json_config_problem(d,
+		    "instances: has %u elements; this release runs one instance, whose virtual "
+		    "addresses move together",
+		    c->n_instances);
+	if (c->n_instances != 1)
 		return;
-	}
 	for (uint32_t i = 0; i < c->instances[0].n_vips; i++)
-		check_vip(c, d, from_the_top ? "virtual_ips" : "instances[0].virtual_ips", i);
+		check_vip(c, d, top ? "virtual_ips" : "instances[0].virtual_ips", i);
 	check_prefer(c, d);
 }
 
@@ -313,10 +371,8 @@ void
 ha_config_validate(
     struct ha_config *c, struct json_decoder *d, const struct ha_config_options *options)
 {
-	size_t before = d->problems->n;
-
 	check_nodes(c, d, options);
-	check_instances(c, d, before, json_object_get(d->root, "virtual_ips") != NULL);
+	check_instances(c, d);
 	check_scripts(c, d);
 	if (c->http_on && c->http.len && c->http.sa.sa_family != AF_UNIX &&
 	    c->http.in.sin_port == 0)
