@@ -157,6 +157,15 @@ set_get(struct proxy *proxy, const struct server_config *server)
 	return *sp;
 }
 
+/* The newest one of which nothing has been heard: an end or stray bytes may be about to be handled. */
+static struct upstream *
+idle_quiet(struct upstream_set *set)
+{
+	while (set->idle && ev_is_pending(&set->idle->conn.read))
+		upstream_close(set->idle);
+	return set->idle;
+}
+
 struct upstream *
 upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
@@ -168,7 +177,7 @@ upstream_get(
 		errno = ENOMEM;
 		return NULL;
 	}
-	u = fresh ? NULL : set->idle;
+	u = fresh ? NULL : idle_quiet(set);
 	if (u) {
 		idle_unlink(u);
 		u->state = UPSTREAM_BUSY;

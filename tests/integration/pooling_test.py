@@ -1,6 +1,8 @@
 """Connections are kept and used again on both sides, and the races of doing so hurt nobody."""
 
+import os
 import random
+import signal
 import threading
 import time
 
@@ -81,6 +83,23 @@ def test_bytes_on_an_idle_server_connection_end_it():
         speak.set()
         server.wait(lambda: server.connections[0].eof, "lbd to close the connection")
         equal(lbd.get("/2").body, b"GET /2 0\n", "body")
+
+
+def test_stray_bytes_that_come_together_with_a_request_answer_nothing():
+    """lbd finds both at once, in either order."""
+    with Backend() as server, Lbd(config(server)) as lbd, lbd.client() as client:
+        for i in range(6):
+            equal(client.get(f"/{i}").body, b"GET /%d 0\n" % i, "answer")
+            pid, idle = lbd.proxy_pid(), server.connections[-1]
+            both = [lambda: idle.send(answer(b"stray")), lambda: client.send(request("GET", "/next"))]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                for send in both if i % 2 else reversed(both):
+                    send()
+                    time.sleep(0.02)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            equal(client.response().body, b"GET /next 0\n", "answer to the request that came with them")
 
 
 def test_idle_server_connections_end_after_their_time():
