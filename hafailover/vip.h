@@ -77,14 +77,14 @@ int vip_release(struct vip_table *, struct err *);
 
 size_t vip_count(const struct vip_table *);
 bool vip_claimed(const struct vip_table *); /* vip_claim was called, vip_release was not */
-bool vip_present(const struct vip_table *, size_t vip); /* the kernel has it on its interface now */
+bool vip_present(const struct vip_table *, size_t i); /* the kernel has it on its interface now */
 /* A predecessor's or our own addresses that the kernel has now: what a new process may adopt. */
 size_t vip_present_count(const struct vip_table *);
 /* When, at the earliest, the first of those that are present is gone; INT64_MAX: none will be. */
 int64_t vip_lease_end_ns(const struct vip_table *);
-const struct vip_config *vip_at(const struct vip_table *, size_t vip);
+const struct vip_config *vip_at(const struct vip_table *, size_t i);
 /* Where it is or would be.  NULL: no interface is there for it (yet). */
-const struct link *vip_interface(const struct vip_table *, size_t vip);
+const struct link *vip_interface(const struct vip_table *, size_t i);
 
 struct vip_counters {
 	uint64_t added, refreshed, restored, released, failed, stalled;
