@@ -67,16 +67,19 @@ rollout_prepare(struct rollout *r, struct lbd_config *config, struct err *err)
 static void
 slots_keep(struct rollout *r)
 {
-	uint32_t *slots = malloc(SERVER_SLOTS_MAX * sizeof(*slots));
-	size_t n = 0;
+	size_t n = 0, most = 0;
+	uint32_t *slots;
 
+	for (struct generation *g = r->generations; g; g = g->next)
+		for (uint32_t i = 0; i < g->config->n_pools; i++)
+			most += g->config->pools[i].n_servers;
+	slots = malloc(most * sizeof(*slots));
 	if (!slots)
 		return; /* they are kept a while longer */
 	for (struct generation *g = r->generations; g; g = g->next)
 		for (uint32_t i = 0; i < g->config->n_pools; i++)
 			for (uint32_t j = 0; j < g->config->pools[i].n_servers; j++)
-				if (n < SERVER_SLOTS_MAX)
-					slots[n++] = g->config->pools[i].servers[j].slot;
+				slots[n++] = g->config->pools[i].servers[j].slot;
 	server_table_keep(r->servers, slots, n);
 	free(slots);
 }

@@ -107,8 +107,10 @@ socket_open(const struct address *a)
 	return fd;
 }
 
+/* `of_the_past`: for an old configuration; the server may be none of the new one's, so it is not kept. */
 static struct upstream *
-upstream_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set)
+upstream_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
+    bool of_the_past)
 {
 	struct upstream *u = cache_get(&proxy->upstream_cache);
 	int fd = u ? socket_open(&set->address) : -1;
@@ -123,7 +125,7 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	conn_init(&u->conn, proxy->worker, fd, &upstream_events);
 	u->magic = UPSTREAM_MAGIC;
 	u->slot = server->slot;
-	u->generation = set->generation;
+	u->generation = set->generation - of_the_past;
 	u->reused = false;
 	u->state = UPSTREAM_BUSY;
 	u->idle_limit = TIMER_NEVER;
@@ -183,7 +185,7 @@ upstream_get(
 		u->state = UPSTREAM_BUSY;
 		u->reused = true;
 	} else {
-		u = upstream_open(proxy, server, set);
+		u = upstream_open(proxy, server, set, x->snapshot != proxy->worker->snapshot);
 		if (!u)
 			return NULL;
 	}

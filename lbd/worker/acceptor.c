@@ -59,6 +59,8 @@ room_or_wait(struct worker *w, const struct acceptor *a)
 		return ACCEPT_NONE;
 	if (w->hooks->make_room(w) && connection_count(w))
 		return ACCEPTED;
+	if (w->waits_for_room) /* the last look at a socket that is given up */
+		return ACCEPT_LATER;
 	atomic_fetch_add(&w->shared->waiting, 1);
 	if (connection_count(w)) {
 		atomic_fetch_sub(&w->shared->waiting, 1);

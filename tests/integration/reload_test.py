@@ -128,6 +128,53 @@ def test_an_exchange_ends_as_it_began():
         equal([m.target for m in two.requests], [b"/next"], "requests at the new server")
 
 
+def test_a_server_that_is_gone_keeps_no_connection():
+    """A request that waited for it is still sent to it; then nothing stays open."""
+    gate = threading.Event()
+
+    def script(connection):
+        while message := connection.request():
+            gate.wait(30)
+            connection.reply(message)
+
+    with Backend(script) as old, Backend() as new:
+        with Lbd(config({"address": old.address, "max_connections": 1}, timeouts={"queue": "20s"})) as lbd:
+            with lbd.client() as first, lbd.client() as second:
+                first.send(request("GET", "/first"))
+                old.wait_requests(1)
+                second.send(request("GET", "/second"))
+                lbd.wait_metric("lbpair_queued", 1, pool="web")
+                lbd.reload(config(new))
+                gate.set()
+                equal(first.response().body, b"GET /first 0\n", "answer")
+                equal(second.response().body, b"GET /second 0\n", "answer to the one that waited")
+                wait_for(lambda: not old.open_connections(), "the connections to the old server to end", 5)
+
+
+def test_the_servers_of_an_exchange_keep_their_place_among_thousands():
+    """An old configuration lives on; what it counts is not given to others, however many there are."""
+    gate, n = threading.Event(), 9000
+
+    def script(connection):
+        while message := connection.request():
+            gate.wait(60)
+            connection.reply(message)
+
+    with Backend(script) as server:
+        many = [{"name": f"s{i}", "address": "127.0.0.1:9", "weight": 0} for i in range(n)]
+        last = {"name": "last", "address": server.address}
+        fresh = [{"name": f"fresh{i}", "address": server.address} for i in range(2)]
+        with Lbd(config(*many, last)) as lbd, lbd.client() as client:
+            client.send(request("GET", "/held"))
+            server.wait_requests(1)
+            lbd.reload(config(*many))
+            lbd.reload(config(*many, listener={"forwarded": {"rfc7239": True}}))
+            lbd.reload(config(*many, *fresh))
+            gate.set()
+            equal(client.response().status, 200, "status")
+            lbd.wait_metric("lbpair_server_active", 0)
+
+
 def test_limits_and_time_outs_change():
     with Backend() as server, Lbd(config(server)) as lbd:
         equal(lbd.get("/" + "x" * 3000).status, 200, "status before")
