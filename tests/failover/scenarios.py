@@ -1,0 +1,297 @@
+"""scenarios.py - what can happen to a pair, and what must then be true.
+
+Each function breaks a pair that is ready, watches, and returns the Watch to be judged.  `bench` says that times are
+wanted as the table of the documents has them; otherwise it is short, for what must hold whatever the times.
+"""
+
+import collections
+import os
+import random
+import re
+import signal
+import struct
+import subprocess
+import sys
+
+from laboratory import HERE, VIP, VIP6, check, send, wait_for
+
+# Attempts since..until are judged; two holders from `two_since` on, if that is not the same.
+Watch = collections.namedtuple("Watch", "since until two_since", defaults=(None,))
+
+# `gap` and `two` in seconds: what must be reached; None: not asked.  `failed`: outcomes that may not be.  `moves`: whether
+# the address may change hands.  `before`: what keepalived 2.2, tuned, does.
+Scenario = collections.namedtuple("Scenario", "name title run gap two failed moves lab rounds before")
+SCENARIOS = []
+REFUSED = ("refused", "unreachable", "lost")  # no connection; one that is broken later was established
+ANY = (*REFUSED, "broken", "late", "status")
+NEVER = 0.0
+
+
+def scenario(name, title, gap=None, two=NEVER, failed=(), moves=True, rounds=5, before="", **lab):
+    def add(function):
+        SCENARIOS.append(Scenario(name, title, function, gap, two, failed, moves, lab, rounds, before))
+        return function
+    return add
+
+
+def watch(lab, since, seconds):
+    lab.sleep(seconds)
+    return Watch(since, lab.now())
+
+
+def same_holder(lab, node, why):
+    check(lab.active() is node, f"{lab.active().name} has the address: {why}")
+
+
+@scenario("a", "all of lbd killed, not restarted", gap=0.030, two=None, before="50 ms")
+def lbd_killed(lab, bench):
+    node, since = lab.active(), lab.now()
+    send(node.lbd_processes(), signal.SIGKILL)
+    seen = watch(lab, since, 1.5)
+    same_holder(lab, lab.other(node), "its peer has no lbd")
+    return seen
+
+
+@scenario("a2", "lbd's proxy process killed, restarted by its supervisor", failed=REFUSED,
+          moves=False, before="57 ms")
+def proxy_killed(lab, bench):
+    node, since = lab.active(), lab.now()
+    workers = node.lbd_workers()
+    check(len(workers) == 1, f"proxy processes: {workers}")
+    send(workers, signal.SIGKILL)
+    seen = watch(lab, since, 1.5)
+    check(node.lbd_workers() not in ([], workers), "the supervisor started nothing")
+    return seen
+
+
+def kill_hafailover(lab, seconds, after):
+    node, since = lab.active(), lab.now()
+    send([node.hafailover.pid], signal.SIGKILL)
+    lab.sleep(seconds)
+    node.start_hafailover()
+    seen = watch(lab, since, after)
+    lab.wait_ready()
+    return node, seen
+
+
+@scenario("b", "hafailover killed, back after 6 s", gap=0.300, before="two holders 5.9 s")
+def hafailover_killed(lab, bench):
+    node, seen = kill_hafailover(lab, 6.0 if bench else 2.0, 1.5)
+    same_holder(lab, lab.other(node), "its daemon was dead for longer than the lease")
+    return seen
+
+
+@scenario("b2", "hafailover killed, back after 0.3 s", failed=ANY, moves=False, before="both connections broken")
+def hafailover_restarted(lab, bench):
+    return kill_hafailover(lab, 0.3, 2.0)[1]
+
+
+def crash(lab, bench):
+    node, since = lab.active(), lab.now()
+    lab.crash(node)
+    seen = watch(lab, since, 1.5)
+    same_holder(lab, lab.other(node), "its peer is dead")
+    return seen
+
+
+scenario("c", "node dies: link and everything at once", gap=0.450)(crash)
+scenario("c20", "the same with heartbeats every 20 ms", gap=0.100, before="186 ms at 50 ms, 58 ms at 10 ms",
+         ha={"heartbeat": {"interval": "20ms"}})(crash)
+
+
+def unplug(lab, bench):
+    node, since = lab.active(), lab.now()
+    lab.plug(node, False)
+    lab.sleep(1.5)
+    lab.plug(node, True)
+    back = lab.now()
+    lab.sleep(1.0)
+    check(len(lab.record.two_holders(back, lab.now())) == 0, "two holders after the link came back")
+    lab.wait_ready()
+    same_holder(lab, lab.other(node), "its link was down")
+    return Watch(since, lab.now())
+
+
+scenario("d", "link of the Active down", gap=0.450, before="190 ms")(unplug)
+scenario("d2", "the same with a second path", gap=0.030, second=True)(unplug)
+
+
+@scenario("e", "planned failover", gap=0.020, two=None, failed=REFUSED, before="63 ms")
+def failover(lab, bench):
+    node, since = lab.active(), lab.now()
+    node.hactl("failover", "--wait")
+    seen = watch(lab, since, 1.0)
+    same_holder(lab, lab.other(node), "failover was asked for")
+    return seen
+
+
+@scenario("f", "planned failback", gap=0.020, two=None, failed=REFUSED, before="28 ms")
+def failback(lab, bench):
+    failover(lab, bench)
+    lab.wait_ready()
+    return failover(lab, bench)
+
+
+def part(lab, seconds):
+    lab.part(True)
+    lab.sleep(seconds)
+    since = lab.now()
+    lab.part(False)
+    lab.sleep(1.5)
+    until = lab.now()
+    lab.wait_ready()
+    return since, until
+
+
+@scenario("g", "the nodes cannot hear each other for 4 s; from the heal on", gap=0.100, two=0.050,
+          before="VIP dead 24 s after the heal (tutorial)")
+def parted(lab, bench):
+    since, until = part(lab, 4.0 if bench else 2.0)
+    return Watch(since, until)
+
+
+@scenario("g1", "the same with a second path", failed=ANY, moves=False, second=True)
+def parted_with_second_path(lab, bench):
+    since = lab.now()
+    part(lab, 4.0 if bench else 2.0)
+    return Watch(since, lab.now())
+
+
+@scenario("h", "hafailover stopped (SIGSTOP) for 5 s", gap=0.300, before="two holders 4.9 s")
+def hafailover_stopped(lab, bench):
+    node, since = lab.active(), lab.now()
+    send([node.hafailover.pid], signal.SIGSTOP)
+    lab.sleep(5.0 if bench else 2.5)
+    send([node.hafailover.pid], signal.SIGCONT)
+    seen = watch(lab, since, 1.5)
+    lab.wait_ready()
+    same_holder(lab, lab.other(node), "its daemon was stopped for longer than the lease")
+    return seen
+
+
+# A paused machine does not count its leases down either: one that outlasts the pause stands for that.
+@scenario("h2", "every process of the Active frozen for 5 s; from waking on", two=0.020, ha={"lease": "30s"})
+def node_frozen(lab, bench):
+    node, pids = lab.active(), lab.active().processes()
+    lab.forward(node, False)
+    send(pids, signal.SIGSTOP)
+    lab.sleep(5.0 if bench else 2.5)
+    check(len(lab.record.holder()) == 2, "there is nothing to wake up to")
+    since = lab.now()
+    lab.forward(node, True)
+    send(pids, signal.SIGCONT)
+    seen = watch(lab, since, 1.5)
+    lab.wait_ready()
+    same_holder(lab, lab.other(node), "its peer slept")
+    return seen
+
+
+@scenario("i", "service stopped", gap=0.020, two=None, failed=REFUSED, before="55 ms")
+def stopped(lab, bench):
+    node, since = lab.active(), lab.now()
+    for process in (node.hafailover, node.lbd):
+        process.terminate()
+        check(process.wait(40) == 0, f"exit status {process.returncode}")
+    seen = watch(lab, since, 1.0)
+    same_holder(lab, lab.other(node), "its peer has ended")
+    return seen
+
+
+def no_role_change(lab, before):
+    for node in lab.nodes:
+        news = node.history()[len(before[node.name]):]
+        check(not news, f"{node.name}: {[(h['from'], h['to'], h['cause']) for h in news]}")
+
+
+@scenario("j", "full CPU load on both nodes (10 minutes)", moves=False, rounds=1, equal=True)
+def loaded(lab, bench):
+    before, since = {n.name: n.history() for n in lab.nodes}, lab.now()
+    burning = [lab.spawn(node.host, [sys.executable, "-c", "while True: pass"])
+               for node in lab.nodes for _ in range(os.cpu_count())]
+    lab.sleep(float(os.environ.get("LOAD_SECONDS", "600")) if bench else 4.0)
+    for process in burning:
+        process.kill()
+    until = lab.now()
+    no_role_change(lab, before)
+    return Watch(since, until)
+
+
+@scenario("k", "30 % of heartbeats lost, others forged, cut, replayed ... (2 minutes)", failed=ANY, moves=False, rounds=1,
+          relay={"seed": 7, "loss": 30, "mischief": True})
+def mischief(lab, bench):
+    before, since = {n.name: n.history() for n in lab.nodes}, lab.now()
+    lab.sleep(120.0 if bench else 6.0)
+    until = lab.now()
+    no_role_change(lab, before)
+    counts = relay_counts(lab)
+    for trick in ("lost", "duplicated", "reordered", "replayed", "forged", "truncated"):
+        check(counts.get(trick, 0) > 0, f"the relay has not {trick} anything: {counts}")
+    for result in ("ok", "old", "forged", "malformed"):
+        check(received(lab, result) > 0, f"no heartbeat counted as {result}; the relay: {counts}")
+    # Each forged bit is in what the seal covers, or in the seal.
+    check(received(lab, "forged") + received(lab, "malformed") + received(lab, "other_version") + 5
+          >= counts["forged"] + counts["truncated"], f"forged packets were believed; the relay: {counts}")
+    return Watch(since, until)
+
+
+def relay_counts(lab):
+    lab.relay.terminate()
+    text = lab.relay.communicate(timeout=10)[0]
+    check(text.startswith("{"), f"the relay has failed: {text}")
+    return {name: int(n) for name, n in re.findall(r'"(\w+)": (\d+)', text)}
+
+
+def received(lab, result):
+    return sum(float(value) for node in lab.nodes for name, value in node.metrics().items()
+               if name.startswith("lbpair_ha_heartbeats_total") and f'direction="received",result="{result}"' in name)
+
+
+@scenario("l", "boot of both at once (50 times)", rounds=1)
+def boots(lab, bench):
+    chance, since = random.Random(7), lab.now()
+    for _ in range(50 if bench else 3):
+        for node in lab.nodes:
+            send(node.processes(), signal.SIGKILL)
+        for node in lab.nodes:
+            wait_for(lambda node=node: not node.processes(), what=f"end of {node.name}")
+            for vip, prefix in ((VIP, 32), (VIP6, 128)):
+                node.host.ip("addr", "del", f"{vip}/{prefix}", "dev", "eth0", fails=None)
+        for node in chance.sample(lab.nodes, 2):
+            node.start_lbd()
+            lab.sleep(chance.choice((0.0, 0.0, 0.01, 0.05)))
+            node.start_hafailover()
+        lab.wait_ready()
+        lab.sleep(0.3)
+        lab.active()
+    return Watch(lab.now(), lab.now() + 0.001, since)
+
+
+@scenario("l2", "wall clock stepped by an hour, to and fro", failed=ANY, moves=False, rounds=1)
+def clock_stepped(lab, bench):
+    before, since = {n.name: n.history() for n in lab.nodes}, lab.now()
+    for hours in (1, -1, 0):
+        for node in lab.nodes:
+            step(node, hours)
+            lab.sleep(0.7)
+        lab.sleep(0.7)
+        check(all(("alarm_raised" not in n.log()) or not n.status()["alarms"] for n in lab.nodes), "alarms")
+    no_role_change(lab, before)
+    return Watch(since, lab.now())
+
+
+def step(node, hours):
+    with open(node.path("clock"), "r+b") as f:
+        f.write(struct.pack("=q", hours * 3600))
+
+
+def prepare_clock(lab):
+    library = os.path.join(lab.folder, "clock_step.so")
+    subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+                    os.path.join(HERE, "clock_step.c")], check=True)
+    for node in lab.nodes:
+        with open(node.path("clock"), "wb") as f:
+            f.write(struct.pack("=q", 0))
+        node.environment.update(LD_PRELOAD=library, CLOCK_STEP_FILE=node.path("clock"))
+
+
+PREPARE = {"l2": prepare_clock}
