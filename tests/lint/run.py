@@ -117,7 +117,8 @@ def cppcheck(tree):
     folder = tree.cache / "cppcheck"
     folder.mkdir(parents=True, exist_ok=True)
     return command("cppcheck", "--quiet", "--std=c11", "--enable=warning,performance,portability", "-I.",
-                   "-D_GNU_SOURCE", "--inline-suppr", "--error-exitcode=1", f"--cppcheck-build-dir={folder}",
+                   "-D_GNU_SOURCE", f"--include={HERE}/cppcheck.h", "--inline-suppr",
+                   "--error-exitcode=1", f"--cppcheck-build-dir={folder}",
                    f"--suppressions-list={HERE}/cppcheck.txt", *ours)
 
 
