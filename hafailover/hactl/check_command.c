@@ -12,8 +12,6 @@
 #include "hafailover/hactl/arguments.h"
 #include "hafailover/hactl/commands.h"
 
-extern char **environ;
-
 static const struct judge {
 	const char *name, *file; /* the installed one */
 	const char *keys[5]; /* at the top level, that only it has */
@@ -82,15 +80,19 @@ judge_wait(pid_t pid, const char *binary)
 }
 
 static enum ending
-file_check(struct hactl *h, const struct judge *judge, char *file)
+file_check(struct hactl *h, const struct judge *judge, char *file, const char *node)
 {
-	char binary[8192], test[] = "-t", config[] = "-c";
-	char *argv[] = { binary, test, config, file, NULL };
+	char binary[8192], test[] = "-t", config[] = "-c", named[128];
+	char *argv[] = { binary, test, config, file, node ? named : NULL, NULL };
 	pid_t pid;
 	int code;
 
 	if (!binary_find(judge->name, binary, sizeof(binary))) {
 		hactl_complain("%s: %s is not installed", file, judge->name);
+		return ENDING_REFUSED;
+	}
+	if (node && snprintf(named, sizeof(named), "--node=%s", node) >= (int)sizeof(named)) {
+		hactl_complain("the name of the node is too long");
 		return ENDING_REFUSED;
 	}
 	fflush(h->out);
@@ -104,7 +106,7 @@ file_check(struct hactl *h, const struct judge *judge, char *file)
 
 /* What is installed: a daemon that has no configuration here is not used here. */
 static enum ending
-installed_check(struct hactl *h)
+installed_check(struct hactl *h, const char *node)
 {
 	enum ending worst = ENDING_DONE;
 	unsigned n = 0;
@@ -115,7 +117,7 @@ installed_check(struct hactl *h)
 		if (access(file, F_OK) < 0 && errno == ENOENT)
 			continue;
 		n++;
-		if (file_check(h, &judges[i], file) != ENDING_DONE)
+		if (file_check(h, &judges[i], file, node) != ENDING_DONE)
 			worst = ENDING_REFUSED;
 	}
 	if (n)
@@ -127,15 +129,17 @@ installed_check(struct hactl *h)
 enum ending
 check_run(struct hactl *h, const struct command *command, int argc, char **argv)
 {
-	int n = arguments_take(command, NULL, argv, 0, argc);
+	const char *node = NULL;
+	const struct flag flags[] = { { "node", NULL, &node }, { 0 } };
+	int n = arguments_take(command, flags, argv, 0, argc);
 	enum ending worst = ENDING_DONE;
 
 	if (n < 0)
 		return ENDING_USAGE;
 	if (n == 0)
-		return installed_check(h);
+		return installed_check(h, node);
 	for (int i = 0; i < n; i++)
-		if (file_check(h, judge_of(argv[i]), argv[i]) != ENDING_DONE)
+		if (file_check(h, judge_of(argv[i]), argv[i], node) != ENDING_DONE)
 			worst = ENDING_REFUSED;
 	return worst;
 }

@@ -39,10 +39,11 @@ const struct command commands[] = {
 	    "Reads the configuration again, of both daemons or of one.\n"
 	    "If anything is wrong with it nothing changes, and what is wrong is printed.",
 	    reload_run },
-	{ "check", "[FILE...]",
+	{ "check", "[--node NAME] [FILE...]",
 	    "Checks configurations without using them: lbd -t, hafailover -t.\n"
-	    "By default the installed ones.  Which daemon a FILE is for is seen by its keys, or by "
-	    "its name.",
+	    "By default the installed ones.  Which daemon a FILE is for is seen by its keys, or "
+	    "by\n"
+	    "its name.  --node says for which node, where they are checked on another machine.",
 	    check_run },
 	{ "top", "",
 	    "Live view of lbd: requests per second, latency, codes, servers, connections.\n"

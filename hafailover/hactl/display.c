@@ -126,8 +126,9 @@ column_count(struct character c)
 }
 
 size_t
-display_width(struct str s)
+display_width(struct str clean)
 {
+	struct str s = clean;
 	size_t width = 0;
 
 	while (s.n) {
@@ -144,12 +145,12 @@ display_width(struct str s)
 }
 
 struct str
-display_cut(struct str s, size_t width)
+display_cut(struct str clean, size_t width)
 {
 	size_t i = 0;
 
-	while (i < s.n) {
-		struct str rest = str_skip(s, i);
+	while (i < clean.n) {
+		struct str rest = str_skip(clean, i);
 		size_t skip = sequence_skip(rest);
 		struct character c = character_decode(rest);
 
@@ -163,5 +164,5 @@ display_cut(struct str s, size_t width)
 		}
 		i += skip;
 	}
-	return (struct str){ s.p, i };
+	return (struct str){ clean.p, i };
 }

@@ -49,6 +49,9 @@ history_view_print(const json_t *answer, struct look look, struct text *out)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "history"), i, change) change_row(t, change);
+	json_array_foreach(json_object_get(answer, "history"), i, change)
+	{
+		change_row(t, change);
+	}
 	table_print(&t, out, look);
 }

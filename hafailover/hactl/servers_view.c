@@ -90,7 +90,9 @@ servers_view_print(const json_t *answer, int64_t now_wall_ns, struct look look, 
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "servers"), i, server)
-	    server_row(t, server, now_wall_ns);
+	{
+		server_row(t, server, now_wall_ns);
+	}
 	table_print(&t, out, look);
 }
 

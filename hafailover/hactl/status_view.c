@@ -340,7 +340,10 @@ status_view_alarms(const json_t *status, struct text *out, struct look look)
 
 	if (json_array_size(alarms))
 		text_append(out, STR("\n"));
-	json_array_foreach(alarms, i, alarm) alarm_print(alarm, out, look);
+	json_array_foreach(alarms, i, alarm)
+	{
+		alarm_print(alarm, out, look);
+	}
 }
 
 void

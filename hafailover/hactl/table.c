@@ -199,6 +199,7 @@ rows_print(const struct table *t, struct text *out, struct look look)
 {
 	size_t widths[TABLE_COLUMNS_MAX];
 
+	CHECK(t->n_columns > 0);
 	widths_natural(t, widths);
 	if (look.width)
 		widths_fit(t, widths, look.width);

@@ -236,7 +236,9 @@ servers_print(const struct top_view *v, struct text *out, double seconds)
 	size_t i;
 
 	json_array_foreach(json_object_get(v->now->servers, "servers"), i, server)
-	    server_row(v, t, server, seconds);
+	{
+		server_row(v, t, server, seconds);
+	}
 	text_append(out, STR("\n"));
 	table_print(&t, out, v->look);
 }

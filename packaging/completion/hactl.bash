@@ -17,6 +17,7 @@ _hactl_options() {
 	standby) printf '%s\n' --force --json ;;
 	server | history) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;
+	check) echo --node ;;
 	esac
 	echo --help
 }
@@ -83,7 +84,7 @@ _hactl() {
 	COMPREPLY=()
 	case ${words[cword - 1]} in
 	--lbd-socket | --ha-socket) _hactl_offer_files ;;
-	--metrics | --timeout) ;;
+	--metrics | --timeout | --node) ;;
 	--to) _hactl_offer < <(_hactl_nodes) ;;
 	*)
 		if [[ $current == -* ]]; then

@@ -206,10 +206,10 @@ def test_no_permission_is_named():
 
 
 def test_nobody_listens():
-    with FakeDaemon({}) as daemon:
-        daemon.sock.close()
-        time.sleep(0.05)
-        expect(3, None, r"nobody listens on " + daemon.path, hactl("history", ha=daemon.path))
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as sock:
+        path = os.path.join(folder, "s")
+        sock.bind(path)
+        expect(3, None, r"nobody listens on " + path, hactl("history", ha=path))
 
 
 def timed(*words, **options):
@@ -474,6 +474,13 @@ def test_check():
         if os.access(os.path.join(os.path.dirname(hactl_binary()), "hafailover"), os.X_OK):
             ha_bad = file("pair.json", '{"nodes": [], "virtual_ips": 1}')
             expect(1, None, r"pair\.json:1: .*(nodes|virtual_ips)", hactl("check", ha_bad))
+            secret = file("secret", "s" * 40)
+            os.chmod(secret, 0o600)
+            pair = file("two.json", json.dumps({
+                "nodes": [{"name": "a", "address": "192.0.2.11"}, {"name": "b", "address": "192.0.2.12"}],
+                "secret_file": secret, "virtual_ips": ["192.0.2.100"]}))
+            expect(0, r"two\.json: ok$", None, hactl("check", "--node", "b", pair))
+            expect(1, None, r"two\.json:1: .*node", hactl("check", pair))
 
 
 # top
