@@ -17,12 +17,16 @@ is_introduced(const struct session_table *t, const struct wire_packet *w)
 	    w->echo_sequence <= t->own_sequence;
 }
 
+/* Whatever the peer has sent before this packet may have been kept by somebody: it is old. */
 static void
 accept_session(struct session_table *t, const struct wire_packet *w)
 {
+	bool hello = w->type == WIRE_HELLO;
+
 	t->peer = w->session;
 	t->floor = t->own_sequence + 1;
-	memset(t->seen, 0, sizeof(t->seen));
+	for (unsigned i = 0; i < HEARTBEAT_PATHS_MAX; i++)
+		t->seen[i] = hello || i == w->path ? w->sequence : w->sequence - 1;
 }
 
 /* The newest one that could be the peer's. */
@@ -46,14 +50,10 @@ hear_stranger(struct session_table *t, const struct wire_packet *w)
 	}
 	accept_session(t, w);
 	r.met = true;
-	r.released = t->waiting && t->waits.session == w->session &&
-	    (w->type == WIRE_HELLO || t->waits.sequence < w->sequence);
-	t->waiting = false;
-	if (r.released)
-		t->seen[t->waits.path] = t->waits.sequence;
 	r.verdict = w->type == WIRE_HELLO ? SESSION_HELLO : SESSION_NEWS;
-	if (w->type == WIRE_HEARTBEAT)
-		t->seen[w->path] = w->sequence;
+	r.released = w->type == WIRE_HELLO && t->waiting && t->waits.session == w->session &&
+	    t->waits.sequence == w->sequence;
+	t->waiting = false;
 	return r;
 }
 

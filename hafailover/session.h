@@ -34,7 +34,7 @@ struct session_table {
 struct session_result {
 	enum session_verdict verdict;
 	bool met; /* a session was accepted just now: tell the peer by a hello */
-	bool released; /* `waits` is of it: it is news, too, and came before this one */
+	bool released; /* `waits` is its newest heartbeat: that is news */
 };
 
 void session_init(struct session_table *, uint64_t own);
