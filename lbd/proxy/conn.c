@@ -130,8 +130,10 @@ conn_send(struct conn *c, const char *p, size_t n)
 			return 0;
 	}
 	err = buffer_append(&c->worker->buffers, &c->out, p + sent, n - (size_t)sent);
-	if (err)
-		return conn_break(c, -err);
+	if (err) {
+		conn_break(c, -err);
+		return sent ? 0 : err;
+	}
 	ev_io_start(c->worker->loop, &c->write);
 	return 0;
 }

@@ -64,7 +64,7 @@ int conn_keep(struct conn *, const char *p, size_t n);
 
 /*
  * Sends or queues all of it.  0, or -errno: broken.  When `out` was empty before and the result is an
- * error, nothing was sent.
+ * error, nothing was sent: what broke after a part of it shows the next time.
  */
 int conn_send(struct conn *, const char *p, size_t n);
 
