@@ -388,6 +388,8 @@ no_server(struct exchange *x, int choice)
 	} else {
 		counter_add(&x->pool->stats->queued_total, 1);
 		queue_add(x);
+		if (x->request_body.done)
+			conn_read_on(&x->client->conn); /* to see whether it goes away */
 		conn_deadline(&x->client->conn, exchange_timeouts(x)->queue);
 	}
 }
@@ -501,12 +503,9 @@ watch_client_later(struct client *c)
 {
 	const struct exchange *x = c->exchange;
 
-	if (ev_is_active(&c->conn.read) || !x->request_body.done || c->conn.out)
+	if (x->queued || ev_is_active(&c->conn.read) || !x->request_body.done || c->conn.out)
 		return;
-	if (x->queued)
-		conn_read_on(&c->conn);
-	else
-		conn_deadline(&c->conn, WATCH_AFTER_NS);
+	conn_deadline(&c->conn, WATCH_AFTER_NS);
 }
 
 void

@@ -191,6 +191,32 @@ def test_a_client_that_leaves_leaves_the_queue():
         equal([r.target for r in server.requests], [b"/first"], "requests at the server")
 
 
+def test_a_client_that_leaves_after_its_first_try_leaves_the_queue():
+    """On a new connection, to which lbd has not listened yet when the first server slams the door."""
+    gate = Gate()
+
+    def slams(connection):
+        connection.request()
+
+    with Backend(gate) as busy, Backend(slams) as bad:
+        with Lbd(config(limited(busy, 1), bad, timeouts={"queue": "20s"},
+                        pool={"retry": {"attempts": 1, "on": ["reset"], "budget_percent": 100}})) as lbd:
+            with lbd.client() as first:
+                while not gate.held:  # round robin starts anywhere
+                    first.send(request("POST", "/first"))
+                    wait_for(lambda: gate.held or not first.silent(0.01), "an answer, or none")
+                    if not gate.held:
+                        equal(first.response(b"POST").status, 502, "status of the bad server's")
+                for _ in range(3):
+                    waits = lbd.client()
+                    waits.send(request("GET", "/second"))
+                    lbd.wait_metric("lbpair_queued", 1, pool="web")
+                    waits.reset_now()
+                    lbd.wait_metric("lbpair_queued", 0, 5, pool="web")
+                gate.let(1)
+                equal(first.response(b"POST").status, 200, "status")
+
+
 def test_a_body_waits_with_its_request():
     gate = Gate()
     with Backend(gate) as server, Lbd(config(limited(server, 1))) as lbd:
