@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from network import Wire, check, wait_for
+from network import Wire, arp, check, wait_for
 from station import Station
 
 V4, V6 = "192.0.2.100", "2001:db8::64"
@@ -161,6 +161,35 @@ def test_a_stall_of_our_own_is_not_their_silence():
         for vip in BOTH:
             at = station.say(f"probe here {vip} 80 http 100\nbusy 1000")
             check("serves" in station.wait("^probed here ", at).text, station.text())
+
+
+def test_answers_of_before_do_not_count():
+    """What was still unread when a probe ended is not heard by the next one."""
+    _, holder, backup = pair()
+    hold(holder)
+    with Station(backup) as station:
+        at = station.say(f"probe first {V4} 0 neighbour 500\nbusy 300")
+        time.sleep(0.1)
+        with holder.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.bind(("eth0", 0))
+            for _ in range(20):
+                sock.send(arp(2, holder.mac(), V4, V4))
+        holder.ip("addr", "del", f"{V4}/32", "dev", "eth0")
+        check("answers" in station.wait("^probed first ", at).text, station.text())
+        expect(station, V4, "silent", AT_DEADLINE, service="neighbour")
+
+
+def test_on_that_interface_whatever_the_routes():
+    _, holder, backup = pair()
+    hold(holder)
+    backup.ip("link", "add", "aside", "type", "veth", "peer", "name", "nowhere")
+    backup.ip("link", "set", "aside", "up")
+    backup.ip("link", "set", "nowhere", "up")
+    backup.ip("route", "add", f"{V4}/32", "dev", "aside")
+    backup.ip("route", "add", f"{V6}/128", "dev", "aside")
+    with Server(holder, "http"), Station(backup) as station:
+        for vip in BOTH:
+            expect(station, vip, "serves", SOON)
 
 
 def test_a_lost_segment():
