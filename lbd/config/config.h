@@ -158,6 +158,12 @@ enum {
  */
 struct lbd_config *config_load(struct str text, const struct config_options *, struct problems *);
 
+/*
+ * The default of config_options.resolve: asks the system, and may wait for it.  The first IPv4 address of
+ * the name, since servers named "localhost" often have no other; if there is none, the first.
+ */
+int config_resolve(const char *name, struct address *, struct err *);
+
 /* Reads a whole file, bounded; the caller frees *text.  0 or -errno with the reason. */
 int config_read(const char *file, char **text, size_t *n, struct err *);
 

@@ -87,19 +87,23 @@ admin_http_describe(const struct json_field *f, char *text, size_t size)
 const struct json_kind config_kind_admin_http = { admin_http_decode, admin_http_encode,
 	admin_http_describe };
 
-static int
-resolve_by_system(const char *name, struct address *a, struct err *err)
+int
+config_resolve(const char *name, struct address *a, struct err *err)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list;
+	struct addrinfo *list, *first;
 	int rc = getaddrinfo(name, NULL, &hints, &list);
 
 	if (rc != 0)
 		return err_set(
 		    err, -ENOENT, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+	for (first = list; first && first->ai_family != AF_INET; first = first->ai_next)
+		;
+	if (!first)
+		first = list;
 	memset(a, 0, sizeof(*a));
-	memcpy(&a->sa, list->ai_addr, list->ai_addrlen);
-	a->len = list->ai_addrlen;
+	memcpy(&a->sa, first->ai_addr, first->ai_addrlen);
+	a->len = first->ai_addrlen;
 	freeaddrinfo(list);
 	return 0;
 }
@@ -150,7 +154,7 @@ parse_name(
 		return rc;
 	port = a->in.sin_port;
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(host));
-	rc = (options->resolve ? options->resolve : resolve_by_system)(name, a, err);
+	rc = (options->resolve ? options->resolve : config_resolve)(name, a, err);
 	if (rc < 0)
 		return rc;
 	a->in.sin_port = port; /* sin6_port lies at the same place */

@@ -6,10 +6,11 @@
 #include "lbd/supervisor/names.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "lbd/config/config.h"
 
 enum answer { ANSWER_NONE, ANSWER_ADDRESS, ANSWER_ERROR };
 
@@ -105,21 +106,14 @@ names_resolve(const char *name, struct address *a, struct err *err)
 static void
 entry_look_up(struct name *e)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct address a = { 0 };
-	struct addrinfo *list;
 	char text[ADDRESS_TEXT_MAX];
-	const char *why;
-	int code = getaddrinfo(e->name, NULL, &hints, &list);
+	struct address a;
+	struct err err;
 
-	if (code) {
-		why = code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code);
-		entry_set(e, ANSWER_ERROR, str_of(why));
+	if (config_resolve(e->name, &a, &err) < 0) {
+		entry_set(e, ANSWER_ERROR, str_of(err.text));
 		return;
 	}
-	memcpy(&a.sa, list->ai_addr, list->ai_addrlen);
-	a.len = list->ai_addrlen;
-	freeaddrinfo(list);
 	address_format_host(&a, text);
 	entry_set(e, ANSWER_ADDRESS, str_of(text));
 }
