@@ -98,13 +98,13 @@ answered(struct node *n, unsigned i, const struct probe_result *r)
 	enum election_vip v = meaning(p, r->verdict);
 
 	CHECK(n->magic == NODE_MAGIC);
-	probe_free(&p->asked[i]);
 	log_debug("vip_probed", "verdict=%s reason=%s", probe_verdict_name(r->verdict),
 	    log_quoted(str_of(r->reason)).text);
 	if (weight(v) > weight(p->result)) {
 		p->result = v;
 		p->by_peer = peer_link_is_peer_mac(n->link, r->mac);
 	}
+	probe_free(&p->asked[i]); /* and the result with it */
 	if (p->result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))
 		finish(n);
 }

@@ -43,13 +43,14 @@ verdict_set(struct track_gateway *g, bool reachable, const char *why)
 }
 
 static void
-on_answer(void *owner, const struct probe_result *r)
+on_answer(void *owner, const struct probe_result *answer)
 {
+	const struct probe_result r = *answer; /* it goes with the probe */
 	struct track_gateway *g = owner;
 
 	CHECK(g->magic == GATEWAY_MAGIC);
 	probe_free(&g->probe);
-	switch (r->verdict) {
+	switch (r.verdict) {
 	case PROBE_ANSWERS:
 	case PROBE_SERVES:
 		g->missed = 0;
@@ -58,7 +59,7 @@ on_answer(void *owner, const struct probe_result *r)
 	case PROBE_SILENT:
 	case PROBE_FAILED:
 		if (++g->missed >= LOST_AFTER)
-			verdict_set(g, false, r->reason);
+			verdict_set(g, false, r.reason);
 		return;
 	}
 	CHECK_NEVER();
