@@ -144,6 +144,19 @@ exchange(int fd, const char *address, const char *path, int64_t deadline_ns, str
 	return code;
 }
 
+static const char *
+failure_text(int code)
+{
+	switch (code) {
+	case -EPROTO:
+		return "not an answer of lbd";
+	case -EPIPE:
+		return "its answer is cut off";
+	default:
+		return strerror(-code);
+	}
+}
+
 int
 http_get(
     const char *address, const char *path, int64_t deadline_ns, struct text *body, struct err *err)
@@ -158,7 +171,6 @@ http_get(
 	if (fd >= 0)
 		close(fd);
 	if (code)
-		return err_set(err, code, "http://%s%s: %s", address, path,
-		    code == -EPROTO ? "not an answer of lbd" : strerror(-code));
+		return err_set(err, code, "http://%s%s: %s", address, path, failure_text(code));
 	return 0;
 }

@@ -381,6 +381,18 @@ def test_failover_wait_sees_it_through():
     equal([r["command"] for r in ha.requests], ["status", "failover"] + ["status"] * 3, "requests")
 
 
+def test_failover_wait_to_this_node_ends_when_no_other_is_active():
+    asked = []
+
+    def status(_):
+        asked.append(True)
+        return {**HA_STATUS, "peer": {**HA_STATUS["peer"], "role": "active" if len(asked) < 4 else "backup"}}
+
+    with FakeDaemon({"status": status, "failover": {}}) as ha:
+        expect(0, r"^lb1 is active$", None, hactl("failover", "--wait", "--to", "lb1", ha=ha.path))
+    equal(len(asked), 4, "times that the status was asked for")
+
+
 def test_failover_wait_without_an_active_node():
     nobody = {**HA_STATUS, "role": "backup"}
     with FakeDaemon({"status": nobody, "failover": {}}) as ha:
@@ -530,6 +542,28 @@ def test_top_with_metrics_that_never_end():
         check(seconds < 6, f"{seconds} s")
 
 
+METRICS_NOT_LBDS = [("other_status", b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "not an answer of lbd"),
+                    ("no_http", b"hello\r\n\r\n", "not an answer of lbd"), ("nothing", b"", "not an answer of lbd"),
+                    ("no_body_end", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nlbpair_ready 1\n", "is cut off"),
+                    ("empty", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "is not this lbd's admin.http")]
+
+
+def table_metrics_that_are_not_lbds(report):
+    with Backend() as server, Lbd(config(server)) as lbd:
+        for name, answer, why in METRICS_NOT_LBDS:
+            def serve(connection, answer=answer):
+                connection.request()
+                connection.send(answer)
+                connection.close()
+            try:
+                with Backend(serve) as fake:
+                    result = hactl("--metrics", fake.address, "top", lbd=lbd.socket_path)
+                    expect(0, rf"^no codes, latencies .*{why}", None, result)
+                report(name)
+            except Failure as e:
+                report(name, str(e))
+
+
 # Terminals
 
 class Terminal:
@@ -632,7 +666,7 @@ def test_ctrl_c_does_not_wait_for_a_silent_daemon():
 
 def test_watching_survives_a_restart_and_fits_the_window():
     with FakeDaemon({"status": HA_STATUS}) as ha, FakeDaemon({"status": refusal("no")}) as lbd:
-        with Terminal("--lbd-socket", lbd.path, "--ha-socket", ha.path, "status", "--watch",
+        with Terminal("--timeout", "200ms", "--lbd-socket", lbd.path, "--ha-socket", ha.path, "status", "--watch",
                       columns=90, rows=5) as terminal:
             terminal.wait_text(rb"lb1 \(here\)")
             check(b"192.0.2.100/32" not in terminal.seen, "more lines than the terminal has")
@@ -641,6 +675,8 @@ def test_watching_survives_a_restart_and_fits_the_window():
             terminal.wait_text(rb"192\.0\.2\.100/32")
             ha.replies["status"] = refusal("just a moment")
             terminal.wait_text(rb"just a moment", len(terminal.seen))
+            ha.replies["status"] = lbd.replies["status"] = None
+            terminal.wait_text(rb"did not answer in time", len(terminal.seen))
             ha.replies["status"] = {**HA_STATUS, "role": "fault"}
             terminal.wait_text(rb"fault", len(terminal.seen))
             terminal.press(b"q")

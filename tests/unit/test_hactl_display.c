@@ -38,6 +38,11 @@ test_control_characters_are_named(void **state)
 	    "\\u{202e}drow");
 	expect_clean(STR("a\xe2\x80\x8b"), "a\\u{200b}");
 	expect_clean(STR("\xef\xbb\xbf"), "\\u{feff}");
+	expect_clean(STR("\xc2\xad"), "\\u{00ad}");
+	expect_clean(STR("\xd8\x9c"), "\\u{061c}");
+	expect_clean(STR("\xe1\xa0\x8e"), "\\u{180e}");
+	expect_clean(STR("\xe2\x81\xa6"), "\\u{2066}");
+	expect_clean(STR("\xef\xbf\xb9"), "\\u{fff9}");
 	expect_clean(STR("\xf3\xa0\x80\xa1"), "\\u{e0021}");
 }
 
