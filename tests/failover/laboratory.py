@@ -87,23 +87,19 @@ class Node:
                 pass  # it has ended
         return found
 
-    def lbd_processes(self):
-        return [p for p in self.processes() if comm(p) == "lbd"]
-
-    def lbd_workers(self):
-        """The proxy process; its parent is the supervisor."""
-        return [p for p in self.lbd_processes() if p != self.lbd.pid]
+    def proxies(self):
+        """lbd's children: one, but for the moment in which its supervisor replaces it."""
+        return [p for p in self.processes() if parent(p) == self.lbd.pid]
 
     def hactl(self, *words, fails=False):
         return self.host.run(self.lab.binary("hactl"), "--ha-socket", self.path("ha.sock"),
                              "--lbd-socket", self.path("lbd.sock"), *words, fails=fails)
 
     def status(self):
-        """What `hactl status` says; empty when the daemon does not answer."""
-        try:
-            return json.loads(self.hactl("status", "--json", fails=None))
-        except ValueError:
-            return {}
+        """What `hactl status` says; empty while the daemon does not answer."""
+        text = self.hactl("status", "--json", fails=None)
+        said = json.loads(text) if text.strip() else {}
+        return said if "role" in said else {}
 
     def history(self):
         return json.loads(self.hactl("history", "--json"))["history"]
@@ -120,12 +116,12 @@ class Node:
             return f.read()
 
 
-def comm(pid):
+def parent(pid):
     try:
-        with open(f"/proc/{pid}/comm") as f:
-            return f.read().strip()
+        with open(f"/proc/{pid}/stat") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
     except OSError:
-        return ""
+        return 0  # it has ended
 
 
 def send(pids, number):
@@ -241,6 +237,12 @@ class Laboratory:
 
     def start_servers(self):
         self.spawn(self.servers, [sys.executable, os.path.join(HERE, "server.py"), *(f"{s}:8080" for s in SERVERS)])
+        for server in SERVERS:
+            wait_for(lambda server=server: self.answers(server), what="server")
+
+    def answers(self, server):
+        with self.servers.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            return s.connect_ex((server, 8080)) == 0
 
     def start_witness(self):
         watches = []
@@ -295,8 +297,8 @@ class Laboratory:
         self.record.reach(self.now(), node.number, connected)
 
     def forward(self, node, forwarding):
-        """As above, but the node sees no change: the switch does not forward."""
-        self.tell_switch(f"link set dev {node.name} type bridge_slave state {3 if forwarding else 0}")
+        """As above, but the node sees no change: its port has left the bridge."""
+        self.tell_switch(f"link set dev {node.name} " + ("master bridge" if forwarding else "nomaster"))
         self.record.reach(self.now(), node.number, forwarding)
 
     def part(self, parted):

@@ -46,7 +46,7 @@ def same_holder(lab, node, why):
 @scenario("a", "all of lbd killed, not restarted", gap=0.030, two=None, before="50 ms")
 def lbd_killed(lab, bench):
     node, since = lab.active(), lab.now()
-    send(node.lbd_processes(), signal.SIGKILL)
+    send([node.lbd.pid, *node.proxies()], signal.SIGKILL)
     seen = watch(lab, since, 1.5)
     same_holder(lab, lab.other(node), "its peer has no lbd")
     return seen
@@ -56,11 +56,11 @@ def lbd_killed(lab, bench):
           moves=False, before="57 ms")
 def proxy_killed(lab, bench):
     node, since = lab.active(), lab.now()
-    workers = node.lbd_workers()
-    check(len(workers) == 1, f"proxy processes: {workers}")
-    send(workers, signal.SIGKILL)
+    proxies = node.proxies()
+    check(len(proxies) == 1, f"proxy processes: {proxies}")
+    send(proxies, signal.SIGKILL)
     seen = watch(lab, since, 1.5)
-    check(node.lbd_workers() not in ([], workers), "the supervisor started nothing")
+    check(node.proxies() not in ([], proxies), "the supervisor started nothing")
     return seen
 
 
@@ -220,7 +220,7 @@ def loaded(lab, bench):
           relay={"seed": 7, "loss": 30, "mischief": True})
 def mischief(lab, bench):
     before, since = {n.name: n.history() for n in lab.nodes}, lab.now()
-    lab.sleep(120.0 if bench else 6.0)
+    lab.sleep(float(os.environ.get("MISCHIEF_SECONDS", "120")) if bench else 6.0)
     until = lab.now()
     no_role_change(lab, before)
     counts = relay_counts(lab)
@@ -249,7 +249,7 @@ def received(lab, result):
 @scenario("l", "boot of both at once (50 times)", rounds=1)
 def boots(lab, bench):
     chance, since = random.Random(7), lab.now()
-    for _ in range(50 if bench else 3):
+    for _ in range(int(os.environ.get("BOOTS", "50")) if bench else 3):
         for node in lab.nodes:
             send(node.processes(), signal.SIGKILL)
         for node in lab.nodes:
