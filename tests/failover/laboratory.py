@@ -267,7 +267,7 @@ class Laboratory:
                     and not s["alarms"] for s in states)
         wait_for(ready, seconds, "pair that is ready")
         since = self.now()
-        wait_for(lambda: self.record.gap(since, self.now())[0] < 0.1 < self.now() - since, seconds, "service")
+        wait_for(lambda: self.record.answers(since) > 20, seconds, "service")
 
     @staticmethod
     def now():

@@ -34,13 +34,18 @@ class Record:
             return tuple(node for node in (0, 1) if self.held[node] and self.held[node][-1][1])
 
     def gap(self, since, until):
-        """The longest time without an answer, and whether it was over by then."""
+        """The longest time without an answer, and whether it was over by then: an answer in the last half second."""
         with self.lock:
             ends = sorted(a.end for a in self.attempts if a.outcome == "ok" and a.end <= until)
         before = max((e for e in ends if e <= since), default=since)
         times = [before, *(e for e in ends if e > since), until]
         gaps = [b - a for a, b in zip(times, times[1:])]
-        return max(gaps), gaps[-1] < 0.1
+        return max(gaps), gaps[-1] < 0.5
+
+    def answers(self, since):
+        """How many of those who began since then have their answer."""
+        with self.lock:
+            return sum(a.outcome == "ok" and a.begin >= since for a in self.attempts[-1000:])
 
     def failures(self, since, until):
         """Attempts begun in that time that came to nothing, by outcome."""
