@@ -3,7 +3,7 @@
  *
  * Each worker has a queue per pool, first come first served.  Whoever gives a server up, in any worker,
  * wakes the queues; the limit itself is an atomic of the server table, so that it holds over all workers.
- * A queued exchange holds no scratch memory, and nothing is read from its client.
+ * A queued exchange holds no scratch memory, and nothing of a body is read from its client.
  */
 #ifndef LBD_PROXY_QUEUE_H
 #define LBD_PROXY_QUEUE_H

@@ -107,10 +107,4 @@ void worker_connection_closed(struct worker *);
 /* Own thread: xoroshiro128+, not for secrets. */
 uint64_t worker_random(struct worker *);
 
-static inline char *
-worker_scratch_end(const struct worker *w)
-{
-	return w->scratch + SCRATCH_KEPT + SCRATCH_READ;
-}
-
 #endif
