@@ -141,6 +141,7 @@ class Laboratory:
     def __init__(self, build, second=False, relay=None, ha=None, equal=False):
         self.build, self.ha, self.relay_options, self.equal = build, ha or {}, relay, equal
         self.children, self.relay, self.record, self.quiet = [], None, None, None
+        self.deeds = []
         self.temporary = tempfile.TemporaryDirectory(prefix="lbpair-")
         self.folder = self.temporary.name
         self.wire = Wire()
@@ -307,8 +308,13 @@ class Laboratory:
             self.tell_switch(f"link set dev {node.name} type bridge_slave isolated {'on' if parted else 'off'}")
 
     def tell_switch(self, line):
+        self.note(line)
         self.switch.stdin.write(line.encode() + b"\n")
         self.switch.stdin.flush()
+
+    def note(self, what):
+        """For the story that is printed when something was missed."""
+        self.deeds.append((self.now(), f"*** {what}"))
 
     def crash(self, node):
         """Power off: no process and no cable any more, at once."""
@@ -319,8 +325,16 @@ class Laboratory:
     # --- the end ---
 
     def logs(self):
-        return "".join(f"--- {node.name} {program}\n{node.log(program)}" for node in self.nodes
+        text = "".join(f"--- {node.name} {program}\n{node.log(program)}" for node in self.nodes
                        for program in ("hafailover", "lbd"))
+        macs = {node.host.mac(): node.name for node in self.nodes}
+        offset = time.time() - time.monotonic()
+        events = [(t, f"announced by {macs.get(mac, mac)} ({kind})") for t, mac, kind in self.record.claims] \
+            + [(t, f"{node.name} {'has' if has else 'has no longer'} {VIP}") for node in self.nodes
+               for t, has in self.record.held[node.number]] \
+            + [(t, what) for t, what in self.deeds]
+        return text + "--- as seen from outside\n" + "".join(
+            f"{wall_clock(t + offset)} {what}\n" for t, what in sorted(events)) if self.record else text
 
     def close(self):
         for node in self.nodes:
@@ -339,6 +353,10 @@ class Laboratory:
 
     def __exit__(self, *_):
         self.close()
+
+
+def wall_clock(seconds):
+    return time.strftime("%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}"
 
 
 def checksums_by_kernel(host, interface):

@@ -10,7 +10,7 @@ class Record:
     """Filled by a thread that reads the witness.  `reach` notes which nodes the clients can reach."""
 
     def __init__(self, pipe):
-        self.attempts, self.held, self.cut = [], ([], []), ([], [])
+        self.attempts, self.held, self.cut, self.claims = [], ([], []), ([], []), []
         self.pipe, self.lock = pipe, threading.Lock()
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -21,6 +21,8 @@ class Record:
             with self.lock:
                 if kind == "c":
                     self.attempts.append(Attempt(float(words[0]), float(words[1]), words[2]))
+                elif kind == "m":
+                    self.claims.append((float(words[0]), *words[1:]))
                 else:
                     self.held[int(words[1])].append((float(words[0]), words[2] == "1"))
 

@@ -71,8 +71,7 @@ def measure(scenario, lab, seen, begin):
     if len(holders) != 1:
         complaints.append(f"{len(holders)} holders at the end")
     return {"gap": gap, "two": two, "refused": sum(failures[k] for k in REFUSED),
-            "broken": sum(n for k, n in failures.items() if k not in REFUSED), "noise": lab.quiet, "complaints": complaints,
-            "logs": lab.logs() if complaints else ""}
+            "broken": sum(n for k, n in failures.items() if k not in REFUSED), "noise": lab.quiet, "complaints": complaints, "logs": lab.logs()}
 
 
 def in_child(scenario, build, bench, logs):
@@ -173,7 +172,7 @@ def bench(chosen, args):
         print(table[-1], flush=True)
         if args.verbose:
             for r in rounds:
-                show_trouble(scenario.name, r)
+                show_trouble(scenario.name, {**r, "complaints": verdict(scenario, [r])})
     print(f"{len(table) - failed} reached, {failed} missed")
     return 1 if failed or not table else 0
 

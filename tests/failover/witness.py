@@ -7,6 +7,7 @@ reports its addresses.  Prints, with times of CLOCK_MONOTONIC in seconds:
     c BEGIN END OUTCOME     ok; or no connection: refused, unreachable, lost (no answer to the SYN); or not all of an
                             answer on it: broken (reset or closed), late (nothing within 2 s), status (not 200)
     a TIME NODE 1|0         the node, counted from 0 in the order of the FDs, has the address from now on, or not
+    m TIME MAC request|reply    ARP from that station, which says that it has the address
 
 A real client sends its SYN a second time after 1 s.  So what is connected before that was slow, and no SYN was lost:
 that holds on a busy machine too.
@@ -24,7 +25,7 @@ import sys
 import time
 
 INTERVAL, SYN_SECONDS, ANSWER_SECONDS = 0.005, 0.95, 2.0
-RTM_NEWADDR, RTM_DELADDR = 20, 21
+RTM_NEWADDR, RTM_DELADDR, ETH_P_ARP = 20, 21, 0x0806
 REQUEST = b"GET / HTTP/1.1\r\nHost: pair\r\nConnection: close\r\n\r\n"
 
 
@@ -95,12 +96,25 @@ class Addresses:
             say(f"a {now:.6f} {self.node} {int(held)}\n")
 
 
+class Claims:
+    """ARP that reaches this host with the address as its sender."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
+        self.address = socket.inet_aton(address)
+
+    def read(self):
+        frame, origin = self.socket.recvfrom(4096)
+        if origin[2] != socket.PACKET_OUTGOING and frame[28:32] == self.address:
+            say(f"m {time.monotonic():.6f} {frame[22:28].hex(':')} {'request' if frame[21] == 1 else 'reply'}\n")
+
+
 class Witness:
-    def __init__(self, target, nodes):
+    def __init__(self, target, sources):
         self.target, self.epoll = target, select.epoll()
-        self.nodes = {n.socket.fileno(): n for n in nodes}
+        self.sources = {s.socket.fileno(): s for s in sources}
         self.attempts, self.deadlines = {}, []
-        for fd in self.nodes:
+        for fd in self.sources:
             self.epoll.register(fd, select.EPOLLIN)
 
     def open(self):
@@ -122,8 +136,8 @@ class Witness:
 
     def poll(self, seconds):
         for fd, _ in self.epoll.poll(seconds):
-            if fd in self.nodes:
-                self.nodes[fd].read()
+            if fd in self.sources:
+                self.sources[fd].read()
             elif fd in self.attempts:
                 attempt = self.attempts[fd]
                 attempt.proceed(self.epoll)
@@ -149,7 +163,7 @@ def main():
         pass  # its own delays count as noise then
     gc.disable()
     nodes = [Addresses(int(fd), number, sys.argv[1]) for number, fd in enumerate(sys.argv[3:])]
-    Witness((sys.argv[1], int(sys.argv[2])), nodes).run()
+    Witness((sys.argv[1], int(sys.argv[2])), [*nodes, Claims(sys.argv[1])]).run()
 
 
 main()
