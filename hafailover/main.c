@@ -31,7 +31,8 @@ usage_print(FILE *to)
 	      "  --release    take all virtual addresses off this machine and exit\n"
 	      "  -V           print the version and exit\n"
 	      "  -h           this help\n"
-	      "Signals: HUP reload, TERM hand over and end, twice: end at once.\n",
+	      "Signals: HUP reload, USR1 reopen the log, TERM hand over and end, twice: end at "
+	      "once.\n",
 	    to);
 }
 
@@ -135,7 +136,7 @@ release(const struct ha_config_options *options)
 struct serving {
 	struct ev_loop *loop;
 	struct node *node;
-	ev_signal term, interrupt, hangup;
+	ev_signal term, interrupt, hangup, user;
 	struct unix_socket_file control_file;
 };
 
@@ -160,16 +161,28 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
+on_user(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct serving *s = w->data;
+
+	(void)loop;
+	(void)revents;
+	node_log_reopen(s->node);
+}
+
+static void
 signals_start(struct serving *s)
 {
 	signal(SIGPIPE, SIG_IGN);
 	ev_signal_init(&s->term, on_stop, SIGTERM);
 	ev_signal_init(&s->interrupt, on_stop, SIGINT);
 	ev_signal_init(&s->hangup, on_hangup, SIGHUP);
-	s->term.data = s->interrupt.data = s->hangup.data = s;
+	ev_signal_init(&s->user, on_user, SIGUSR1);
+	s->term.data = s->interrupt.data = s->hangup.data = s->user.data = s;
 	ev_signal_start(s->loop, &s->term);
 	ev_signal_start(s->loop, &s->interrupt);
 	ev_signal_start(s->loop, &s->hangup);
+	ev_signal_start(s->loop, &s->user);
 }
 
 static int

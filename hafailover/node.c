@@ -573,6 +573,17 @@ node_reload(struct node *n)
 }
 
 void
+node_log_reopen(struct node *n)
+{
+	struct err err;
+
+	if (node_log_use(n->config, &err) < 0)
+		log_err("logs_reopen_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	else
+		log_notice("logs_reopened", "pid=%d", getpid());
+}
+
+void
 node_stop(struct node *n)
 {
 	static const struct election_event stop = { .type = ELECTION_STOP };

@@ -35,6 +35,9 @@ void node_stop(struct node *);
 /* Reads the file again.  What is wrong with it is logged, and changes nothing. */
 void node_reload(struct node *);
 
+/* The log file was renamed: a new one is begun. */
+void node_log_reopen(struct node *);
+
 /* An admin.http of the configuration: listening fd, -1 when it is off, or -errno with a reason. */
 int node_http_open(const struct ha_config *, struct err *);
 
