@@ -97,9 +97,10 @@ config_resolve(const char *name, struct address *a, struct err *err)
 	if (rc != 0)
 		return err_set(
 		    err, -ENOENT, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-	for (first = list; first && first->ai_family != AF_INET; first = first->ai_next)
-		;
-	if (!first)
+	first = list;
+	while (first->ai_family != AF_INET && first->ai_next)
+		first = first->ai_next;
+	if (first->ai_family != AF_INET)
 		first = list;
 	memset(a, 0, sizeof(*a));
 	memcpy(&a->sa, first->ai_addr, first->ai_addrlen);
