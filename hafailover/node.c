@@ -23,8 +23,8 @@ static const int64_t SETTLE_NS = 500 * NS_PER_MS;
 
 /* --- the tale --- */
 
-static struct ha_view
-view(struct node *n)
+struct ha_view
+node_view(struct node *n)
 {
 	return (struct ha_view){
 		.now_ns = clock_ns(),
@@ -496,93 +496,6 @@ on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 	sd_notify_watchdog();
 }
 
-/* --- commands --- */
-
-static void
-command_view(void *owner, struct ha_view *v)
-{
-	*v = view(owner);
-}
-
-static void
-command_run(struct node *n, struct control_token *token, const struct election_event *ev)
-{
-	if (n->command || !n->begun) {
-		control_refuse(
-		    token, "%s", refusal_text(n->begun ? REFUSAL_BUSY : REFUSAL_STARTING));
-		return;
-	}
-	n->command = token;
-	node_feed(n, ev);
-}
-
-static void
-command_failover(void *owner, struct control_token *token, enum election_target to, bool force)
-{
-	const struct election_event ev = {
-		.type = ELECTION_FAILOVER,
-		.failover = { to, force },
-	};
-
-	command_run(owner, token, &ev);
-}
-
-static void
-command_standby(void *owner, struct control_token *token, bool on, bool force)
-{
-	const struct election_event ev = {
-		.type = ELECTION_STANDBY,
-		.standby = { on, force },
-	};
-
-	command_run(owner, token, &ev);
-}
-
-static int
-reload(struct node *n, struct err *err)
-{
-	int code;
-
-	sd_notify_reloading();
-	code = node_config_apply(n, err);
-	sd_notify_ready();
-	if (code)
-		log_err("reload_failed", "reason=%s", log_quoted(str_of(err->text)).text);
-	else
-		log_notice("reloaded", "file=%s", log_quoted(str_of(n->options.file)).text);
-	return code;
-}
-
-static void
-command_reload(void *owner, struct control_token *token)
-{
-	struct err err;
-
-	if (reload(owner, &err) < 0)
-		control_refuse(token, "%s", err.text);
-	else
-		control_reply(token, NULL);
-}
-
-void
-node_reload(struct node *n)
-{
-	struct err err;
-
-	reload(n, &err);
-}
-
-void
-node_log_reopen(struct node *n)
-{
-	struct err err;
-
-	if (node_log_use(n->config, &err) < 0)
-		log_err("logs_reopen_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	else
-		log_notice("logs_reopened", "pid=%d", getpid());
-}
-
 void
 node_stop(struct node *n)
 {
@@ -723,21 +636,6 @@ link_start(struct node *n, struct err *err)
 }
 
 static int
-control_open(struct node *n, const struct node_options *o, struct err *err)
-{
-	const struct ha_control_source source = { n, command_view, command_failover,
-		command_standby, command_reload };
-
-	n->control = ha_control_start(n->loop, &source, o->control_fd, err);
-	if (!n->control) {
-		if (o->http_fd >= 0)
-			close(o->http_fd);
-		return err->code;
-	}
-	return ha_control_listen(n->control, o->http_fd, err);
-}
-
-static int
 parts_open(struct node *n, struct err *err)
 {
 	struct track_parts parts = { .loop = n->loop, .changed = on_tracked, .owner = n };
@@ -805,7 +703,7 @@ node_start(
 	*config = NULL;
 	n->started_wall_ns = clock_wall_ns();
 	timers_init(n);
-	if (control_open(n, o, err) < 0 || parts_open(n, err) < 0) {
+	if (node_control_open(n, o, err) < 0 || parts_open(n, err) < 0) {
 		node_free(&n);
 		return NULL;
 	}

@@ -74,6 +74,11 @@ struct node {
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
 
+struct ha_view node_view(struct node *);
+
+/* node_command.c: the control socket and the metrics; takes their descriptors over. */
+int node_control_open(struct node *, const struct node_options *, struct err *);
+
 /* node_probe.c */
 void node_probe_start(struct node *, uint32_t id, int64_t budget_ns);
 void node_probe_stop(struct node *);

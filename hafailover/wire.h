@@ -54,8 +54,8 @@ enum wire_verdict {
 	WIRE_FORGED, /* another secret, or changed on the way */
 };
 
-/* *version is set whenever the packet shows one.  *packet is valid with WIRE_OK only. */
-enum wire_verdict wire_decode(
-    struct wire_packet *packet, struct str bytes, const struct wire_key *, uint8_t *version);
+/* *version is set whenever the packet shows one.  *w is valid with WIRE_OK only. */
+enum wire_verdict
+wire_decode(struct wire_packet *w, struct str packet, const struct wire_key *, uint8_t *version);
 
 #endif
