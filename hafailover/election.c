@@ -172,9 +172,10 @@ election_heartbeat(struct election *e, int64_t now)
 static void
 listen(struct election *e, int64_t for_ns, int64_t now, struct election_out *out)
 {
+	if (!e->listening || e->listen_until_ns < now + for_ns)
+		e->listen_until_ns = now + for_ns;
 	e->listening = e->ask = true;
 	e->listen_from_ns = now;
-	e->listen_until_ns = now + for_ns;
 	e->fresh_from = e->sequence + 1;
 	election_forget_probes(e);
 	out->todo |= ELECTION_DO_SEND;

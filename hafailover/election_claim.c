@@ -22,12 +22,8 @@ enum {
 static void
 claim(struct election *e, enum cause cause, bool planned, int64_t now, struct election_out *out)
 {
-	uint64_t term = e->term;
-
 	CHECK(e->role != ROLE_ACTIVE && !e->listening);
-	if (e->peer.known && e->peer.last.term > term)
-		term = e->peer.last.term;
-	e->term = term + 1;
+	e->term++; /* the peer's was adopted when it was heard */
 	out->todo |= ELECTION_DO_PERSIST;
 	election_become_active(e, cause, planned, now, out);
 }

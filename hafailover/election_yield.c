@@ -103,6 +103,20 @@ may_be_left_over(const struct election *e, int64_t now)
 	return now - e->since_ns < 3 * e->config.lease_ns / 2;
 }
 
+/*
+ * No heartbeats, but the peer's address: one must go, and they cannot talk.  The unfit one; of two
+ * fit ones that of the lower order, once it is certain that the other lives.
+ */
+static bool
+conflict_lost(const struct election *e, int64_t now)
+{
+	if (election_peer_reachable(e, now))
+		return false;
+	if (e->tracked && !election_fit(e, now))
+		return true;
+	return e->config.order < e->config.peer_order && !may_be_left_over(e, now);
+}
+
 void
 election_conflict(struct election *e, bool by_peer, int64_t now, struct election_out *out)
 {
@@ -112,8 +126,7 @@ election_conflict(struct election *e, bool by_peer, int64_t now, struct election
 		e->conflict_ns = now;
 	if (e->role != ROLE_ACTIVE)
 		return;
-	if (by_peer && !election_peer_reachable(e, now) && !may_be_left_over(e, now) &&
-	    e->config.order < e->config.peer_order)
+	if (by_peer && conflict_lost(e, now))
 		election_let_go(e, CAUSE_CONFLICT, false, now, out);
 	else if (!again)
 		out->todo |= ELECTION_DO_ANNOUNCE;

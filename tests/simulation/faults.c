@@ -206,6 +206,7 @@ config_differs(struct world *w, unsigned n, bool on)
 	struct node *node = &w->nodes[n];
 
 	node->config.digest = on ? 8 : 7;
+	node->config.preempt = w->nodes[!n].config.preempt != on;
 	if (node->process != PROCESS_DEAD)
 		election_configure(&node->election, &node->config);
 	simple_event(w, n, ELECTION_TIMER);

@@ -9,15 +9,22 @@
  *     - for a machine that was paused: from its waking until its first step, or, where its clock
  *       stood still as well, until the first heartbeat of the other arrives.
  *     So: heartbeats of one direction arrive steadily and both still hold after
- *     JUDGE_DUAL_DEADS dead intervals, or they see each other's address for JUDGE_SEEN_DEADS: wrong.
- *  2. Nobody claims over an address that serves and that it can see, unless by agreement or order.
+ *     JUDGE_DUAL_DEADS dead intervals, or they see each other's address for JUDGE_SEEN_DEADS
+ *     (with leases: once the later claim is older than one and a half of them): wrong.
+ *  2. Nobody claims over an address that serves and that it can see, unless by agreement or order;
+ *     nor before the dead interval, nor unfit, nor in standby.  Over one behind which nothing
+ *     serves only after two dead intervals.
  *  3. An Active that hears a fit Active with a higher term is not Active after that step.
  *  4. Every change has a cause, and that cause was real.
- *  5. Planned moves: the other one holds before this one releases.
+ *  5. Planned moves: the other one holds before this one releases, and had asked.
  *  6. Terms only grow; each claim has a higher one than whatever the claimer knew.
  *  7. Moves are bounded by the number of faults.
  *  8. Commands are answered in time.
  *  9. When all is well again: one Active within JUDGE_SETTLE_NS, the right one, and then no change.
+ * 10. A fit node is Active within JUDGE_TAKE_DEADS when it neither hears an Active peer nor sees the
+ *     peer's address serve.
+ * 11. Who wakes from a stall is not Active after its first step; who is cut off from clients and
+ *     peer not after JUDGE_ISOLATED_DEADS.
  */
 #ifndef SIMULATION_JUDGE_H
 #define SIMULATION_JUDGE_H
@@ -28,7 +35,9 @@
 #define JUDGE_SETTLE_NS (6 * NS_PER_S)
 enum {
 	JUDGE_DUAL_DEADS = 3,
-	JUDGE_SEEN_DEADS = 9,
+	JUDGE_SEEN_DEADS = 5,
+	JUDGE_TAKE_DEADS = 8,
+	JUDGE_ISOLATED_DEADS = 4,
 	JUDGE_MOVES_FREE = 4,
 	JUDGE_MOVES_PER_FAULT = 4,
 };
@@ -50,7 +59,12 @@ struct judge {
 	int64_t heard_ns[NODES]; /* last heartbeat that a step of the node has seen, global time */
 	uint64_t term[NODES]; /* highest seen in this life */
 	int64_t sees_since_ns[NODES]; /* the other's address serves and is visible */
-	int64_t unlucky_ns[NODES]; /* a probe of it was lost by chance */
+	unsigned unlucky[NODES]; /* probes in a row that were lost by chance */
+	int64_t started_ns[NODES];
+	int64_t halted_ns[NODES]; /* the daemon does not run since; 0: it runs */
+	int64_t asked_ns[NODES]; /* last said TAKE */
+	int64_t lonely_ns[NODES]; /* rule 10 holds since; 0: not */
+	int64_t cut_off_ns[NODES]; /* neither clients nor peer since; 0: not so */
 	int64_t hit_ns[NODES]; /* last fault that touched it */
 	int64_t became_ns[NODES]; /* Active */
 
@@ -70,6 +84,7 @@ struct judge_was {
 	enum role role;
 	uint64_t term;
 	unsigned silent; /* probes of the address */
+	uint64_t session, sequence; /* newest heartbeat of the peer */
 };
 void judge_step(struct world *, unsigned node, struct judge_was, const struct election_event *,
     const struct election_out *);
@@ -79,8 +94,15 @@ void judge_heard(struct world *, unsigned node, const struct packet *);
 void judge_started(struct world *, unsigned node);
 void judge_died(struct world *, unsigned node);
 void judge_fault(struct world *, enum fault_type, unsigned node);
-void judge_unlucky(struct world *, unsigned node);
+void judge_probed(struct world *, unsigned node, bool lost);
+void judge_woke(struct world *, unsigned node, int64_t stood_ns);
 void judge_command(struct world *, unsigned node);
+
+/* Private to judge*.c. */
+__attribute__((format(printf, 2, 3))) void judge_wrong(struct world *, const char *format, ...);
+int64_t judge_dead_ns(const struct world *);
+int64_t judge_delay_ns(const struct world *);
+int64_t judge_slack_ns(const struct world *, int64_t ns); /* clocks run apart, timers are late */
 
 /* After each happening. */
 void judge_look(struct world *);

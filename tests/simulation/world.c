@@ -194,7 +194,8 @@ world_event(struct world *w, unsigned n, const struct election_event *ev)
 {
 	struct node *node = &w->nodes[n];
 	struct judge_was was = { node->election.role, node->election.term,
-		node->election.probe.silent };
+		node->election.probe.silent, node->election.peer.last.session,
+		node->election.peer.last.sequence };
 	struct election_out out;
 
 	if (node->process != PROCESS_RUNNING)
@@ -307,6 +308,7 @@ probe_answers(struct world *w, unsigned n, uint32_t id, enum election_vip result
 		    result == ELECTION_VIP_SILENT           ? "silent"
 			: result == ELECTION_VIP_NO_SERVICE ? "no service"
 							    : "serves");
+	judge_probed(w, n, result == ELECTION_VIP_SILENT && world_sees_address(w, n));
 	ev.probed.id = id;
 	ev.probed.result = result;
 	ev.probed.by_peer = true;
@@ -330,8 +332,6 @@ on_probe(struct world *w, unsigned n, uint32_t id, uint32_t more)
 		    w, n, id, w->nodes[!n].lbd_up ? ELECTION_VIP_SERVES : ELECTION_VIP_NO_SERVICE);
 		return;
 	}
-	if (world_sees_address(w, n))
-		judge_unlucky(w, n);
 	add(w, (int64_t)(more >> 4) * NS_PER_US, HAPPEN_PROBE, n, id, more + 1);
 }
 
@@ -380,8 +380,12 @@ world_kill(struct world *w, unsigned n)
 void
 world_freeze(struct world *w, unsigned n)
 {
-	if (w->nodes[n].process == PROCESS_RUNNING)
-		w->nodes[n].process = PROCESS_FROZEN;
+	struct node *node = &w->nodes[n];
+
+	if (node->process != PROCESS_RUNNING)
+		return;
+	node->process = PROCESS_FROZEN;
+	node->frozen_ns = world_local(w, n);
 }
 
 /* As node.c must do it: a step before anything is read. */
@@ -397,6 +401,7 @@ world_thaw(struct world *w, unsigned n)
 	world_say(w, "node %u: wakes, %u packets wait", n, waiting);
 	node->process = PROCESS_RUNNING;
 	world_event(w, n, &ev);
+	judge_woke(w, n, world_local(w, n) - node->frozen_ns);
 	for (i = 0; i < waiting && node->process == PROCESS_RUNNING; i++)
 		on_packet(w, n, &w->packets[node->inbox[i]]);
 	forget_inbox(w, node);
@@ -427,6 +432,7 @@ world_resume(struct world *w, unsigned n, bool clock_stood)
 	if (!node->paused)
 		return;
 	node->paused = false;
+	node->resumed_ns = w->now_ns;
 	if (clock_stood) {
 		node->lost_ns += gone + gone / 1000000 * node->ppm;
 		if (node->vip_until_ns != INT64_MAX)

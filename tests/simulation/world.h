@@ -47,7 +47,8 @@ struct node {
 	bool carrier;
 	bool vip;
 	int64_t vip_until_ns; /* lease off: INT64_MAX */
-	int64_t paused_ns;
+	int64_t frozen_ns; /* since, on its own clock */
+	int64_t paused_ns, resumed_ns;
 	bool
 	    paused_asking; /* a question was under way then: its answer may be old when it is read */
 	uint64_t disk_term;

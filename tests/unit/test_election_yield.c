@@ -380,6 +380,10 @@ test_conflict(void **state)
 	fixture_wait(&f, NS_PER_S);
 	fixture_step(&f, &ev);
 	assert_int_equal(f.changes, 0);
+	fixture_track(
+	    &f, false, CAUSE_LBD_DOWN); /* whatever the order: the peer can only be fitter */
+	fixture_step(&f, &ev);
+	assert_moved(&f, ROLE_FAULT, CAUSE_CONFLICT);
 }
 
 /* Until its lease must have ended, a dead peer's address is no sign of life. */

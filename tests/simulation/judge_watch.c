@@ -1,0 +1,212 @@
+/* judge_watch.c - what may not last, and how it must end. */
+#include "tests/simulation/judge.h"
+
+/* Rule 1, while heartbeats arrive. */
+void
+judge_heard(struct world *w, unsigned n, const struct packet *p)
+{
+	struct judge *j = w->judge;
+	int64_t gap = w->nodes[!n].config.interval_ns * 5 / 2 + judge_delay_ns(w), told;
+
+	j->heard_ns[n] = w->now_ns;
+	if (!j->dual_ns || p->sent_ns < j->dual_ns)
+		return;
+	if (!j->told_from_ns || w->now_ns - j->told_ns > gap)
+		j->told_from_ns = w->now_ns;
+	j->told_ns = w->now_ns;
+	told = w->now_ns - j->told_from_ns;
+	if (told > j->totals->dual_told_ns[j->dual_cause])
+		j->totals->dual_told_ns[j->dual_cause] = told;
+	if (told > JUDGE_DUAL_DEADS * judge_dead_ns(w) + judge_delay_ns(w) +
+		judge_slack_ns(w, judge_dead_ns(w)))
+		judge_wrong(
+		    w, "both hold, %d ms after the first heartbeat since", (int)(told / NS_PER_MS));
+}
+
+/* Rule 1, while they see each other's address. */
+static void
+check_seen(struct world *w)
+{
+	struct judge *j = w->judge;
+	int64_t later = j->became_ns[0] > j->became_ns[1] ? j->became_ns[0] : j->became_ns[1];
+	bool seen = j->dual_ns && world_sees_address(w, 0) && world_sees_address(w, 1) &&
+	    w->nodes[0].process == PROCESS_RUNNING && w->nodes[1].process == PROCESS_RUNNING &&
+	    w->nodes[0].config.probe && !w->arp_loss && !w->wires[0][0].loss &&
+	    !w->wires[1][0].loss &&
+	    (w->nodes[0].config.lease_ns || j->dual_cause != CAUSE_NO_SERVICE);
+
+	if (!seen)
+		j->seen_from_ns = 0;
+	else if (!j->seen_from_ns || j->seen_from_ns < later + 3 * w->nodes[0].config.lease_ns / 2)
+		j->seen_from_ns = w->now_ns;
+	else if (w->now_ns - j->seen_from_ns >
+	    JUDGE_SEEN_DEADS * judge_dead_ns(w) + judge_delay_ns(w) + judge_slack_ns(w, NS_PER_S))
+		judge_wrong(w, "both hold and see each other");
+}
+
+static void
+watch_dual(struct world *w)
+{
+	struct judge *j = w->judge;
+	bool dual = world_holds(w, 0) && world_holds(w, 1);
+	int64_t took = w->now_ns - j->dual_ns;
+
+	if (dual && !j->dual_ns) {
+		j->dual_ns = w->now_ns;
+		j->told_from_ns = j->told_ns = 0;
+		j->dual_cause = j->last_claim;
+		j->totals->dual[j->dual_cause]++;
+		if (j->dual_cause == CAUSE_VACANT && w->now_ns - j->hit_ns[0] > 2 * NS_PER_S &&
+		    w->now_ns - j->hit_ns[1] > 2 * NS_PER_S && !w->wires[0][0].loss)
+			judge_wrong(w, "both thought themselves the better one");
+		world_say(w, "  both hold");
+	} else if (!dual && j->dual_ns) {
+		if (took > j->totals->dual_max_ns[j->dual_cause])
+			j->totals->dual_max_ns[j->dual_cause] = took;
+		j->dual_ns = 0;
+		world_say(w, "  one holds, after %d us", (int)(took / NS_PER_US));
+	}
+}
+
+static bool
+fit(const struct node *node)
+{
+	return node->process == PROCESS_RUNNING && node->tracks && node->lbd_up && node->carrier &&
+	    node->gateways && !node->election.standby && !node->election.stopping;
+}
+
+/* Rule 10. */
+static void
+check_lonely(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct node *node = &w->nodes[n];
+	int64_t dead = judge_dead_ns(w);
+	bool lonely = fit(node) && !world_sees_service(w, n) && node->late_ns < dead / 2 &&
+	    w->nodes[!n].late_ns < dead / 2;
+	int64_t from;
+
+	if (w->nodes[!n].election.role == ROLE_ACTIVE && w->nodes[!n].process == PROCESS_RUNNING &&
+	    w->now_ns - j->heard_ns[n] < 2 * dead)
+		lonely = false;
+	if (!lonely)
+		j->lonely_ns[n] = 0;
+	else if (!j->lonely_ns[n])
+		j->lonely_ns[n] = w->now_ns;
+	from = j->lonely_ns[n];
+	if (lonely && node->election.role != ROLE_ACTIVE &&
+	    w->now_ns - from >
+		JUDGE_TAKE_DEADS * dead + judge_delay_ns(w) + judge_slack_ns(w, 8 * dead))
+		judge_wrong(w, "node %u is fit, nobody serves, and it is not Active", n);
+}
+
+/* Rule 11. */
+static void
+check_cut_off(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct node *node = &w->nodes[n];
+	int64_t dead = judge_dead_ns(w), from;
+	bool off = node->process == PROCESS_RUNNING && node->tracks &&
+	    (!node->carrier || !node->gateways) && node->late_ns < dead / 2;
+
+	if (!off)
+		j->cut_off_ns[n] = 0;
+	else if (!j->cut_off_ns[n])
+		j->cut_off_ns[n] = w->now_ns;
+	from = j->cut_off_ns[n] > j->heard_ns[n] ? j->cut_off_ns[n] : j->heard_ns[n];
+	if (off && node->election.role == ROLE_ACTIVE &&
+	    w->now_ns - from > JUDGE_ISOLATED_DEADS * dead + judge_slack_ns(w, dead))
+		judge_wrong(w, "node %u is cut off and still Active", n);
+}
+
+static void
+watch_node(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	int64_t limit = w->nodes[n].config.handover_ns;
+
+	check_lonely(w, n);
+	check_cut_off(w, n);
+	if (w->nodes[n].process == PROCESS_RUNNING)
+		j->halted_ns[n] = 0;
+	else if (!j->halted_ns[n])
+		j->halted_ns[n] = w->now_ns;
+	if (w->nodes[n].process == PROCESS_RUNNING && w->nodes[n].election.handover.asked)
+		j->asked_ns[n] = w->now_ns;
+	if (!world_sees_service(w, n))
+		j->sees_since_ns[n] = 0;
+	else if (!j->sees_since_ns[n])
+		j->sees_since_ns[n] = w->now_ns;
+	if (w->nodes[n].process != PROCESS_RUNNING)
+		j->command_ns[n] = w->now_ns;
+	if (j->commands[n] &&
+	    w->now_ns - j->command_ns[n] > limit + judge_slack_ns(w, limit) + judge_dead_ns(w))
+		judge_wrong(w, "node %u: a command was not answered", n);
+}
+
+void
+judge_look(struct world *w)
+{
+	watch_dual(w);
+	check_seen(w);
+	watch_node(w, 0);
+	watch_node(w, 1);
+}
+
+/* Rule 9: is the right one Active? */
+static void
+check_right_one(struct world *w, unsigned active)
+{
+	const struct election *a = &w->nodes[active].election, *b = &w->nodes[!active].election;
+	bool may = (b->config.prefer == PREFER_SELF) ||
+	    (b->config.prefer == PREFER_NONE && b->config.preempt &&
+		b->track.priority > a->track.priority);
+
+	if (may && !(b->alarms & ALARM_DAMPED))
+		judge_wrong(w, "in the end node %u is Active, the other should be", active);
+}
+
+static void
+check_end_of(struct world *w, unsigned n)
+{
+	const struct election *e = &w->nodes[n].election;
+	unsigned fine = ALARM_DAMPED | ALARM_CONFLICT;
+
+	if (e->alarms & ~fine)
+		judge_wrong(w, "in the end node %u has alarms %#x", n, e->alarms);
+	if (w->nodes[n].process != PROCESS_RUNNING)
+		judge_wrong(w, "in the end node %u does not run", n);
+	if (e->role != ROLE_ACTIVE && e->role != ROLE_BACKUP)
+		judge_wrong(w, "in the end node %u is in %s", n, role_name(e->role));
+	if (world_holds(w, n) != (e->role == ROLE_ACTIVE))
+		judge_wrong(w, "in the end node %u is in %s and %s", n, role_name(e->role),
+		    world_holds(w, n) ? "holds" : "does not hold");
+}
+
+void
+judge_end(struct world *w)
+{
+	const struct election *a = &w->nodes[0].election, *b = &w->nodes[1].election;
+	struct judge *j = w->judge;
+	int64_t settled = j->changed_ns - w->heal_ns;
+
+	check_end_of(w, 0);
+	check_end_of(w, 1);
+	if ((a->role == ROLE_ACTIVE) == (b->role == ROLE_ACTIVE))
+		judge_wrong(
+		    w, "in the end %s are Active", a->role == ROLE_ACTIVE ? "both" : "none");
+	if (a->term != b->term)
+		judge_wrong(w, "in the end terms differ");
+	check_right_one(w, a->role != ROLE_ACTIVE);
+	if (settled > JUDGE_SETTLE_NS)
+		judge_wrong(
+		    w, "roles changed %d ms after all was well", (int)(settled / NS_PER_MS));
+	if (j->moves > JUDGE_MOVES_FREE + JUDGE_MOVES_PER_FAULT * j->faults)
+		judge_wrong(w, "%u moves for %u faults", j->moves, j->faults);
+	if (settled > j->totals->settle_max_ns)
+		j->totals->settle_max_ns = settled;
+	if (j->moves > j->totals->moves_max)
+		j->totals->moves_max = j->moves;
+	j->totals->steps += w->steps;
+}

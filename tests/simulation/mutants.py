@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""mutants.py - does the simulation notice when a rule of the election is broken?
+
+Each mutant breaks one rule on purpose; the simulation must find a wrong schedule.  Run by hand:
+
+    tests/simulation/mutants.py [--schedules N] [WORD]     only mutants with WORD in their name
+"""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FLAGS = ["-O2", "-std=c17", "-D_GNU_SOURCE", "-I."]
+
+# name, file, what stands there, what the mutant has instead
+MUTANTS = [
+    ("claims whether the address serves or not", "claim", "!e->config.probe || e->probe.silent >= PROBES_NEEDED", "true"),
+    ("one silent probe is enough", "claim", "PROBES_NEEDED = 2", "PROBES_NEEDED = 1"),
+    ("no service: without the second dead interval", "claim", "silence >= 2 * dead && ", ""),
+    ("never claims where nothing serves", "claim", "e->probe.bad >= PROBES_NEEDED &&", "false &&"),
+    ("a claim does not raise the term", "claim", "e->term++;", ";"),
+    ("vacant: needs no answer", "claim", "else if (answered(e, e->vacant_from))", "else"),
+    ("vacant: the lesser node claims as well", "claim", "if (!election_better(&self, p, e->config.preempt))", "if (false)"),
+    ("vacant: never the lesser node", "claim", "VACANT_DEADS = 3", "VACANT_DEADS = 3000"),
+    ("TAKE: needs no answer", "claim", "e->take.from && answered(e, e->take.from)", "e->take.from"),
+    ("TAKE: by a node that is not ready", "claim", "} else if (why != REFUSAL_NONE) {", "} else if (false) {"),
+    ("preempts without being asked to", "claim", "e->config.prefer == PREFER_NONE && e->config.preempt &&", ""),
+    ("prefer is forgotten", "claim", "e->config.prefer == PREFER_SELF", "false"),
+    ("two Actives: nobody yields", "yield", "if (election_beats(&e->peer.last, &self)) {", "if (false) {"),
+    ("two Actives: the lower term wins", "rule", "return a->term > b->term;", "return a->term < b->term;"),
+    ("two Actives: the term does not count", "rule", "if (a->term != b->term)", "if (false)"),
+    ("two Actives: unheard, and stays", "yield", "if (deaf && now - deaf >= election_dead_ns(e)) {", "if (false) {"),
+    ("two Actives: no yielding to an address that is seen", "yield", "if (by_peer && conflict_lost(e, now))", "if (false)"),
+    ("the unfit one does not yield to an address that is seen", "yield",
+     "		return true;\n	return e->config.order", "		return false;\n	return e->config.order"),
+    ("yields to what is left of a dead peer", "yield", " && !may_be_left_over(e, now)", ""),
+    ("planned: releases before the peer has it", "yield", "e->handover.until_ns = now + e->config.handover_ns;",
+     "e->handover.until_ns = now + e->config.handover_ns; election_end_handover(e, REFUSAL_NONE, now, out);"
+     " election_let_go(e, cause, false, now, out); return;"),
+    ("planned: never given up", "yield", "else if (now >= e->handover.until_ns)", "else if (false)"),
+    ("unfit: never yields", "yield", "if (e->tracked && !election_fit(e, now))", "if (false)"),
+    ("no servers: moves the wrong way", "rule", "return !e->track.servers_up && e->peer.last.servers_up;",
+     "return e->track.servers_up;"),
+    ("isolated: stays", "yield", "else if (isolated(e, now))", "else if (false)"),
+    ("a stall is not noticed", "election", "now - e->stepped_ns > election_stall_ns(e)", "false"),
+    ("after a stall it stays Active", "election", "election_let_go(e, CAUSE_STALL, true, now, out);", ";"),
+    ("does not listen at start", "election", "LISTEN_DEADS = 3", "LISTEN_DEADS = 0"),
+    ("the term of the peer is not learned", "election", "if (term <= e->term)", "if (true)"),
+    ("terms fall", "election", "if (term <= e->term)", "if (term == e->term)"),
+    ("the lease is not refreshed", "election", "out->todo |= ELECTION_DO_REFRESH;\n}", ";\n}"),
+    ("released addresses stay", "election", "out->todo |= ELECTION_DO_RELEASE;", ";"),
+    ("a claim without its addresses", "election", "ELECTION_DO_CLAIM | ELECTION_DO_ANNOUNCE;\n}", "ELECTION_DO_ANNOUNCE;\n}"),
+    ("claims before tracking has reported", "rule", "e->tracked && e->track.eligible", "(!e->tracked || e->track.eligible)"),
+    ("a Backup in standby claims", "rule", "return ROLE_STANDBY;", "return ROLE_BACKUP;"),
+    ("a stop never ends", "election", "ELECTION_DO_SEND | ELECTION_DO_STOPPED", "ELECTION_DO_SEND"),
+    ("an old heartbeat is news", "peer_view", "h->sequence > v->last.sequence", "true"),
+    ("hears itself heard for ever", "peer_view", "v->deaf_since_ns = now_ns;", ";"),
+]
+
+
+def build(folder):
+    sources = glob.glob("hafailover/election*.c", root_dir=folder) + glob.glob("tests/simulation/*.c", root_dir=folder)
+    sources += ["hafailover/heartbeat.c", "hafailover/peer_view.c", "common/check.c"]
+    return subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-o", "simulation", *sources], cwd=folder,
+                          capture_output=True, text=True)
+
+
+def file_of(word):
+    return {"election": "election.c", "peer_view": "peer_view.c"}.get(word, "election_%s.c" % word)
+
+
+def copy(folder):
+    for part in ("hafailover", "tests/simulation", "common"):
+        shutil.copytree(os.path.join(ROOT, part), os.path.join(folder, part))
+
+
+def fate(folder, mutant, schedules):
+    """What became of it: "caught: ..." or why not."""
+    name, word, old, new = mutant
+    path = os.path.join(folder, "hafailover", file_of(word))
+    with open(path) as f:
+        text = f.read()
+    if text.count(old) != 1:
+        return "its text stands %d times in %s" % (text.count(old), path)
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+    try:
+        built = build(folder)
+        if built.returncode:
+            return "does not compile: " + built.stderr[:300]
+        try:
+            ran = subprocess.run(["./simulation", "--quiet", "--schedules", str(schedules)], cwd=folder,
+                                 capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            return "hangs"
+        if ran.returncode == 0:
+            return "survives"
+        lines = (ran.stdout + ran.stderr).splitlines()
+        return "caught: " + (lines[0] if lines else "exit %d" % ran.returncode)
+    finally:
+        with open(path, "w") as f:
+            f.write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--schedules", type=int, default=20000)
+    parser.add_argument("word", nargs="?", default="")
+    options = parser.parse_args()
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy(folder)
+        for mutant in MUTANTS:
+            if options.word not in mutant[0]:
+                continue
+            became = fate(folder, mutant, options.schedules)
+            survivors += not became.startswith("caught")
+            print("%-55s %s" % (mutant[0], became), flush=True)
+    print("%d not caught" % survivors)
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
