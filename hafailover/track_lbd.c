@@ -104,6 +104,26 @@ crashes_too_often(const struct track_lbd *t)
 	return t->n_ended >= CRASHES && clock_ns() - oldest < CRASHES_WITHIN_NS;
 }
 
+static bool
+services_equal(const struct track_lbd_state *a, const struct track_lbd_state *b)
+{
+	if (a->n_services != b->n_services)
+		return false;
+	for (unsigned i = 0; i < a->n_services; i++)
+		if (a->services[i].http != b->services[i].http ||
+		    !address_equal(&a->services[i].address, &b->services[i].address))
+			return false;
+	return true;
+}
+
+static bool
+state_equal(const struct track_lbd_state *a, const struct track_lbd_state *b)
+{
+	return a->heard == b->heard && a->ready == b->ready && a->draining == b->draining &&
+	    a->servers_up == b->servers_up && a->servers_total == b->servers_total &&
+	    strcmp(a->why, b->why) == 0 && services_equal(a, b);
+}
+
 static void
 state_set(struct track_lbd *t, const struct track_lbd_state *now)
 {
@@ -122,7 +142,7 @@ state_set(struct track_lbd *t, const struct track_lbd_state *now)
 			log_warning(
 			    "lbd_not_ready", "reason=%s", log_quoted(str_of(t->state.why)).text);
 	}
-	if (memcmp(&before, &t->state, sizeof(before)) != 0)
+	if (!state_equal(&before, &t->state))
 		t->changed(t->owner);
 }
 

@@ -13,6 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The C library's functions under names of our own, so that its headers' declarations stay its own. */
+int stepped_clock_gettime(clockid_t, struct timespec *) __asm__("clock_gettime");
+int stepped_gettimeofday(struct timeval *restrict, void *restrict) __asm__("gettimeofday");
+time_t stepped_time(time_t *) __asm__("time");
+
 static const volatile int64_t *
 offset_map(void)
 {
@@ -38,7 +43,7 @@ offset_s(void)
 }
 
 int
-clock_gettime(clockid_t id, struct timespec *t)
+stepped_clock_gettime(clockid_t id, struct timespec *t)
 {
 	static int (*real)(clockid_t, struct timespec *);
 	int result;
@@ -52,23 +57,23 @@ clock_gettime(clockid_t id, struct timespec *t)
 }
 
 int
-gettimeofday(struct timeval *restrict t, void *restrict zone)
+stepped_gettimeofday(struct timeval *restrict t, void *restrict zone)
 {
 	struct timespec now;
 
 	(void)zone;
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+	if (stepped_clock_gettime(CLOCK_REALTIME, &now) < 0)
 		return -1;
 	*t = (struct timeval){ now.tv_sec, now.tv_nsec / 1000 };
 	return 0;
 }
 
 time_t
-time(time_t *t)
+stepped_time(time_t *t)
 {
 	struct timespec now = { 0 };
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	stepped_clock_gettime(CLOCK_REALTIME, &now);
 	if (t)
 		*t = now.tv_sec;
 	return now.tv_sec;
