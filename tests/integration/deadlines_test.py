@@ -86,7 +86,9 @@ def test_a_slow_reader_that_sends_has_its_time_to_read():
             time.sleep(1)
             let.set()
             sender.join(20)
-            time.sleep(7)
+            for _ in range(14):  # fast enough as a body
+                time.sleep(0.5)
+                client.send(b"x" * 500)
             got = client.read_exactly(size, 30)
             check(got.endswith(b"a"), "the answer was cut")
             client.close()
