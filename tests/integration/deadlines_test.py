@@ -73,15 +73,15 @@ def test_a_slow_reader_that_sends_has_its_time_to_read():
         sender = threading.Thread(target=lambda: connection.send(b"a" * size), daemon=True)
         sender.start()
         let.wait(20)  # and then takes the body, so that lbd waits for the client once more
-        connection.read_exactly(4 << 20, 30)
+        connection.read_exactly(12 << 20, 30)
         sender.join(20)
         connection.read_to_end()
 
     with Backend(script, receive_buffer=65536) as server:
         with Lbd(config(server, timeouts={"client_body": "20s"})) as lbd:
             client = narrow(lbd)
-            client.send(request("POST", "/", "Content-Length: %d" % (8 << 20)))
-            sender = threading.Thread(target=lambda: client.send(b"x" * (4 << 20)), daemon=True)
+            client.send(request("POST", "/", "Content-Length: %d" % (16 << 20)))
+            sender = threading.Thread(target=lambda: client.send(b"x" * (12 << 20)), daemon=True)
             sender.start()
             time.sleep(1)
             let.set()
