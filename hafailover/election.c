@@ -1,7 +1,7 @@
 /*
- * election.c - a step: was there a stall?  What does the event tell?  What is to be decided?  What is
- * due?  Events only change what is known; decisions follow from what is known, so that one that a lost
- * packet or an early return kept back is taken at the next step.
+ * election.c - a step: was there a stall?  What does the event tell?  What is to be decided?  What
+ * is due?  Events only change what is known; decisions follow from what is known, so that one that a
+ * lost packet kept back is taken at the next step.
  */
 #include "hafailover/election.h"
 
@@ -13,7 +13,8 @@
 
 enum {
 	LISTEN_DEADS = 3, /* at start, without a word from the peer */
-	HANDOVER_SENDS = 4, /* heartbeats within an interval during a planned move */
+	HASTY_SENDS =
+	    5, /* heartbeats within an interval while a move or a meeting waits for them */
 };
 
 static const int64_t BROKEN_NS = 5 * NS_PER_S;
@@ -220,12 +221,16 @@ heard(struct election *e, const struct election_event *ev, int64_t now, struct e
 {
 	const struct heartbeat *p = &e->peer.last;
 	uint64_t session = e->peer.known ? p->session : 0;
+	bool back = !election_peer_reachable(e, now);
 
 	CHECK(ev->heartbeat.path < e->config.paths);
 	if (!peer_view_hear(&e->peer, e->session, ev->heartbeat.path, &ev->heartbeat.content, now))
 		return;
 	if (p->session != session || p->ask)
 		out->todo |= ELECTION_DO_SEND;
+	/* It may have been Active unheard, lost before we knew, and had the neighbours' ear last. */
+	if (back && e->role == ROLE_ACTIVE && p->role != ROLE_ACTIVE)
+		out->todo |= ELECTION_DO_ANNOUNCE | ELECTION_DO_SEND;
 	if (p->heard_session == e->session && p->heard >= e->fresh_from)
 		e->listening = false;
 	if (e->role != ROLE_ACTIVE || p->role != ROLE_ACTIVE)
@@ -431,13 +436,20 @@ refresh(struct election *e, int64_t now, struct election_out *out)
 	out->todo |= ELECTION_DO_REFRESH;
 }
 
+/* An Active that hears nobody may be one of two: the sooner they meet, the sooner that ends. */
+static bool
+in_haste(const struct election *e, int64_t now)
+{
+	return e->handover.asked || (e->role == ROLE_ACTIVE && !election_peer_reachable(e, now));
+}
+
 static void
 send(struct election *e, int64_t now, struct election_out *out)
 {
 	int64_t interval = e->config.interval_ns;
 
-	if (e->handover.asked)
-		interval /= HANDOVER_SENDS;
+	if (in_haste(e, now))
+		interval /= HASTY_SENDS;
 	if (e->send_ns > now + interval)
 		e->send_ns = now + interval;
 	if (now < e->send_ns)
