@@ -1,5 +1,5 @@
 /*
- * node.c - events in, actions out, and the tale of it: log, history, counters.
+ * node.c - what happens becomes an event, the election steps, node_act.c does what comes out.
  *
  * node_feed is the one place where the election steps.  What comes up while its actions are being
  * done (an address that the kernel refuses) waits until they all are.
@@ -15,232 +15,8 @@
 
 static const int64_t STOP_TAKES_NS = 15 * NS_PER_S;
 
-/* So long the old node of a planned move goes on answering what has reached it already. */
-static const double LINGER_S = 0.1;
-
 /* So long a start waits for the first verdicts of tracking. */
 static const int64_t SETTLE_NS = 500 * NS_PER_MS;
-
-/* --- the tale --- */
-
-struct ha_view
-node_view(struct node *n)
-{
-	return (struct ha_view){
-		.now_ns = clock_ns(),
-		.now_wall_ns = clock_wall_ns(),
-		.started_wall_ns = n->started_wall_ns,
-		.config = n->config,
-		.election = &n->election,
-		.vips = n->vips,
-		.announcer = n->announcer,
-		.link = n->link,
-		.history = &n->history,
-		.track = track_report(n->track),
-		.transitions = n->transitions,
-		.delay = &n->delay,
-	};
-}
-
-static void
-transition_tell(struct node *n, const struct election_transition *t, int64_t lasted_ns)
-{
-	const struct history_entry e = {
-		.wall_ns = clock_wall_ns(),
-		.duration_ns = lasted_ns,
-		.term = n->election.term,
-		.from = t->from,
-		.to = t->to,
-		.cause = t->cause,
-	};
-	char line[HISTORY_LINE_MAX];
-	size_t size = history_format(&e, line);
-
-	n->transitions[t->cause]++;
-	history_add(&n->history, &e);
-	keeper_history(n->keeper, (struct str){ line, size });
-	log_notice("role_changed", "from=%s to=%s cause=%s term=%llu lasted_ms=%lld",
-	    role_name(t->from), role_name(t->to), cause_name(t->cause), (unsigned long long)e.term,
-	    (long long)(lasted_ns / NS_PER_MS));
-	sd_notify_status("%s (%s)", role_name(t->to), cause_name(t->cause));
-}
-
-static void
-transitions_tell(struct node *n, const struct election_out *out, int64_t now)
-{
-	for (unsigned i = 0; i < out->n_transitions; i++)
-		transition_tell(n, &out->transitions[i], i ? 0 : now - n->since_ns);
-	n->since_ns = n->election.since_ns;
-}
-
-static bool
-alarms_tell(struct node *n)
-{
-	unsigned changed = n->alarms ^ n->election.alarms;
-
-	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
-		enum election_alarm alarm = (enum election_alarm)(1u << i);
-
-		if (!(changed & alarm))
-			continue;
-		if (n->election.alarms & alarm)
-			log_warning("alarm_raised", "name=%s", election_alarm_name(alarm));
-		else
-			log_notice("alarm_cleared", "name=%s", election_alarm_name(alarm));
-	}
-	n->alarms = n->election.alarms;
-	return changed != 0;
-}
-
-static void
-command_answer(struct node *n, enum refusal refusal)
-{
-	struct control_token *token = n->command;
-
-	n->command = NULL;
-	if (!token)
-		return;
-	if (refusal == REFUSAL_NONE)
-		control_reply(token, NULL);
-	else
-		control_refuse(token, "%s", refusal_text(refusal));
-}
-
-/* --- actions --- */
-
-static void
-vips_claim(struct node *n)
-{
-	struct err err;
-
-	if (vip_claim(n->vips, &err) == 0)
-		return;
-	log_err("vip_claim_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	n->nested |= NESTED_VIP_FAILED;
-}
-
-static void
-vips_release(struct node *n)
-{
-	struct err err;
-
-	announce_stop(n->announcer);
-	if (vip_release(n->vips, &err) < 0)
-		log_err("vip_release_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-}
-
-/* The peer has claimed already, and this node served until now. */
-static bool
-is_planned(const struct node *n, const struct election_out *out)
-{
-	const struct election_transition *t = &out->transitions[0];
-
-	if (out->n_transitions == 0 || t->from != ROLE_ACTIVE || !n->election.peer.known ||
-	    n->election.peer.last.role != ROLE_ACTIVE)
-		return false;
-	switch (t->cause) {
-	case CAUSE_OPERATOR:
-	case CAUSE_STANDBY:
-	case CAUSE_STOP:
-	case CAUSE_PREEMPT:
-	case CAUSE_PREFER:
-	case CAUSE_NO_SERVERS:
-	case CAUSE_SCRIPT_FAILED:
-	case CAUSE_GATEWAYS_LOST:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void
-loop_end(struct node *n)
-{
-	if (ev_is_active(&n->linger))
-		n->end_with_linger = true;
-	else
-		ev_break(n->loop, EVBREAK_ALL);
-}
-
-static void
-linger_stop(struct node *n)
-{
-	ev_timer_stop(n->loop, &n->linger);
-	n->end_with_linger = false;
-}
-
-static void
-on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct node *n = timer->data;
-
-	(void)loop;
-	(void)revents;
-	CHECK(n->magic == NODE_MAGIC);
-	vips_release(n);
-	if (n->end_with_linger)
-		loop_end(n);
-}
-
-/*
- * The new node has announced itself; requests that came before that are still being answered here,
- * silently.
- */
-static void
-release_begin(struct node *n, const struct election_out *out)
-{
-	if (!is_planned(n, out)) {
-		linger_stop(n);
-		vips_release(n);
-		return;
-	}
-	announce_stop(n->announcer);
-	ev_now_update(n->loop);
-	ev_timer_set(&n->linger, LINGER_S, 0.);
-	ev_timer_start(n->loop, &n->linger);
-}
-
-static void
-state_save(struct node *n)
-{
-	n->saved = (struct term){ n->election.term, n->election.standby };
-	keeper_term(n->keeper, &n->saved);
-}
-
-static void
-heartbeat_send(struct node *n, int64_t now)
-{
-	struct heartbeat h = election_heartbeat(&n->election, now);
-
-	peer_link_send(n->link, &h);
-}
-
-/*
- * In the order of the bits, but the peer hears by a heartbeat that we claim before its kernel sees
- * the announcement.
- */
-static void
-act(struct node *n, const struct election_out *out, int64_t now)
-{
-	if (out->todo & ELECTION_DO_RELEASE)
-		release_begin(n, out);
-	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
-		linger_stop(n);
-		vips_claim(n);
-	}
-	if (out->todo & ELECTION_DO_HUSH)
-		announce_stop(n->announcer);
-	if (out->todo & ELECTION_DO_SEND)
-		heartbeat_send(n, now);
-	if (out->todo & ELECTION_DO_ANNOUNCE)
-		announce_start(n->announcer);
-	if (out->todo & ELECTION_DO_PROBE)
-		node_probe_start(n, out->probe_id, out->probe_budget_ns);
-	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != n->election.standby)
-		state_save(n);
-	if (out->todo & ELECTION_DO_STOPPED)
-		loop_end(n);
-}
 
 /* --- steps --- */
 
@@ -280,13 +56,12 @@ step(struct node *n, const struct election_event *ev)
 	struct election_out out = election_step(&n->election, ev, now);
 	bool news;
 
-	act(n, &out, now);
-	transitions_tell(n, &out, now);
-	news = alarms_tell(n);
+	node_act(n, &out, now);
+	news = node_tell(n, &out, now);
 	if (out.answered)
-		command_answer(n, out.refusal);
+		node_command_answer(n, out.refusal);
 	tick_set(n, out.timer_ns);
-	if (n->control && (news || out.n_transitions))
+	if (n->control && news)
 		ha_control_changed(n->control);
 }
 
@@ -471,10 +246,7 @@ on_stalled(void *owner, int64_t late_ns)
 	struct node *n = owner;
 
 	log_warning("stalled", "late_ms=%lld", (long long)(late_ns / NS_PER_MS));
-	if (ev_is_active(&n->linger)) {
-		linger_stop(n);
-		vips_release(n);
-	}
+	node_linger_end(n);
 	nested_add(n, NESTED_STALLED);
 }
 
@@ -670,9 +442,8 @@ timers_init(struct node *n)
 	ev_timer_init(&n->second, on_second, 1., 1.);
 	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
 	ev_init(&n->begin, on_begin);
-	ev_init(&n->linger, on_linger);
-	ev_set_priority(&n->linger, EV_MAXPRI);
-	n->begin.data = n->linger.data = n;
+	node_linger_init(n);
+	n->begin.data = n;
 	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
 }
 
@@ -722,8 +493,8 @@ node_free(struct node **np)
 	if (!n)
 		return;
 	if (n->vips && n->announcer)
-		vips_release(n);
-	command_answer(n, REFUSAL_STOPPING);
+		node_vips_release(n);
+	node_command_answer(n, REFUSAL_STOPPING);
 	ha_control_stop(&n->control);
 	ev_timer_stop(n->loop, &n->tick);
 	ev_check_stop(n->loop, &n->check);

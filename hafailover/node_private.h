@@ -74,6 +74,14 @@ struct node {
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
 
+/* node_act.c: what a step says is to be done, and the tale of it. */
+void node_act(struct node *, const struct election_out *, int64_t now_ns);
+bool
+node_tell(struct node *, const struct election_out *, int64_t now_ns); /* there was something */
+void node_command_answer(struct node *, enum refusal);
+void node_vips_release(struct node *);
+void node_linger_init(struct node *);
+void node_linger_end(struct node *); /* at once */
 struct ha_view node_view(struct node *);
 
 /* node_command.c: the control socket and the metrics; takes their descriptors over. */

@@ -1,0 +1,256 @@
+/*
+ * node_act.c - does what the election says, and tells of it: log, history, counters.
+ */
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/sd_notify.h"
+#include "hafailover/node_private.h"
+
+/* So long the old node of a planned move goes on answering what has reached it already. */
+static const double LINGER_S = 0.1;
+
+/* --- the tale --- */
+
+struct ha_view
+node_view(struct node *n)
+{
+	return (struct ha_view){
+		.now_ns = clock_ns(),
+		.now_wall_ns = clock_wall_ns(),
+		.started_wall_ns = n->started_wall_ns,
+		.config = n->config,
+		.election = &n->election,
+		.vips = n->vips,
+		.announcer = n->announcer,
+		.link = n->link,
+		.history = &n->history,
+		.track = track_report(n->track),
+		.transitions = n->transitions,
+		.delay = &n->delay,
+	};
+}
+
+static void
+transition_tell(struct node *n, const struct election_transition *t, int64_t lasted_ns)
+{
+	const struct history_entry e = {
+		.wall_ns = clock_wall_ns(),
+		.duration_ns = lasted_ns,
+		.term = n->election.term,
+		.from = t->from,
+		.to = t->to,
+		.cause = t->cause,
+	};
+	char line[HISTORY_LINE_MAX];
+	size_t size = history_format(&e, line);
+
+	n->transitions[t->cause]++;
+	history_add(&n->history, &e);
+	keeper_history(n->keeper, (struct str){ line, size });
+	log_notice("role_changed", "from=%s to=%s cause=%s term=%llu lasted_ms=%lld",
+	    role_name(t->from), role_name(t->to), cause_name(t->cause), (unsigned long long)e.term,
+	    (long long)(lasted_ns / NS_PER_MS));
+	sd_notify_status("%s (%s)", role_name(t->to), cause_name(t->cause));
+}
+
+static void
+transitions_tell(struct node *n, const struct election_out *out, int64_t now)
+{
+	for (unsigned i = 0; i < out->n_transitions; i++)
+		transition_tell(n, &out->transitions[i], i ? 0 : now - n->since_ns);
+	n->since_ns = n->election.since_ns;
+}
+
+static bool
+alarms_tell(struct node *n)
+{
+	unsigned changed = n->alarms ^ n->election.alarms;
+
+	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
+		enum election_alarm alarm = (enum election_alarm)(1u << i);
+
+		if (!(changed & alarm))
+			continue;
+		if (n->election.alarms & alarm)
+			log_warning("alarm_raised", "name=%s", election_alarm_name(alarm));
+		else
+			log_notice("alarm_cleared", "name=%s", election_alarm_name(alarm));
+	}
+	n->alarms = n->election.alarms;
+	return changed != 0;
+}
+
+void
+node_command_answer(struct node *n, enum refusal refusal)
+{
+	struct control_token *token = n->command;
+
+	n->command = NULL;
+	if (!token)
+		return;
+	if (refusal == REFUSAL_NONE)
+		control_reply(token, NULL);
+	else
+		control_refuse(token, "%s", refusal_text(refusal));
+}
+
+bool
+node_tell(struct node *n, const struct election_out *out, int64_t now)
+{
+	transitions_tell(n, out, now);
+	return alarms_tell(n) || out->n_transitions;
+}
+
+/* --- actions --- */
+
+static void
+vips_claim(struct node *n)
+{
+	struct err err;
+
+	if (vip_claim(n->vips, &err) == 0)
+		return;
+	log_err("vip_claim_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	n->nested |= NESTED_VIP_FAILED;
+}
+
+void
+node_vips_release(struct node *n)
+{
+	struct err err;
+
+	announce_stop(n->announcer);
+	if (vip_release(n->vips, &err) < 0)
+		log_err("vip_release_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+}
+
+/* The peer has claimed already, and this node served until now. */
+static bool
+is_planned(const struct node *n, const struct election_out *out)
+{
+	const struct election_transition *t = &out->transitions[0];
+
+	if (out->n_transitions == 0 || t->from != ROLE_ACTIVE || !n->election.peer.known ||
+	    n->election.peer.last.role != ROLE_ACTIVE)
+		return false;
+	switch (t->cause) {
+	case CAUSE_OPERATOR:
+	case CAUSE_STANDBY:
+	case CAUSE_STOP:
+	case CAUSE_PREEMPT:
+	case CAUSE_PREFER:
+	case CAUSE_NO_SERVERS:
+	case CAUSE_SCRIPT_FAILED:
+	case CAUSE_GATEWAYS_LOST:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+loop_end(struct node *n)
+{
+	if (ev_is_active(&n->linger))
+		n->end_with_linger = true;
+	else
+		ev_break(n->loop, EVBREAK_ALL);
+}
+
+static void
+linger_stop(struct node *n)
+{
+	ev_timer_stop(n->loop, &n->linger);
+	n->end_with_linger = false;
+}
+
+static void
+on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct node *n = timer->data;
+
+	(void)loop;
+	(void)revents;
+	CHECK(n->magic == NODE_MAGIC);
+	node_vips_release(n);
+	if (n->end_with_linger)
+		loop_end(n);
+}
+
+void
+node_linger_end(struct node *n)
+{
+	if (!ev_is_active(&n->linger))
+		return;
+	linger_stop(n);
+	node_vips_release(n);
+}
+
+void
+node_linger_init(struct node *n)
+{
+	ev_init(&n->linger, on_linger);
+	ev_set_priority(&n->linger, EV_MAXPRI);
+	n->linger.data = n;
+}
+
+/*
+ * The new node has announced itself; requests that came before that are still being answered here,
+ * silently.
+ */
+static void
+release_begin(struct node *n, const struct election_out *out)
+{
+	if (!is_planned(n, out)) {
+		linger_stop(n);
+		node_vips_release(n);
+		return;
+	}
+	announce_stop(n->announcer);
+	ev_now_update(n->loop);
+	ev_timer_set(&n->linger, LINGER_S, 0.);
+	ev_timer_start(n->loop, &n->linger);
+}
+
+static void
+state_save(struct node *n)
+{
+	n->saved = (struct term){ n->election.term, n->election.standby };
+	keeper_term(n->keeper, &n->saved);
+}
+
+static void
+heartbeat_send(struct node *n, int64_t now)
+{
+	struct heartbeat h = election_heartbeat(&n->election, now);
+
+	peer_link_send(n->link, &h);
+}
+
+/*
+ * In the order of the bits, but the peer hears by a heartbeat that we claim before its kernel sees
+ * the announcement.
+ */
+void
+node_act(struct node *n, const struct election_out *out, int64_t now)
+{
+	if (out->todo & ELECTION_DO_RELEASE)
+		release_begin(n, out);
+	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
+		linger_stop(n);
+		vips_claim(n);
+	}
+	if (out->todo & ELECTION_DO_HUSH)
+		announce_stop(n->announcer);
+	if (out->todo & ELECTION_DO_SEND)
+		heartbeat_send(n, now);
+	if (out->todo & ELECTION_DO_ANNOUNCE)
+		announce_start(n->announcer);
+	if (out->todo & ELECTION_DO_PROBE)
+		node_probe_start(n, out->probe_id, out->probe_budget_ns);
+	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != n->election.standby)
+		state_save(n);
+	if (out->todo & ELECTION_DO_STOPPED)
+		loop_end(n);
+}
