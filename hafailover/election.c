@@ -1,7 +1,7 @@
 /*
  * election.c - a step: was there a stall?  What does the event tell?  What is to be decided?  What
- * is due?  Events only change what is known; decisions follow from what is known, so that one that a
- * lost packet kept back is taken at the next step.
+ * is due?  Events only change what is known; decisions follow from what is known, so that one that
+ * a lost packet kept back is taken at the next step.
  */
 #include "hafailover/election.h"
 

@@ -1,5 +1,5 @@
 /*
- * election.h - who is Active: the pure state machine of one instance (one set of virtual addresses).
+ * election.h - who is Active: the pure state machine of one instance (a set of virtual addresses).
  *
  * (state, event, now) -> actions.  No I/O, no clock, no allocation, no log: node.c feeds events in
  * and does what comes out; tests/simulation runs millions of schedules through the same code.  RFC
@@ -8,9 +8,9 @@
  *
  * What the caller promises:
  *  - `now_ns` is CLOCK_MONOTONIC (better: CLOCK_BOOTTIME) and never falls.
- *  - One step per event, as it comes; and ELECTION_TIMER at out.timer_ns at the latest.  A step later
- *    than the peer's dead interval (or the lease) after the last one is taken for a stall: the
- *    machine releases before it looks at the event.  So after a pause call it before reading sockets.
+ *  - One step per event, as it comes; and ELECTION_TIMER at out.timer_ns at the latest.  A step
+ *    later than the peer's dead interval (or the lease) after the last one is taken for a stall:
+ *    the machine releases before it looks at the event.  So call it before reading sockets.
  *  - All bits of out.todo are done before the next step, in the order of their values.
  *  - Heartbeats are sent for ELECTION_DO_SEND only: who does not run must fall silent.
  *
@@ -109,7 +109,7 @@ struct election_event {
 		struct {
 			enum election_target to; /* TARGET_OTHER: the one that is not Active */
 			bool
-			    force; /* configurations may differ, no server be up; claim over a mute peer */
+			    force; /* though configurations differ, no server is up, the peer is mute */
 		} failover;
 		struct {
 			bool on;
@@ -147,8 +147,8 @@ struct election_out {
 	struct election_transition
 	    transitions[4]; /* in their order; election.since_ns: of the last */
 	/*
-	 * ELECTION_FAILOVER and ELECTION_STANDBY are answered in the same step, or, when a move had to
-	 * be begun, in a later one.  One command at a time: others are refused (REFUSAL_BUSY).
+	 * ELECTION_FAILOVER and ELECTION_STANDBY are answered in the same step, or, when a move had
+	 * to be begun, in a later one.  Until then the caller lets no other command in.
 	 */
 	bool answered;
 	enum refusal refusal; /* REFUSAL_NONE: done */

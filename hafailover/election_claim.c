@@ -5,7 +5,7 @@
  * interval on, so that two answers are there when that ends.  The peer is heard: when nobody is
  * Active and this node is the better one, when it may preempt, or when the peer says TAKE.
  *
- * A paused machine whose clock stood still wakes with a queue of old heartbeats and does not know it.
+ * A paused machine whose clock stood still wakes with a queue of old heartbeats and cannot know it.
  * So what the peer says must be the answer to a question asked for the purpose: "vacant" and TAKE
  * count once it has heard a heartbeat that we sent after we first read of them.
  */

@@ -2,7 +2,7 @@
  * election_yield.c - when must an Active go?
  *
  * When a better one is Active, too; when it should and the peer can take over: then the peer claims
- * before we release (TAKE, repeated until it does, refuses or time is up); when the service stops; and
+ * before we release (TAKE, repeated until it does, refuses or time is up); when the service stops;
  * when the network is not there.  An unfit Active whose peer is no better stays.
  */
 #include "common/clock.h"
@@ -92,8 +92,8 @@ election_settle_dual(struct election *e, int64_t now, struct election_out *out)
 }
 
 /*
- * The peer's address without its heartbeats may be all that is left of it: a dead daemon's lease runs
- * on for a while, a daemon without leases may be dead.  Only later does it mean that the peer lives.
+ * The peer's address without its heartbeats may be all that is left of it: a dead daemon's lease
+ * runs on, without leases the address stays for good.  Only later does it mean that the peer lives.
  */
 static bool
 may_be_left_over(const struct election *e, int64_t now)

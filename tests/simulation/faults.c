@@ -132,6 +132,13 @@ disturb(struct world *w, const struct fault *f, bool on)
 		w->arp_loss = on ? f->how / 7 % 300 : 0;
 }
 
+/* node.c lets one command in at a time. */
+static bool
+busy(const struct world *w, unsigned n)
+{
+	return w->judge->commands[n] > 0;
+}
+
 static void
 operate(struct world *w, const struct fault *f)
 {
@@ -139,6 +146,8 @@ operate(struct world *w, const struct fault *f)
 
 	ev.failover.to = (enum election_target)(f->how % 3);
 	ev.failover.force = f->how / 3 % 4 == 0;
+	if (busy(w, f->node))
+		return;
 	judge_command(w, f->node);
 	world_event(w, f->node, &ev);
 }
@@ -150,6 +159,8 @@ standby(struct world *w, unsigned n, bool on, bool force)
 
 	ev.standby.on = on;
 	ev.standby.force = force;
+	if (busy(w, n))
+		return;
 	judge_command(w, n);
 	world_event(w, n, &ev);
 	w->nodes[n].disk_standby = w->nodes[n].election.standby;

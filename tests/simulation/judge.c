@@ -98,6 +98,7 @@ judge_started(struct world *w, unsigned n)
 	w->judge->commands[n] = 0;
 	w->judge->unlucky[n] = 0;
 	w->judge->started_ns[n] = w->now_ns;
+	w->judge->held[n] = world_holds(w, n);
 }
 
 void
@@ -229,12 +230,14 @@ check_conflict(struct world *w, unsigned n, int64_t active_since)
 		judge_wrong(w, "node %u yields to what is left of its peer", n);
 }
 
-/* Heard, or listened for long enough. */
+/* Heard, or listened for long enough: one dead interval if it was about to adopt. */
 static void
 check_listened(struct world *w, unsigned n)
 {
 	int64_t since = w->now_ns - w->judge->started_ns[n], dead = judge_dead_ns(w);
 
+	if (w->judge->held[n])
+		dead /= 3;
 	if (!w->nodes[n].election.peer.known && since < 3 * dead - judge_slack_ns(w, 3 * dead))
 		judge_wrong(w, "node %u listened for %d ms", n, (int)(since / NS_PER_MS));
 }

@@ -21,8 +21,8 @@
  *  7. Moves are bounded by the number of faults.
  *  8. Commands are answered in time.
  *  9. When all is well again: one Active within JUDGE_SETTLE_NS, the right one, and then no change.
- * 10. A fit node is Active within JUDGE_TAKE_DEADS when it neither hears an Active peer nor sees the
- *     peer's address serve.
+ * 10. A fit node is Active within JUDGE_TAKE_DEADS when it neither hears an Active peer nor sees
+ *     the peer's address serve.
  * 11. Who wakes from a stall is not Active after its first step; who is cut off from clients and
  *     peer not after JUDGE_ISOLATED_DEADS.
  */
@@ -61,6 +61,7 @@ struct judge {
 	int64_t sees_since_ns[NODES]; /* the other's address serves and is visible */
 	unsigned unlucky[NODES]; /* probes in a row that were lost by chance */
 	int64_t started_ns[NODES];
+	bool held[NODES]; /* when it started */
 	int64_t halted_ns[NODES]; /* the daemon does not run since; 0: it runs */
 	int64_t asked_ns[NODES]; /* last said TAKE */
 	int64_t lonely_ns[NODES]; /* rule 10 holds since; 0: not */

@@ -82,7 +82,8 @@ check_lonely(struct world *w, unsigned n)
 	struct judge *j = w->judge;
 	const struct node *node = &w->nodes[n];
 	int64_t dead = judge_dead_ns(w);
-	bool lonely = fit(node) && !world_sees_service(w, n) && node->late_ns < dead / 2 &&
+	bool lonely = node->election.role != ROLE_ACTIVE && fit(node) &&
+	    !world_sees_service(w, n) && node->late_ns < dead / 2 &&
 	    w->nodes[!n].late_ns < dead / 2;
 	int64_t from;
 
@@ -94,7 +95,7 @@ check_lonely(struct world *w, unsigned n)
 	else if (!j->lonely_ns[n])
 		j->lonely_ns[n] = w->now_ns;
 	from = j->lonely_ns[n];
-	if (lonely && node->election.role != ROLE_ACTIVE &&
+	if (lonely &&
 	    w->now_ns - from >
 		JUDGE_TAKE_DEADS * dead + judge_delay_ns(w) + judge_slack_ns(w, 8 * dead))
 		judge_wrong(w, "node %u is fit, nobody serves, and it is not Active", n);

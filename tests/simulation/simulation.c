@@ -1,10 +1,10 @@
 /*
  * simulation.c - many schedules of faults through both nodes' elections.
  *
- *	simulation [--schedules N] [--seconds S] [--seed N [--trace]] [--quiet]
+ *	simulation [--seed N] [--schedules N | --seconds S] [--trace] [--quiet]
  *
- * Seeds are 1, 2, 3 ...; --seed runs that one, --trace prints what happens.  A wrong one is reported with
- * its seed; the exit status is then 1.
+ * Seeds are 1, 2, 3 ...; --seed runs that one, with --schedules N as many from there on; --trace
+ * prints what happens.  A wrong one is reported with its seed; the exit status is then 1.
  */
 #include <getopt.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * world.h - two nodes, their kernels, the wires between them and the clients' network, on one clock.
+ * world.h - two nodes, their kernels, the wires between them, the clients' network, on one clock.
  *
- * Stands where node.c, vip.c, probe.c, peer_link.c, track.c and the kernel stand in reality: it feeds
- * the election and does what the election says.  A schedule is a seed: everything that happens follows
+ * Stands where node.c, vip.c, probe.c, peer_link.c, track.c and the kernel stand in reality: it
+ * feeds the election and does what the election says.  A schedule is a seed: all that happens follows
  * from it.  The judge (judge.h) is told what happens and compares with what may.
  */
 #ifndef SIMULATION_WORLD_H
@@ -49,8 +49,7 @@ struct node {
 	int64_t vip_until_ns; /* lease off: INT64_MAX */
 	int64_t frozen_ns; /* since, on its own clock */
 	int64_t paused_ns, resumed_ns;
-	bool
-	    paused_asking; /* a question was under way then: its answer may be old when it is read */
+	bool paused_asking; /* a question was under way then: its answer may be old */
 	uint64_t disk_term;
 	bool disk_standby;
 

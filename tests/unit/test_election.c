@@ -441,6 +441,50 @@ test_stall(void **state)
 	assert_int_equal(f.e.cause, CAUSE_VACANT);
 }
 
+/* A stall while it listens does not shorten the listening. */
+static void
+test_stall_at_start(void **state)
+{
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &c, fresh);
+	fixture_track(&f, true, CAUSE_NONE);
+	f.now += DEAD + NS_PER_MS;
+	fixture_step(&f, &(struct election_event){ .type = ELECTION_TIMER });
+	fixture_wait_probing(&f, 2 * DEAD - 2 * NS_PER_MS, ELECTION_VIP_SILENT);
+	assert_int_equal(f.e.role, ROLE_INITIALIZE);
+	fixture_wait_probing(&f, 2 * NS_PER_MS, ELECTION_VIP_SILENT);
+	assert_int_equal(f.e.role, ROLE_ACTIVE);
+}
+
+/* Its clock stood still: it cannot know that what it reads is old, so it asks. */
+static void
+test_paused_unnoticed(void **state)
+{
+	struct election_config c = fixture_config();
+	struct election_event ev = { .type = ELECTION_HEARTBEAT };
+	struct fixture f;
+	uint64_t heard;
+	int i;
+
+	(void)state;
+	fixture_beside(&f, &c, ROLE_ACTIVE);
+	heard = f.e.sequence;
+	f.e.owner = true;
+	for (i = 0; i < 20; i++) {
+		f.peer.role = i < 10 ? ROLE_FAULT : ROLE_ACTIVE;
+		f.peer.eligible = i >= 10;
+		f.peer.holding = i >= 10;
+		f.peer.sequence++;
+		f.peer.heard = heard;
+		ev.heartbeat.content = f.peer;
+		fixture_step(&f, &ev);
+	}
+	assert_int_equal(f.changes, 0);
+}
+
 static void
 test_no_stall(void **state)
 {
@@ -480,6 +524,8 @@ main(void)
 		cmocka_unit_test(test_take),
 		cmocka_unit_test(test_take_refused),
 		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_stall_at_start),
+		cmocka_unit_test(test_paused_unnoticed),
 		cmocka_unit_test(test_no_stall),
 	};
 
