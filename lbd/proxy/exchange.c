@@ -1,4 +1,4 @@
-/* exchange.c - the course of an exchange: start, a server, another server, the end. */
+/* exchange.c - the course of an exchange: its start, its timers, its end. */
 #include "lbd/proxy/exchange.h"
 
 #include <errno.h>
@@ -6,7 +6,6 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "lbd/balance/balancer.h"
 #include "lbd/proxy/queue.h"
 
 /* What a head may grow by, apart from a blank in each field and three times the authority. */
@@ -134,24 +133,6 @@ exchange_free(struct exchange *x)
 	cache_put(&w->proxy->exchange_cache, x);
 }
 
-/* One exchange less; where the server has a limit, perhaps since the last reload, the next may start. */
-static void
-server_leave(struct worker *w, const struct server_config *s)
-{
-	atomic_fetch_sub(&w->servers->active[s->slot], 1);
-	queue_server_free(w->proxy);
-}
-
-void
-exchange_release_server(struct exchange *x, bool reusable)
-{
-	if (x->holds_active)
-		server_leave(exchange_worker(x), x->server);
-	x->holds_active = false;
-	if (x->upstream)
-		upstream_release(&x->upstream, reusable);
-}
-
 void
 exchange_client_timer(struct exchange *x)
 {
@@ -225,275 +206,6 @@ exchange_client_gone(struct exchange *x)
 	exchange_free(x);
 }
 
-/* What server_choose says when there is no index. */
-enum { CHOICE_NONE = -1, CHOICE_FULL = -2 };
-
-/* Counts the exchange as the server's, unless that is at its limit. */
-static bool
-server_take(struct exchange *x, int index)
-{
-	const struct server_config *s = &x->pool->conf->servers[index];
-	_Atomic uint32_t *active = &exchange_worker(x)->servers->active[s->slot];
-
-	if (s->max_connections == 0)
-		atomic_fetch_add_explicit(active, 1, memory_order_relaxed);
-	else if (atomic_fetch_add(active, 1) >= s->max_connections) {
-		atomic_fetch_sub(active, 1);
-		return false;
-	}
-	x->server = s;
-	x->slot = s->slot;
-	x->holds_active = true;
-	return true;
-}
-
-/* The first choice was full: the next ones. */
-static int
-server_choose_below_limit(struct exchange *x, uint64_t hash, int full)
-{
-	struct balance_tried tried = x->tried;
-
-	while (full >= 0 && tried.n < BALANCE_TRIED_MAX) {
-		tried.index[tried.n++] = (uint32_t)full;
-		full = balancer_pick(x->pool->balancer, hash, &tried, exchange_worker(x)->now);
-		if (full >= 0 && server_take(x, full))
-			return full;
-	}
-	return CHOICE_FULL;
-}
-
-/* The index of the server for the next try, which counts the exchange as its own from now on. */
-static int
-server_choose(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-	struct pool *p = x->pool;
-	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
-	uint64_t hash = 0;
-	int index;
-
-	if (p->version != version) {
-		p->version = version;
-		balancer_update(p->balancer);
-	}
-	if (p->conf->algorithm == BALANCE_IP_HASH || p->conf->algorithm == BALANCE_CONSISTENT_HASH)
-		hash = balance_hash(x->client->ip, sizeof(x->client->ip));
-	index = balancer_pick(p->balancer, hash, &x->tried, w->now);
-	if (index < 0)
-		return CHOICE_NONE;
-	return server_take(x, index) ? index : server_choose_below_limit(x, hash, index);
-}
-
-static enum retry_verdict
-retry_verdict(const struct exchange *x, enum try_failure failure)
-{
-	return retry_decide(&(struct retry_case){
-	    .failure = failure,
-	    .idempotent = http_method_idempotent(x->method),
-	    .replayable = x->replayable && x->interim == 0, /* it has not begun to answer */
-	    .retries = x->retries - x->fresh, /* RETRY_SAME is no attempt, and happens once */
-	    .conf = &x->pool->conf->retry,
-	});
-}
-
-/* True if the exchange may be tried again after that, should another server be left. */
-static bool
-retry_take(struct exchange *x, enum try_failure failure)
-{
-	int64_t now = exchange_worker(x)->now;
-
-	switch (retry_verdict(x, failure)) {
-	case RETRY_NO:
-		return false;
-	case RETRY_SAME:
-		x->fresh = true;
-		break;
-	case RETRY_BUDGETED:
-		if (!retry_budget_take(
-			&x->pool->budget, x->pool->conf->retry.budget_percent, now)) {
-			counter_add(&x->pool->stats->retries_denied, 1);
-			return false;
-		}
-		/* fall through */
-	case RETRY_FREE:
-		if (x->tried.n < BALANCE_TRIED_MAX)
-			x->tried.index[x->tried.n++] =
-			    (uint32_t)(x->server - x->pool->conf->servers);
-		break;
-	}
-	x->retrying = true;
-	return true;
-}
-
-static void
-connect_failed(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-
-	if (server_connect_failed(w->servers, x->slot))
-		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
-}
-
-/* Connected or connecting.  False: that failed at once. */
-static bool
-try_start(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-
-	if (x->retrying) {
-		x->retries++;
-		counter_add(&x->pool->stats->retries, 1);
-		x->retrying = false;
-	}
-	x->tried_at = w->now;
-	x->body_by = TIMER_NEVER;
-	x->response_ns = x->connect_ns = -1;
-	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
-	if (!x->upstream && errno == EMFILE && w->hooks->make_room(w))
-		x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
-	return x->upstream != NULL;
-}
-
-static void
-request_sent(struct exchange *x)
-{
-	x->sent_at = exchange_worker(x)->now;
-	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
-	request_resume(x);
-}
-
-enum try_result { TRY_GOES_ON, TRY_AGAIN, TRY_ENDED };
-
-static enum try_result
-try_lost(struct exchange *x, enum try_failure failure, enum termination why)
-{
-	if (failure == TRY_CONNECT)
-		connect_failed(x);
-	exchange_release_server(x, false);
-	x->failed_why = why;
-	if (retry_take(x, failure))
-		return TRY_AGAIN;
-	exchange_answer(x, why);
-	return TRY_ENDED;
-}
-
-/* There is no server for it now. */
-static void
-no_server(struct exchange *x, int choice)
-{
-	if (choice == CHOICE_NONE) {
-		exchange_answer(x, x->retrying ? x->failed_why : END_NO_SERVER);
-	} else if (request_hold(x) < 0) {
-		exchange_answer(x, END_OUT_OF_MEMORY);
-	} else {
-		counter_add(&x->pool->stats->queued_total, 1);
-		queue_add(x);
-		if (x->request_body.done)
-			conn_read_on(&x->client->conn); /* to see whether it goes away */
-		conn_deadline(&x->client->conn, exchange_timeouts(x)->queue);
-	}
-}
-
-/* A connection that could not even be tried says nothing of the server. */
-static bool
-is_our_fault(int err)
-{
-	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
-	    err == EADDRNOTAVAIL;
-}
-
-/* A server was chosen. */
-static enum try_result
-try_server(struct exchange *x)
-{
-	if (!try_start(x)) {
-		if (!is_our_fault(errno))
-			return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
-		exchange_answer(x, END_NO_RESOURCES);
-		return TRY_ENDED;
-	}
-	if (x->upstream->state == UPSTREAM_CONNECTING) {
-		if (request_hold(x) < 0) {
-			exchange_answer(x, END_OUT_OF_MEMORY);
-			return TRY_ENDED;
-		}
-		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->connect);
-		return TRY_GOES_ON;
-	}
-	if (!x->upstream->reused)
-		x->connect_ns = 0;
-	if (request_send(x) < 0)
-		return try_lost(
-		    x, x->upstream->reused ? TRY_REUSE_UNSENT : TRY_CONNECT, END_CONNECT_FAILED);
-	request_sent(x);
-	return TRY_GOES_ON;
-}
-
-static enum try_result
-try_once(struct exchange *x, int choice)
-{
-	if (choice >= 0)
-		return try_server(x);
-	no_server(x, choice);
-	return TRY_ENDED;
-}
-
-static void
-exchange_try(struct exchange *x)
-{
-	while (try_once(x, server_choose(x)) == TRY_AGAIN)
-		;
-}
-
-bool
-exchange_try_queued(struct exchange *x)
-{
-	int choice = server_choose(x);
-
-	if (choice == CHOICE_FULL)
-		return false;
-	queue_remove(x);
-	timer_clear(&x->client->conn.timer);
-	if (try_once(x, choice) == TRY_AGAIN)
-		exchange_try(x);
-	return true;
-}
-
-void
-exchange_try_failed(struct exchange *x, enum try_failure failure, enum termination why)
-{
-	if (try_lost(x, failure, why) == TRY_AGAIN)
-		exchange_try(x);
-}
-
-static enum try_failure
-failure_of(unsigned status)
-{
-	if (status == 502)
-		return TRY_STATUS_502;
-	return status == 503 ? TRY_STATUS_503 : TRY_STATUS_504;
-}
-
-bool
-exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
-{
-	const struct server_config *answered = x->server;
-	int choice;
-
-	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure_of(status)))
-		return false;
-	choice = server_choose(x);
-	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
-		x->retrying = false;
-		return false;
-	}
-	server_leave(exchange_worker(x), answered);
-	upstream_release(&x->upstream, false);
-	if (try_once(x, choice) == TRY_AGAIN)
-		exchange_try(x);
-	return true;
-}
-
 /*
  * A new connection is not watched while its first answer is quick: many have only the one request, and
  * are spared the epoll_ctl.  Otherwise we want to see it when the client goes away.
@@ -530,29 +242,9 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 		return;
 	}
 	retry_budget_request(&x->pool->budget, w->now);
-	if (x->pool->first_waiting)
-		no_server(x, CHOICE_FULL); /* not before those */
-	else
-		exchange_try(x);
+	exchange_try_first(x);
 	if (c->exchange == x)
 		watch_client_later(c);
-}
-
-void
-exchange_connected(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-	struct upstream *u = x->upstream;
-
-	u->state = UPSTREAM_BUSY;
-	ev_io_stop(w->loop, &u->conn.write);
-	if (request_send(x) < 0) {
-		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_FAILED);
-		return;
-	}
-	x->connect_ns = w->now - x->tried_at;
-	server_connect_worked(w->servers, x->slot);
-	request_sent(x);
 }
 
 void

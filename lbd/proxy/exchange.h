@@ -5,9 +5,9 @@
  * back-pressure and decides what happens when something breaks: another try, an answer of our own, or a
  * cut that nobody can take for a complete message.
  *
- *   exchange.c  start, choice of a server, retries, the end        request.c   the request's body
- *   response.c  the response's head and body                       tunnel.c    after 101
- *   answer.c    answers of lbd's own, the record of how it ended
+ *   exchange.c  start, timers, end            try.c     a server, another server, none
+ *   request.c   the request's body            tunnel.c  after 101
+ *   response.c  the response's head and body  answer.c  answers of lbd's own, the record
  */
 #ifndef LBD_PROXY_EXCHANGE_H
 #define LBD_PROXY_EXCHANGE_H
@@ -103,16 +103,19 @@ void exchange_upstream_expired(struct exchange *);
 
 /* --- between the files of the exchange --- */
 
-/* exchange.c: the present try failed before any byte of a response: another try, or an answer. */
+/* try.c: the first choice of a server, or the queue. */
+void exchange_try_first(struct exchange *);
+
+/* try.c: the present try failed before any byte of a response: another try, or an answer. */
 void exchange_try_failed(struct exchange *, enum try_failure, enum termination);
 
-/* exchange.c: this final status came; true if another try was started instead. */
+/* try.c: this final status came; true if another try was started instead. */
 bool exchange_retry_status(struct exchange *, unsigned status, bool has_retry_after);
 
-/* exchange.c: the next try now that a server may be free; false: all are still full. */
+/* try.c: the next try now that a server may be free; false: all are still full. */
 bool exchange_try_queued(struct exchange *);
 
-/* exchange.c: gives the server up; `reusable` keeps the connection. */
+/* try.c: gives the server up; `reusable` keeps the connection. */
 void exchange_release_server(struct exchange *, bool reusable);
 
 /*
