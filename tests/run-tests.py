@@ -150,9 +150,15 @@ def replays(args):
 
 
 def golden(args):
-    lbd = args.build / "bin/lbd"
-    return in_parallel(lambda script: judged(script.name, [sys.executable, script, lbd], GOLDEN_SECONDS),
-                       sorted((ROOT / "tests/golden").glob("*.py")))
+    """Documents and schema of each daemon against the daemon itself."""
+    scripts = [(script, args.build / "bin" / daemon)
+               for folder, daemon in (("golden", "lbd"), ("golden_ha", "hafailover"))
+               for script in sorted((ROOT / "tests" / folder).glob("*.py")) if (args.build / "bin" / daemon).exists()]
+
+    def check(pair):
+        script, daemon = pair
+        return judged(f"{script.parent.name}/{script.name}", [sys.executable, script, daemon], GOLDEN_SECONDS)
+    return in_parallel(check, scripts)
 
 
 def integration(args):
