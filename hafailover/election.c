@@ -13,8 +13,7 @@
 
 enum {
 	LISTEN_DEADS = 3, /* at start, without a word from the peer */
-	HASTY_SENDS =
-	    5, /* heartbeats within an interval while a move or a meeting waits for them */
+	HASTY_SENDS = 5, /* heartbeats within an interval while something waits for them */
 };
 
 static const int64_t BROKEN_NS = 5 * NS_PER_S;
