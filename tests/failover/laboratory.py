@@ -6,8 +6,9 @@
         lab.crash(lab.active())
         lab.record.gap(at, lab.now())
 
-The network is that of tests/integration_ha: namespaces without names, which end with this process however it ends, as do
-all that it starts.  Heartbeats go over the wire, or over a cable of their own (`second`), or through a relay (`relay`).
+The network is that of tests/integration_ha: namespaces without names, which end with this process however it ends, as
+do all that it starts.  Heartbeats go over the wire, also over a cable of their own (`second`), or through a relay only
+(`relay`).
 """
 
 import ctypes
@@ -25,7 +26,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration_ha"))
 
-from network import Failure, Host, LIBC, PR_SET_PDEATHSIG, Wire, check, wait_for  # noqa: E402
+from network import Failure, Host, LIBC, PR_SET_PDEATHSIG, Skip, Wire, check, wait_for  # noqa: E402
 from record import Record  # noqa: E402
 
 VIP, VIP6 = "192.0.2.100", "2001:db8::64"
@@ -367,4 +368,4 @@ def checksums_by_kernel(host, interface):
         fcntl.ioctl(s, 0x8946, struct.pack("16sP16x", interface.encode(), ctypes.addressof(buffer)))
 
 
-__all__ = ["Failure", "Laboratory", "check", "send", "wait_for"]
+__all__ = ["Failure", "Laboratory", "Skip", "check", "send", "wait_for"]

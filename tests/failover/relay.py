@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """relay.py FD FD SEED LOSS - a cable between two packet sockets that does what cables and enemies do.
 
-Loses heartbeats at random (LOSS in percent), and with MISCHIEF in the environment sends others twice, late, out of order,
-again after seconds, with bits changed, or cut short.  Prints a line with its counts at its end (SIGTERM).
+Loses heartbeats at random (LOSS in percent), and with MISCHIEF in the environment sends others twice, late, out of
+order, again after seconds, with bits changed, or cut short.  Prints a line with its counts at its end (SIGTERM).
 """
 
 import collections

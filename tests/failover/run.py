@@ -5,8 +5,8 @@
 
 A new client connects to the virtual address every 5 ms.  The gap is the longest time without an answer; `two` is how
 long both nodes had the address while the clients could reach both.  `refused` connections were not to be had (refused,
-SYN lost), `broken` ones were had and then lost before all of the answer was there.  A gap is judged by its median, all else by the
-worst round.  `noise` is the longest gap before anything was broken: what this machine does by itself.
+SYN lost), `broken` ones were had and then lost before all of the answer was there.  A gap is judged by its median,
+all else by the worst round.  `noise` is the longest gap before anything was broken: what this machine does by itself.
 
 --check is for `make test`: one short round of each, several at a time; times are printed but not judged, everything
 else is.  The last line is `N passed, N failed[, N skipped]`.
@@ -71,7 +71,8 @@ def measure(scenario, lab, seen, begin):
     if len(holders) != 1:
         complaints.append(f"{len(holders)} holders at the end")
     return {"gap": gap, "two": two, "refused": sum(failures[k] for k in REFUSED),
-            "broken": sum(n for k, n in failures.items() if k not in REFUSED), "noise": lab.quiet, "complaints": complaints, "logs": lab.logs()}
+            "broken": sum(n for k, n in failures.items() if k not in REFUSED),
+            "noise": lab.quiet, "complaints": complaints, "logs": lab.logs()}
 
 
 def in_child(scenario, build, bench, logs):
@@ -101,14 +102,19 @@ def child(write, scenario, build, bench, logs):
         return 1
     except BaseException:  # noqa: BLE001 - a fault of the laboratory is a failure too
         result = {"complaints": ["exception"], "logs": "", "trace": traceback.format_exc()}
-    write_all(write, json.dumps(result).encode())
+    with open(write, "w") as f:
+        json.dump(result, f)
     sys.stdout.flush()
     return 0
 
 
-def write_all(fd, data):
-    while data:
-        data = data[os.write(fd, data):]
+def wait_for_children():
+    """They have had the same Ctrl-C, and clean up."""
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        pass
 
 
 def ms(seconds):
@@ -137,18 +143,19 @@ def verdict(scenario, rounds, judge_gap=True):
     return wrong
 
 
+LINE = "{:<4} {:<58} {:>5} {:>6} {:>5} {:>7} {:>6} {:>5}  {:<36} {}"
+HEADER = (LINE.format("", "", "gap", "worst", "two", "refused", "broken", "noise", "must reach", "verdict"),
+          LINE.format("", "", "ms", "ms", "ms", "", "", "ms", "", ""))
+
+
 def row(scenario, rounds):
     good = [r for r in rounds if "gap" in r]
     worst = {k: max((r[k] for r in good), default=0) for k in ("gap", "two", "refused", "broken", "noise")}
     median = statistics.median([r["gap"] for r in good]) if good else 0
     wrong = verdict(scenario, rounds)
-    return (f"{scenario.name:<4} {scenario.title[:58]:<58} {ms(median):>5} {ms(worst['gap']):>6} {ms(worst['two']):>5} "
-            f"{worst['refused']:>7} {worst['broken']:>6} {ms(worst['noise']):>5}  {bar_text(scenario):<36} "
-            f"{'ok' if not wrong else 'MISSED: ' + '; '.join(sorted(set(wrong)))}")
-
-
-HEADER = (f"{'':<4} {'':<58} {'gap':>5} {'worst':>6} {'two':>5} {'refused':>7} {'broken':>6} {'noise':>5}  {'must reach':<36} verdict\n"
-          f"{'':<63} {'ms':>5} {'ms':>6} {'ms':>5} {'':>14} {'ms':>5}")
+    return LINE.format(scenario.name, scenario.title[:58], ms(median), ms(worst["gap"]), ms(worst["two"]),
+                       worst["refused"], worst["broken"], ms(worst["noise"]), bar_text(scenario),
+                       "ok" if not wrong else "MISSED: " + "; ".join(sorted(set(wrong))))
 
 
 def show_trouble(name, result):
@@ -160,7 +167,7 @@ def show_trouble(name, result):
 
 def bench(chosen, args):
     table, failed = [], 0
-    print(HEADER, flush=True)
+    print(*HEADER, sep="\n", flush=True)
     for scenario in chosen:
         count = 1 if args.quick else args.rounds or scenario.rounds
         rounds = [in_child(scenario, args.build, True, args.logs) for _ in range(count)]
@@ -187,8 +194,12 @@ def check_all(chosen, args):
     counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
     together = [s for s in chosen if s.name not in NOT_SLOWED]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for scenario, result, seconds in pool.map(lambda s: short(s, args), together):
-            counts[report(scenario, result, seconds)] += 1
+        try:
+            for scenario, result, seconds in pool.map(lambda s: short(s, args), together):
+                counts[report(scenario, result, seconds)] += 1
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     for scenario in (s for s in chosen if s.name in NOT_SLOWED):
         counts[report(*short(scenario, args))] += 1
     skipped = f", {counts[SKIPPED]} skipped" if counts[SKIPPED] else ""
@@ -225,7 +236,11 @@ def main():
         print(f"no scenario {unknown}" if unknown else f"not built: {missing} in {args.build}/bin")
         return 2
     chosen = [s for s in SCENARIOS if s.name in names]
-    return check_all(chosen, args) if args.check else bench(chosen, args)
+    try:
+        return check_all(chosen, args) if args.check else bench(chosen, args)
+    except KeyboardInterrupt:
+        wait_for_children()
+        return 130
 
 
 if __name__ == "__main__":
