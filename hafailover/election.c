@@ -482,6 +482,20 @@ stalled(const struct election *e, const struct election_event *ev, int64_t now)
 	return ev->type == ELECTION_STALLED || now - e->stepped_ns > election_stall_ns(e);
 }
 
+/*
+ * No stall yet, but what came meanwhile waits to be read: nobody was silent until it is.  Who is
+ * always late must decide all the same.
+ */
+static void
+note_lateness(struct election *e, int64_t now)
+{
+	int64_t quarter = e->config.interval_ns / 4;
+
+	if (now - e->stepped_ns > e->config.interval_ns + quarter &&
+	    now > e->unread_ns + election_dead_ns(e))
+		e->unread_ns = now + quarter;
+}
+
 struct election_out
 election_step(struct election *e, const struct election_event *ev, int64_t now)
 {
@@ -492,6 +506,8 @@ election_step(struct election *e, const struct election_event *ev, int64_t now)
 		return out;
 	if (ev->type != ELECTION_START && stalled(e, ev, now))
 		wake(e, now, &out);
+	if (ev->type != ELECTION_START)
+		note_lateness(e, now);
 	e->stepped_ns = now;
 	take_in(e, ev, now, &out);
 	election_upkeep_probe(e, now, &out);

@@ -194,6 +194,7 @@ struct election {
 	struct peer_view peer;
 
 	int64_t stepped_ns; /* the last step */
+	int64_t unread_ns; /* that one was late: silence is not believed before */
 	int64_t send_ns, refresh_ns, refreshed_ns; /* due, due, last */
 	bool listening, ask; /* ask: the next heartbeat wants an answer */
 	int64_t listen_from_ns, listen_until_ns;

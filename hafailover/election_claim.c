@@ -102,6 +102,15 @@ probe_result(struct election *e, enum election_vip result, int64_t now)
 		e->probe.due_ns = e->probe.started_ns + 3 * election_dead_ns(e);
 }
 
+/* Twice its budget; its answer may wait to be read. */
+static int64_t
+probe_expires(const struct election *e)
+{
+	int64_t at = e->probe.started_ns + election_dead_ns(e) / 2;
+
+	return at > e->unread_ns ? at : e->unread_ns;
+}
+
 void
 election_upkeep_probe(struct election *e, int64_t now, struct election_out *out)
 {
@@ -109,7 +118,7 @@ election_upkeep_probe(struct election *e, int64_t now, struct election_out *out)
 		election_forget_probes(e);
 		return;
 	}
-	if (e->probe.pending && now - e->probe.started_ns >= election_dead_ns(e) / 2)
+	if (e->probe.pending && now >= probe_expires(e))
 		probe_result(e, ELECTION_VIP_UNKNOWN, now);
 	if (!e->probe.pending && now >= e->probe.due_ns)
 		ask_for_vip(e, now, out);
@@ -140,7 +149,7 @@ silent_peer(const struct election *e, int64_t now)
 {
 	int64_t dead = election_dead_ns(e), silence = election_silence_ns(e, now);
 
-	if (silence < dead)
+	if (silence < dead || now < e->unread_ns)
 		return CAUSE_NONE;
 	if (vip_is_silent(e))
 		return CAUSE_PEER_SILENT;
@@ -311,8 +320,9 @@ election_claim_deadline(const struct election *e, int64_t now)
 	at = next(at, probe_from(e), now);
 	at = next(at, quiet + dead, now);
 	at = next(at, quiet + 2 * dead, now);
+	at = next(at, e->unread_ns, now);
 	if (e->probe.pending)
-		at = next(at, e->probe.started_ns + dead / 2, now);
+		at = next(at, probe_expires(e), now);
 	else if (e->config.probe)
 		at = next(at, e->probe.due_ns, now);
 	if (e->better_since_ns)

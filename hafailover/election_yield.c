@@ -93,13 +93,13 @@ election_settle_dual(struct election *e, int64_t now, struct election_out *out)
 
 /*
  * The peer's address without its heartbeats may be all that is left of it: a dead daemon's lease
- * runs on, without leases the address stays for good.  Only later does it mean that the peer lives.
+ * runs on for a while, and without leases the address stays for good.
  */
 static bool
 may_be_left_over(const struct election *e, int64_t now)
 {
 	if (!e->config.lease_ns)
-		return e->cause == CAUSE_NO_SERVICE || e->cause == CAUSE_OPERATOR;
+		return e->peer.any_ns < e->since_ns;
 	return now - e->since_ns < 3 * e->config.lease_ns / 2;
 }
 

@@ -205,12 +205,13 @@ check_claim(struct world *w, unsigned n, enum cause cause, struct judge_was was)
 
 /* Rule 5: what the claimer was told is not long past. */
 static void
-check_take(struct world *w, unsigned n, const struct election_event *ev)
+check_take(struct world *w, unsigned n, enum cause cause, const struct election_event *ev)
 {
 	const struct judge *j = w->judge;
 	int64_t ago = w->now_ns - j->asked_ns[!n];
 
-	if (ev->type != ELECTION_HEARTBEAT || ev->heartbeat.content.message != MESSAGE_TAKE)
+	if (ev->type != ELECTION_HEARTBEAT || ev->heartbeat.content.message != MESSAGE_TAKE ||
+	    cause != ev->heartbeat.content.message_cause)
 		return;
 	if (ago > judge_delay_ns(w) + 100 * NS_PER_MS && !w->nodes[n].paused_asking)
 		judge_wrong(
@@ -251,6 +252,8 @@ check_release(struct world *w, unsigned n, const struct election_event *ev)
 
 	if (ev->type != ELECTION_HEARTBEAT || ev->heartbeat.content.role != ROLE_ACTIVE)
 		return;
+	if (w->now_ns - j->left_ns[!n] <= judge_delay_ns(w) + NS_PER_MS)
+		return; /* that heartbeat was under way */
 	if (!world_holds(w, !n) && w->now_ns - hit > 3 * NS_PER_S / 2 + judge_delay_ns(w))
 		judge_wrong(w, "node %u releases, but the other does not hold", n);
 }
@@ -276,9 +279,11 @@ check_transitions(struct world *w, unsigned n, struct judge_was was,
 		if (t->cause == CAUSE_CONFLICT)
 			check_conflict(w, n, j->became_ns[n]);
 		if (t->to == ROLE_ACTIVE)
-			check_take(w, n, ev);
+			check_take(w, n, t->cause, ev);
 		if (t->to == ROLE_ACTIVE)
 			check_claim(w, n, t->cause, was);
+		if (t->from == ROLE_ACTIVE)
+			j->left_ns[n] = w->now_ns;
 		if (t->from == ROLE_ACTIVE)
 			check_release(w, n, ev);
 	}

@@ -10,7 +10,8 @@
  *       stood still as well, until the first heartbeat of the other arrives.
  *     So: heartbeats of one direction arrive steadily and both still hold after
  *     JUDGE_DUAL_DEADS dead intervals, or they see each other's address for JUDGE_SEEN_DEADS
- *     (with leases: once the later claim is older than one and a half of them): wrong.
+ *     (with leases: once the later claim is older than one and a half of them; without: if the one
+ *     that is to yield has heard its peer since it claimed): wrong.
  *  2. Nobody claims over an address that serves and that it can see, unless by agreement or order;
  *     nor before the dead interval, nor unfit, nor in standby.  Over one behind which nothing
  *     serves only after two dead intervals.
@@ -67,7 +68,7 @@ struct judge {
 	int64_t lonely_ns[NODES]; /* rule 10 holds since; 0: not */
 	int64_t cut_off_ns[NODES]; /* neither clients nor peer since; 0: not so */
 	int64_t hit_ns[NODES]; /* last fault that touched it */
-	int64_t became_ns[NODES]; /* Active */
+	int64_t became_ns[NODES], left_ns[NODES]; /* Active */
 
 	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
 	enum cause dual_cause;

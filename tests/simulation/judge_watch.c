@@ -23,6 +23,15 @@ judge_heard(struct world *w, unsigned n, const struct packet *p)
 		    w, "both hold, %d ms after the first heartbeat since", (int)(told / NS_PER_MS));
 }
 
+/* Without leases an address may be all that is left of a peer that was not heard since the claim. */
+static bool
+heard_since_claim(const struct world *w)
+{
+	const struct election *a = &w->nodes[0].election;
+
+	return a->peer.any_ns >= a->since_ns;
+}
+
 /* Rule 1, while they see each other's address. */
 static void
 check_seen(struct world *w)
@@ -32,9 +41,11 @@ check_seen(struct world *w)
 	bool seen = j->dual_ns && world_sees_address(w, 0) && world_sees_address(w, 1) &&
 	    w->nodes[0].process == PROCESS_RUNNING && w->nodes[1].process == PROCESS_RUNNING &&
 	    w->nodes[0].config.probe && !w->arp_loss && !w->wires[0][0].loss &&
-	    !w->wires[1][0].loss &&
-	    (w->nodes[0].config.lease_ns || j->dual_cause != CAUSE_NO_SERVICE);
+	    !w->wires[1][0].loss && (w->nodes[0].config.lease_ns || heard_since_claim(w));
 
+	for (unsigned n = 0; n < NODES; n++) /* its clock may have stood still */
+		if (later < w->nodes[n].resumed_ns)
+			later = w->nodes[n].resumed_ns;
 	if (!seen)
 		j->seen_from_ns = 0;
 	else if (!j->seen_from_ns || j->seen_from_ns < later + 3 * w->nodes[0].config.lease_ns / 2)
@@ -57,7 +68,8 @@ watch_dual(struct world *w)
 		j->dual_cause = j->last_claim;
 		j->totals->dual[j->dual_cause]++;
 		if (j->dual_cause == CAUSE_VACANT && w->now_ns - j->hit_ns[0] > 2 * NS_PER_S &&
-		    w->now_ns - j->hit_ns[1] > 2 * NS_PER_S && !w->wires[0][0].loss)
+		    w->now_ns - j->hit_ns[1] > 2 * NS_PER_S && !w->wires[0][0].loss &&
+		    judge_delay_ns(w) < 10 * NS_PER_MS)
 			judge_wrong(w, "both thought themselves the better one");
 		world_say(w, "  both hold");
 	} else if (!dual && j->dual_ns) {

@@ -125,6 +125,33 @@ test_peer_silent(void **state)
 	assert_int_equal(f.e.term, 6);
 }
 
+/* Late by less than a stall: what has come meanwhile is read before silence is believed. */
+static void
+test_late(void **state)
+{
+	static const struct election_event timer = { .type = ELECTION_TIMER };
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	c.probe = false;
+	fixture_beside(&f, &c, ROLE_ACTIVE);
+	fixture_wait(&f, DEAD / 2);
+	f.now += DEAD - NS_PER_MS;
+	fixture_step(&f, &timer);
+	assert_int_equal(f.changes, 0);
+	fixture_hear(&f); /* it was in the queue */
+	fixture_wait(&f, DEAD - NS_PER_MS);
+	assert_int_equal(f.changes, 0);
+
+	fixture_beside(&f, &c, ROLE_ACTIVE);
+	fixture_wait(&f, DEAD / 2);
+	f.now += DEAD - NS_PER_MS;
+	fixture_step(&f, &timer);
+	fixture_wait(&f, INTERVAL / 4); /* nothing was */
+	assert_moved(&f, ROLE_ACTIVE, CAUSE_PEER_SILENT);
+}
+
 static void
 test_vip_serves(void **state)
 {
@@ -512,6 +539,7 @@ main(void)
 		cmocka_unit_test(test_start_wants_an_answer),
 		cmocka_unit_test(test_adopts),
 		cmocka_unit_test(test_peer_silent),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_vip_serves),
 		cmocka_unit_test(test_one_silent_probe),
 		cmocka_unit_test(test_no_service),
