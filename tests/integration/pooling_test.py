@@ -85,6 +85,14 @@ def test_bytes_on_an_idle_server_connection_end_it():
         equal(lbd.get("/2").body, b"GET /2 0\n", "body")
 
 
+def is_stopped(pid):
+    """SIGSTOP takes effect when each thread meets it, not when it is sent."""
+    def state(task):
+        with open(f"/proc/{pid}/task/{task}/stat") as f:
+            return f.read().rpartition(") ")[2][0]
+    return all(state(task) == "T" for task in os.listdir(f"/proc/{pid}/task"))
+
+
 def test_stray_bytes_that_come_together_with_a_request_answer_nothing():
     """lbd finds both at once, in either order."""
     with Backend() as server, Lbd(config(server)) as lbd, lbd.client() as client:
@@ -94,6 +102,7 @@ def test_stray_bytes_that_come_together_with_a_request_answer_nothing():
             both = [lambda: idle.send(answer(b"stray")), lambda: client.send(request("GET", "/next"))]
             os.kill(pid, signal.SIGSTOP)
             try:
+                wait_for(lambda: is_stopped(pid), "all of lbd's threads to stop")
                 for send in both if i % 2 else reversed(both):
                     send()
                     time.sleep(0.02)

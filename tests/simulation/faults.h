@@ -51,8 +51,8 @@ struct plan {
 /* Configuration, faults and times of w->seed. */
 void faults_plan(struct world *, struct plan *);
 
-void faults_begin(struct world *, unsigned fault);
-void faults_end(struct world *, unsigned fault);
+void faults_begin(struct world *, unsigned i);
+void faults_end(struct world *, unsigned i);
 void faults_heal(struct world *);
 
 #endif
