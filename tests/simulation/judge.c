@@ -274,7 +274,7 @@ check_transitions(struct world *w, unsigned n, struct judge_was was,
 			judge_wrong(w, "node %u: no reason for %s", n, cause_name(t->cause));
 		if (t->from == t->to)
 			judge_wrong(w, "node %u: no change: %s", n, cause_name(t->cause));
-		if (t->cause == CAUSE_LISTENED && t->to == ROLE_BACKUP)
+		if (t->cause == CAUSE_LISTENED && t->to != ROLE_STANDBY)
 			check_listened(w, n);
 		if (t->cause == CAUSE_CONFLICT)
 			check_conflict(w, n, j->became_ns[n]);

@@ -42,7 +42,8 @@ MUTANTS = [
      "e->handover.until_ns = now + e->config.handover_ns; election_end_handover(e, REFUSAL_NONE, now, out);"
      " election_let_go(e, cause, false, now, out); return;"),
     ("planned: never given up", "yield", "else if (now >= e->handover.until_ns)", "else if (false)"),
-    ("unfit: never yields", "yield", "if (e->tracked && !election_fit(e, now))", "if (false)"),
+    ("unfit: never yields", "yield", "if (e->tracked && !election_fit(e, now))\n\t\treturn damped_hold",
+     "if (false)\n\t\treturn damped_hold"),
     ("no servers: moves the wrong way", "rule", "return !e->track.servers_up && e->peer.last.servers_up;",
      "return e->track.servers_up;"),
     ("isolated: stays", "yield", "else if (isolated(e, now))", "else if (false)"),
