@@ -31,6 +31,7 @@ struct track_lbd {
 	bool connected;
 	ev_timer retry, silence;
 	struct text in;
+	bool granted; /* time to replace its proxy process: "not ready" says nothing new then */
 	int64_t ended_ns[CRASHES]; /* ring: when streams ended */
 	unsigned n_ended;
 };
@@ -184,6 +185,7 @@ stream_ended(struct track_lbd *t)
 	stream_close(t);
 	t->ended_ns[t->n_ended++ % CRASHES] = clock_ns();
 	stream_open(t);
+	t->granted = t->connected;
 	if (t->connected)
 		timer_set(t, &t->silence, RESTART_S);
 }
@@ -199,8 +201,9 @@ lines_take(struct track_lbd *t)
 		bool good = track_lbd_parse(&now, (struct str){ t->in.p, n });
 
 		text_drop(&t->in, n + 1);
-		if (!good)
+		if (!good || (t->granted && t->state.ready && !now.ready))
 			continue;
+		t->granted = false;
 		timer_set(t, &t->silence, SILENT_S);
 		state_set(t, &now);
 	}

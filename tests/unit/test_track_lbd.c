@@ -168,12 +168,16 @@ test_replaced(void **state)
 	fd = client_accept(t, server);
 	turn(t, 200, false);
 	assert_true(track_lbd_state(t)->ready);
+	say(fd, "{\"ready\":false,\"not_ready\":\"starting\"}\n");
+	turn(t, 20, -1);
+	assert_true(track_lbd_state(t)->ready);
 	say(fd, ready);
 	turn(t, 20, -1);
 	assert_true(track_lbd_state(t)->ready);
 	/* it does not come back */
 	close(fd);
 	fd = client_accept(t, server);
+	say(fd, "{\"ready\":false,\"not_ready\":\"starting\"}\n");
 	assert_true(turn(t, 3000, false) >= 500);
 	assert_string_equal(track_lbd_state(t)->why, "lbd does not answer");
 	say(fd, ready);
