@@ -57,7 +57,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps test tested lint fuzz fuzzers bench benched demo install clean
+.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo install clean
 all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
 
@@ -92,6 +92,11 @@ bench: ## lbd beside HAProxy and nginx
 	$(Q)$(PYTHON) tests/bench/run.py --build $(O) $(ARGS)
 benched: $(O)/bin/lbd $(BENCH)
 	@:
+
+bench-failover: ## a pair in namespaces, broken in every way; ARGS="--scenario c,e --rounds 5 --quick"
+	$(Q)packaging/deps.sh build demo
+	$(built) all
+	$(Q)$(PYTHON) tests/failover/run.py --build $(O) $(ARGS)
 
 demo: ## three servers in network namespaces, one is killed under load, nobody notices
 	$(Q)packaging/deps.sh build demo
