@@ -115,6 +115,7 @@ main(int argc, char **argv)
 	unsigned wrongs = 0;
 	uint64_t i;
 
+	setvbuf(stdout, NULL, _IOLBF, 0); /* a long run that is ended has said what it found */
 	for (i = 0; i < o.schedules && wrongs < WRONG_SHOWN; i++) {
 		wrongs += !run(o.first + i, o.trace, &totals);
 		if ((i & 255) == 255 && clock_ns() >= end)
