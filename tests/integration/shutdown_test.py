@@ -155,7 +155,8 @@ def test_a_stop_under_load_breaks_no_answer():
             load.wait_done(200)
             lbd.end_expected = True
             lbd.signal(signal.SIGTERM)
-            equal(lbd.wait_exit(15), 0, "exit status")
+            status = lbd.wait_exit(15)
+            equal(status, 0, f"exit status; the log:\n{lbd.log.text()[-6000:]}\n")
             load.stopping.set()
             for thread in load.threads:
                 thread.join(15)
