@@ -3,7 +3,7 @@
 import collections
 import threading
 
-Attempt = collections.namedtuple("Attempt", "begin end outcome")
+Attempt = collections.namedtuple("Attempt", "begin end outcome server", defaults=("",))
 
 
 class Record:
@@ -20,7 +20,7 @@ class Record:
             kind, *words = line.split()
             with self.lock:
                 if kind == "c":
-                    self.attempts.append(Attempt(float(words[0]), float(words[1]), words[2]))
+                    self.attempts.append(Attempt(float(words[0]), float(words[1]), *words[2:]))
                 elif kind == "m":
                     self.claims.append((float(words[0]), *words[1:]))
                 else:

@@ -4,8 +4,9 @@
 Opens a connection every 5 ms, asks for a page, and closes it.  Each FD is a netlink socket of a node's namespace that
 reports its addresses.  Prints, with times of CLOCK_MONOTONIC in seconds:
 
-    c BEGIN END OUTCOME     ok; or no connection: refused, unreachable, lost (no answer to the SYN); or not all of an
-                            answer on it: broken (reset or closed), late (nothing within 2 s), status (not 200)
+    c BEGIN END OUTCOME [SERVER]    ok; or no connection: refused, unreachable, lost (no answer to the SYN); or not all
+                            of an answer on it: broken (reset or closed), late (nothing within 2 s), status (not
+                            200).  SERVER is what the answer says in that field
     a TIME NODE 1|0         the node, counted from 0 in the order of the FDs, has the address from now on, or not
     m TIME MAC request|reply    ARP from that station, which says that it has the address
 
@@ -17,6 +18,7 @@ import errno
 import gc
 import heapq
 import os
+import re
 import select
 import signal
 import socket
@@ -47,7 +49,8 @@ class Attempt:
     def finish(self, outcome):
         self.outcome = outcome
         self.socket.close()
-        say(f"c {self.begin:.6f} {time.monotonic():.6f} {outcome}\n")
+        server = re.search(rb"\r\nserver: *(\S+)", self.answer, re.I)
+        say(f"c {self.begin:.6f} {time.monotonic():.6f} {outcome} {server[1].decode('latin-1') if server else ''}\n")
 
     def proceed(self, epoll):
         try:
@@ -73,8 +76,14 @@ class Attempt:
         data = self.socket.recv(65536)
         self.answer += data
         if not data:
-            whole = self.answer.startswith(b"HTTP/1.1 200 ") and self.answer.endswith(b"\r\n\r\nhello\n")
-            self.finish("ok" if whole else "status" if b"\r\n\r\n" in self.answer else "broken")
+            self.finish(self.judge())
+
+    def judge(self):
+        head, _, body = self.answer.partition(b"\r\n\r\n")
+        size = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
+        if not size or len(body) != int(size[1]):
+            return "broken"
+        return "ok" if head.startswith(b"HTTP/1.1 200 ") else "status"
 
 
 class Addresses:
