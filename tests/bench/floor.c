@@ -6,9 +6,11 @@
  * recv, send, recv, send.  Each client connection has a server connection of its own from accept to
  * close; nothing is parsed, rewritten, timed or counted.  So it shows the kernel's share and no
  * proxy on the same design gets below it; it cannot reuse server connections and says nothing about
- * `close`.
+ * `close`.  With -p the next server in turn gets each request, over a connection that is idle: what
+ * many servers cost the kernel.  That takes one read for a message, so only small ones will do.
  *
  * Options try what a data path could do otherwise (results: docs/benchmark.md):
+ *   -p        pooled connections to the servers
  *   -b BYTES  read at most so much at once (65536)     -l N  reads per event while they fill up (1)
  *   -s        answers through a pipe with splice       -z    answers with MSG_ZEROCOPY
  *   -e        edge-triggered                           -x    EPOLLEXCLUSIVE on the listener
@@ -25,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, SERVERS = 16, PIPE_BYTES = 1 << 20 };
+enum { EVENTS = 256, PIPE_BYTES = 1 << 20 };
 enum calls { CALLS_RECV, CALLS_READ, CALLS_RECVMSG };
 
 /* Bytes on their way from one side to the other that a send did not take. */
@@ -34,23 +36,29 @@ struct rest {
 	size_t at, n;
 };
 
+struct server {
+	struct sockaddr_in address;
+	struct side *idle; /* with -p, the one used last first */
+};
+
 struct side {
 	int fd;
 	bool is_server, dead;
-	struct side *peer;
+	struct server *server; /* of a server's side */
+	struct side *peer; /* with -p: NULL between messages */
 	uint32_t watched;
 	struct rest rest; /* to be sent to this side */
 	int pipe[2]; /* with splice: towards this side */
 	size_t piped;
-	struct side *next; /* in `spare` or `doomed` */
+	struct side *next; /* in `idle` or `doomed` */
 };
 
 static struct {
 	size_t bytes;
 	int reads, busy_poll, receive_buffer, send_buffer;
-	bool splice, zerocopy, edge, exclusive, quickack;
+	bool pooled, splice, zerocopy, edge, exclusive, quickack;
 	enum calls calls;
-	struct sockaddr_in servers[SERVERS];
+	struct server *servers;
 	unsigned n_servers;
 } conf = { .bytes = 65536, .reads = 1 };
 
@@ -178,11 +186,24 @@ side_close(struct side *s)
 }
 
 static void
+side_unlink(struct side *s)
+{
+	struct side **at = &s->server->idle;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+}
+
+static void
 pair_close(struct side *s)
 {
 	if (s->dead)
 		return;
-	side_close(s->peer);
+	if (s->peer)
+		side_close(s->peer);
+	else if (s->is_server)
+		side_unlink(s);
 	side_close(s);
 }
 
@@ -199,6 +220,65 @@ pair_unblock(struct side *to)
 {
 	side_watch(to, EPOLLIN);
 	side_watch(to->peer, EPOLLIN);
+}
+
+/* ---- the servers ---- */
+
+static struct server *
+server_next(void)
+{
+	return &conf.servers[next_server++ % conf.n_servers];
+}
+
+static struct side *
+server_connect(struct server *server)
+{
+	const struct sockaddr_in *sa = &server->address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct side *s;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
+		err(1, "cannot connect to a server");
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	s = side_new(fd, true);
+	s->server = server;
+	side_watch(s, EPOLLIN);
+	return s;
+}
+
+static void
+pair_join(struct side *client, struct side *server)
+{
+	client->peer = server;
+	server->peer = client;
+}
+
+static void
+pair_part(struct side *server)
+{
+	server->peer->peer = NULL;
+	server->peer = NULL;
+	server->next = server->server->idle;
+	server->server->idle = server;
+}
+
+/* Finds one for a client that has none.  An idle server that sends something has closed. */
+static struct side *
+peer_of(struct side *from)
+{
+	struct server *server;
+	struct side *s;
+
+	if (from->peer || from->is_server)
+		return from->peer;
+	server = server_next();
+	s = server->idle;
+	if (s)
+		server->idle = s->next;
+	else
+		s = server_connect(server);
+	pair_join(from, s);
+	return s;
 }
 
 /* ---- moving bytes ---- */
@@ -274,10 +354,12 @@ splice_once(struct side *from, struct side *to)
 static bool
 side_read(struct side *from)
 {
-	struct side *to = from->peer;
+	struct side *to = peer_of(from);
 	ssize_t n;
 	int i;
 
+	if (!to)
+		return false;
 	for (i = 0; (conf.edge || i < conf.reads) && !to->rest.bytes && !to->piped; i++) {
 		n = conf.splice && from->is_server ? splice_once(from, to) : copy_once(from, to);
 		if (n <= 0)
@@ -287,6 +369,8 @@ side_read(struct side *from)
 		if ((size_t)n < conf.bytes) /* a short read: nothing is left */
 			break;
 	}
+	if (conf.pooled && from->is_server)
+		pair_part(from);
 	return true;
 }
 
@@ -309,31 +393,17 @@ side_event(struct side *s, uint32_t events)
 
 /* ---- connections ---- */
 
-static int
-server_connect(void)
-{
-	const struct sockaddr_in *sa = &conf.servers[next_server++ % conf.n_servers];
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
-		err(1, "cannot connect to a server");
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	return fd;
-}
-
 static void
 pairs_accept(void)
 {
-	struct side *client, *server;
+	struct side *client;
 	int fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		client = side_new(fd, false);
-		server = side_new(server_connect(), true);
-		client->peer = server;
-		server->peer = client;
+		if (!conf.pooled)
+			pair_join(client, server_connect(server_next()));
 		side_watch(client, EPOLLIN);
-		side_watch(server, EPOLLIN);
 	}
 }
 
@@ -383,8 +453,11 @@ options_parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "b:l:szexm:qy:R:S:")) != -1) {
+	while ((opt = getopt(argc, argv, "pb:l:szexm:qy:R:S:")) != -1) {
 		switch (opt) {
+		case 'p':
+			conf.pooled = true;
+			break;
 		case 'b':
 			conf.bytes = strtoul(optarg, NULL, 10);
 			break;
@@ -431,13 +504,16 @@ main(int argc, char **argv)
 	int i;
 
 	options_parse(argc, argv);
-	if (argc - optind < 2 || argc - optind > SERVERS + 1)
+	if (argc - optind < 2)
 		errx(2, "usage: floor [options] LISTEN SERVER...; see the head of floor.c");
 	process_raise_files();
 	signal(SIGPIPE, SIG_IGN);
 	sa = socket_parse(argv[optind]);
+	conf.servers = calloc((size_t)argc, sizeof(*conf.servers));
+	if (!conf.servers)
+		err(1, "calloc");
 	for (i = optind + 1; i < argc; i++)
-		conf.servers[conf.n_servers++] = socket_parse(argv[i]);
+		conf.servers[conf.n_servers++].address = socket_parse(argv[i]);
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (poll_fd < 0)
 		err(1, "epoll_create1");

@@ -4,6 +4,7 @@ import statistics
 
 def quartiles(values):
     """(first quartile, median, third quartile)"""
+    values = list(values)
     if len(values) == 1:
         return values[0], values[0], values[0]
     return tuple(statistics.quantiles(values, n=4, method="inclusive"))
@@ -19,10 +20,14 @@ def better_of(samples, names, key):
     return min(present, key=lambda n: median([s[key] for s in samples[n].values()]), default=None)
 
 
-def ratios(samples, name, other, key):
-    """name/other inside each round that has both."""
+def by_round(samples, name, other, key):
+    """{round: name/other} for each round that has both."""
     both = sorted(samples.get(name, {}).keys() & samples.get(other, {}).keys())
-    return [samples[name][r][key] / samples[other][r][key] for r in both]
+    return {r: samples[name][r][key] / samples[other][r][key] for r in both}
+
+
+def ratios(samples, name, other, key):
+    return list(by_round(samples, name, other, key).values())
 
 
 class Verdict:

@@ -122,24 +122,31 @@ class Run:
         self.judge_ratio(load.name, "CPU per request", samples, "cpu_us", load.bar)
 
     def servers(self):
-        sizes = (4, 1000)
+        few, many = 4, 1000
+        floor = "floor -p"
         names = [p for p in self.proxies if not is_floor(p)]
+        names += [floor] if any(map(is_floor, self.proxies)) else []
         for algorithm in ("round_robin", "least_connections"):
             setups = {f"{p} {n}": (p, Setup(self.bench.servers[:n], algorithm))
-                      for p in names for n in sizes}
+                      for p in names for n in (few, many)}
             print(f"  {algorithm}")
             samples = self.alternate(f"servers {algorithm}", setups, self.many_servers)
             if samples:
                 report.throughput_table(samples)
+            growth = {p: report.by_round(samples, f"{p} {many}", f"{p} {few}", "cpu_us") for p in names}
             for p in names:
-                values = report.ratios(samples, f"{p} 1000", f"{p} 4", "cpu_us")
-                if not values:
-                    continue
-                low, mid, high = report.quartiles(values)
-                print(f"    {p}: 1000 servers / 4 servers: {mid:.2f} ({low:.2f}..{high:.2f})")
-                if p == "lbd":
-                    self.verdicts.append(Verdict("servers", f"1000/4, {algorithm}", mid,
-                                                 BARS["servers"], (low, high), "itself"))
+                if growth[p]:
+                    low, mid, high = report.quartiles(growth[p].values())
+                    print(f"    {p}: {many} servers / {few} servers: {mid:.2f} ({low:.2f}..{high:.2f})")
+            self.judge_growth(f"{many}/{few}, {algorithm}", growth.get("lbd"), growth.get(floor))
+
+    def judge_growth(self, what, growth, kernel):
+        """The kernel makes a connection that was not used for a while dearer for everybody."""
+        both = growth and kernel and [growth[r] / kernel[r] for r in growth.keys() & kernel.keys()]
+        if both:
+            low, mid, high = report.quartiles(both)
+            self.verdicts.append(Verdict("servers", what, mid, BARS["servers"], (low, high),
+                                         "itself and the floor"))
 
     def many_servers(self, proxy):
         """Connections to all servers are open before the window."""
