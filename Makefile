@@ -5,6 +5,7 @@
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 TIME    ?= 60
 MERGE   ?=
@@ -104,20 +105,27 @@ demo: ## three servers in network namespaces, one is killed under load, nobody n
 	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
 
 SHARE := $(DESTDIR)$(PREFIX)/share
+LIB   := $(DESTDIR)$(PREFIX)/lib
 put    = $(if $(2),install -D -m $(1) -t $(3) $(2))
 install: all ## into $(DESTDIR)$(PREFIX)
 	$(call put,755,$(filter-out %/hactl,$(PROGRAMS:%=$(O)/bin/%)),$(DESTDIR)$(PREFIX)/sbin)
 	$(call put,755,$(filter %/hactl,$(PROGRAMS:%=$(O)/bin/%)),$(DESTDIR)$(PREFIX)/bin)
 	$(call put,644,$(wildcard docs/*.1),$(SHARE)/man/man1)
 	$(call put,644,$(wildcard docs/*.5),$(SHARE)/man/man5)
+	$(call put,644,$(wildcard docs/*.7),$(SHARE)/man/man7)
 	$(call put,644,$(wildcard docs/*.8),$(SHARE)/man/man8)
 	$(call put,644,$(wildcard docs/schema/*.json),$(SHARE)/lbpair)
 	$(call put,644,README.md CHANGELOG.md LICENSE $(wildcard docs/*.md),$(SHARE)/doc/lbpair)
 	$(call put,644,$(wildcard docs/examples/*),$(SHARE)/doc/lbpair/examples)
-	$(call put,644,$(wildcard systemd/*.service),$(DESTDIR)$(PREFIX)/lib/systemd/system)
-	install -D -m 644 systemd/lbpair.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/lbpair.conf
-	install -D -m 644 systemd/lbpair.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/lbpair.conf
+	$(call put,644,$(wildcard systemd/*.service systemd/*.target),$(LIB)/systemd/system)
+	install -D -m 644 systemd/lbpair.sysusers $(LIB)/sysusers.d/lbpair.conf
+	install -D -m 644 systemd/lbpair.tmpfiles $(LIB)/tmpfiles.d/lbpair.conf
 	install -D -m 644 packaging/completion/hactl.bash $(SHARE)/bash-completion/completions/hactl
+	install -D -m 644 packaging/system/logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/lbpair
+	install -D -m 644 packaging/system/firewalld-pair.xml $(LIB)/firewalld/services/lbpair.xml
+	install -D -m 644 packaging/system/firewalld-witness.xml $(LIB)/firewalld/services/lbpair-witness.xml
+	install -D -m 644 packaging/system/sysctl.conf $(SHARE)/doc/lbpair/examples/sysctl.conf
+	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/lbpair
 
 clean: ## remove everything that was built
 	rm -rf build build-*

@@ -12,12 +12,13 @@ const struct command commands[] = {
 	    "Where hafailover does not run, lbd alone.  --watch draws it anew until q is pressed,\n"
 	    "--json prints hafailover's answer (or lbd's, where hafailover does not run).",
 	    status_run },
-	{ "failover", "[--to NODE] [--force] [--wait] [--json]",
+	{ "failover", "[--to NODE] [--away] [--force] [--wait] [--json]",
 	    "Moves the virtual addresses to the other node, or to NODE, without loss.\n"
 	    "Refused, with the reason, when that node is not ready.  --force moves them although "
 	    "the\n"
 	    "configurations differ or no server is up there.  --wait waits until it is the active "
-	    "one.",
+	    "one.\n"
+	    "--away does so only where this node has them.",
 	    failover_run },
 	{ "standby", "on|off [--force] [--json]",
 	    "This node gives the virtual addresses up and does not take them again; or may again.\n"

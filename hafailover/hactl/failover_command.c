@@ -140,18 +140,34 @@ move_and_wait(struct hactl *h, const char *to, bool force, bool json)
 	return ending;
 }
 
+/* Whether this node has the addresses. */
+static enum ending
+has_addresses(struct hactl *h, bool *has)
+{
+	struct answer answer;
+	enum ending ending = ha_status(h, &answer);
+
+	*has = ending == ENDING_DONE && is_active(answer.json);
+	answer_fini(&answer);
+	return ending;
+}
+
 enum ending
 failover_run(struct hactl *h, const struct command *command, int argc, char **argv)
 {
-	bool force = false, wait = false, json = false;
+	bool force = false, wait = false, json = false, away = false, here = true;
 	const char *to = NULL;
-	const struct flag flags[] = { { "to", NULL, &to }, { "force", &force, NULL },
-		{ "wait", &wait, NULL }, { "json", &json, NULL }, { 0 } };
+	const struct flag flags[] = { { "to", NULL, &to }, { "away", &away, NULL },
+		{ "force", &force, NULL }, { "wait", &wait, NULL }, { "json", &json, NULL },
+		{ 0 } };
 	enum ending ending;
 
 	(void)argc;
 	if (arguments_take(command, flags, argv, 0, 0) < 0)
 		return ENDING_USAGE;
+	ending = away ? has_addresses(h, &here) : ENDING_DONE;
+	if (ending != ENDING_DONE || !here)
+		return ending;
 	if (wait)
 		return move_and_wait(h, to, force, json);
 	ending = move(h, to, force, json);

@@ -13,7 +13,7 @@ _hactl_options() {
 	case $1 in
 	"") printf '%s\n' --lbd-socket --ha-socket --metrics --timeout --version ;;
 	status) printf '%s\n' --json --watch ;;
-	failover) printf '%s\n' --to --force --wait --json ;;
+	failover) printf '%s\n' --to --away --force --wait --json ;;
 	standby) printf '%s\n' --force --json ;;
 	server | history) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;

@@ -341,6 +341,15 @@ def test_environment_names_the_sockets():
 
 # failover, standby, history
 
+def test_failover_away_moves_nothing_from_a_backup():
+    for role, requests in (("active", ["status", "failover"]), ("backup", ["status"]), ("fault", ["status"])):
+        with FakeDaemon({"status": {**HA_STATUS, "role": role}, "failover": {}}) as ha:
+            out = r"^moved to the other node$" if role == "active" else None
+            expect(0, out, None, hactl("failover", "--away", ha=ha.path), role)
+        equal([r["command"] for r in ha.requests], requests, role)
+    expect(3, None, r"hafailover is not reachable", hactl("failover", "--away"))
+
+
 def test_failover_asks_precisely():
     with FakeDaemon({"failover": {}, "standby": {}}) as ha:
         expect(0, r"^moved to the other node$", None, hactl("failover", ha=ha.path))
