@@ -51,6 +51,8 @@ LOADS = [
     Load("chunked16k", "16 KiB answers in four chunks", "-n 64 -p /chunked16k -l 16384", 0.85),
 ]
 LOAD = {load.name: load for load in LOADS}
+FEW_AND_MANY = (4, 1000)
+BALANCED = ("round_robin", "least_connections")
 SCENARIOS = [*LOAD, "servers", "latency", "memory", "calls", "instructions"]
 
 
@@ -122,11 +124,11 @@ class Run:
         self.judge_ratio(load.name, "CPU per request", samples, "cpu_us", load.bar)
 
     def servers(self):
-        few, many = 4, 1000
+        few, many = FEW_AND_MANY
         floor = "floor -p"
         names = [p for p in self.proxies if not is_floor(p)]
         names += [floor] if any(map(is_floor, self.proxies)) else []
-        for algorithm in ("round_robin", "least_connections"):
+        for algorithm in BALANCED:
             setups = {f"{p} {n}": (p, Setup(self.bench.servers[:n], algorithm))
                       for p in names for n in (few, many)}
             print(f"  {algorithm}")
@@ -229,20 +231,35 @@ class Run:
 
     def instructions(self):
         samples = {}
-        arguments = LOAD["small64"].arguments + self.browser
         for name in self.proxies:
-            def make():
-                return kind_of(name)(name, self.bench, self.few())
-            try:
-                samples[name] = measure.instructions(self.bench, make, arguments)
-            except BenchError as e:
-                self.fail("instructions", name, e)
-        self.results["instructions"] = samples
-        report.table(["proxy", "user instructions per request"],
-                     [[n, number(v)] for n, v in samples.items()])
+            self.count_instructions(samples, name, name, self.few())
         if "lbd" in samples:
             self.verdicts.append(Verdict("instructions", "user, per kept-alive request",
                                          samples["lbd"], BARS["instructions"]))
+            for algorithm in BALANCED:
+                self.instructions_of_many(samples, algorithm)
+        self.results["instructions"] = samples
+        report.table(["proxy", "user instructions per request"],
+                     [[n, number(v)] for n, v in samples.items()])
+
+    def count_instructions(self, samples, key, name, setup):
+        arguments = LOAD["small64"].arguments + self.browser
+        try:
+            samples[key] = measure.instructions(
+                self.bench, lambda: kind_of(name)(name, self.bench, setup), arguments)
+        except BenchError as e:
+            self.fail("instructions", key, e)
+
+    def instructions_of_many(self, samples, algorithm):
+        """The other half of `servers`: exact, but blind to caches."""
+        counts = []
+        for n in FEW_AND_MANY:
+            key = f"lbd {algorithm} {n}"
+            self.count_instructions(samples, key, "lbd", Setup(self.bench.servers[:n], algorithm))
+            counts.append(samples.get(key))
+        if all(counts):
+            self.verdicts.append(Verdict("servers", f"instructions, {algorithm}",
+                                         counts[1] / counts[0], BARS["servers"], against="itself"))
 
     def scenario(self, name):
         titles = {
