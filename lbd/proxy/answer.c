@@ -3,7 +3,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/downstream.h"
 
 enum { ANSWER_MAX = 1024 };
 
@@ -55,7 +55,6 @@ void
 exchange_answer(struct exchange *x, enum termination why)
 {
 	struct worker *w = exchange_worker(x);
-	struct conn *to = &x->client->conn;
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
 
 	x->termination = why;
@@ -67,7 +66,7 @@ exchange_answer(struct exchange *x, enum termination why)
 	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
 	x->responding = true;
 	/* a broken connection is seen by exchange_complete */
-	conn_send(to, w->format, (size_t)(out.p - w->format));
+	downstream_send(x, w->format, (size_t)(out.p - w->format));
 	exchange_complete(x);
 }
 
@@ -97,7 +96,7 @@ exchange_log(const struct exchange *x, int64_t duration)
 		.connect_ns = x->connect_ns,
 		.response_ns = x->response_ns,
 		.bytes_in = x->bytes_in,
-		.bytes_out = c->conn.bytes_sent - x->sent_before,
+		.bytes_out = downstream_bytes_sent(x) - x->sent_before,
 		.status = x->status,
 		.retries = x->retries,
 		.minor = x->minor,

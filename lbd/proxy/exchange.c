@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/proxy/downstream.h"
 #include "lbd/proxy/queue.h"
 
 /* What a head may grow by, apart from a blank in each field and three times the authority. */
@@ -114,9 +115,9 @@ exchange_init(struct exchange *x, struct client *c, const struct http_head *head
 		.connect_ns = -1,
 		.response_ns = -1,
 		.bytes_in = head_size,
-		.sent_before = c->conn.bytes_sent,
 	};
 	c->exchange = x;
+	x->sent_before = downstream_bytes_sent(x);
 }
 
 static void
@@ -136,13 +137,13 @@ exchange_free(struct exchange *x)
 void
 exchange_client_timer(struct exchange *x)
 {
-	struct conn *c = &x->client->conn;
+	struct timer *t = downstream_timer(x);
 	int64_t at = x->take_by < x->body_by ? x->take_by : x->body_by;
 
 	if (at == TIMER_NEVER)
-		timer_clear(&c->timer);
+		timer_clear(t);
 	else
-		timer_set(&c->worker->wheel, &c->timer, at);
+		timer_set(&exchange_worker(x)->wheel, t, at);
 }
 
 void
@@ -167,17 +168,15 @@ exchange_end(struct exchange *x)
 void
 exchange_complete(struct exchange *x)
 {
-	struct client *c = x->client;
-
 	x->response_done = true;
 	if (!x->request_body.done)
 		x->keep_alive = false;
 	exchange_release_server(x, x->server_keep_alive && x->request_body.done);
-	if (c->conn.broken) {
-		client_close(c, false);
-	} else if (c->conn.out) {
+	if (downstream_broken(x)) {
+		downstream_cut(x, false);
+	} else if (downstream_pending(x)) {
 		if (!x->request_body.done)
-			conn_read_off(&c->conn);
+			downstream_read_off(x);
 		x->body_by = TIMER_NEVER;
 		exchange_await_reader(x);
 	} else {
@@ -191,7 +190,7 @@ exchange_cut(struct exchange *x, enum termination why)
 	if (x->termination == END_OK)
 		x->termination = why;
 	/* a body that ends with the connection looks complete unless that is reset */
-	client_close(x->client, x->responding && (x->minor == 0 || x->until_close));
+	downstream_cut(x, x->responding && (x->minor == 0 || x->until_close));
 }
 
 void
@@ -304,7 +303,6 @@ exchange_client_readable(struct exchange *x)
 void
 exchange_client_writable(struct exchange *x)
 {
-	struct client *c = x->client;
 	int r;
 
 	CHECK(x->magic == EXCHANGE_MAGIC);
@@ -312,13 +310,13 @@ exchange_client_writable(struct exchange *x)
 		tunnel_client_writable(x);
 		return;
 	}
-	r = conn_flush(&c->conn);
+	r = downstream_flush(x);
 	if (r == -EAGAIN) {
 		exchange_await_reader(x);
 		return;
 	}
 	if (r < 0) {
-		client_close(c, false);
+		downstream_cut(x, false);
 		return;
 	}
 	x->take_by = TIMER_NEVER;
@@ -343,5 +341,5 @@ exchange_client_expired(struct exchange *x)
 	else if (now >= x->body_by)
 		request_expired(x);
 	else
-		conn_read_on(&x->client->conn);
+		downstream_read_on(x);
 }

@@ -10,7 +10,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/downstream.h"
 
 /* A body may be slow, but not this slow: bytes per second once it has been waited for so long. */
 static const int64_t MIN_RATE_AFTER_NS = 5 * NS_PER_S;
@@ -28,7 +28,7 @@ body_take(struct exchange *x, struct span data)
 		return (enum termination)step.refusal;
 	if (limit && x->request_body.payload > limit)
 		return (enum termination)REFUSE_BODY_SIZE;
-	if (conn_keep(&x->client->conn, data.p + step.eaten, data.n - step.eaten) < 0)
+	if (downstream_keep(x, data.p + step.eaten, data.n - step.eaten) < 0)
 		return END_OUT_OF_MEMORY;
 	x->piece = (struct span){ data.p, step.out };
 	return END_OK;
@@ -45,7 +45,7 @@ request_start(struct exchange *x, struct span rest)
 		return (enum termination)REFUSE_BODY_SIZE;
 	if (!x->request_body.done)
 		return body_take(x, rest);
-	return conn_keep(&x->client->conn, rest.p, rest.n) < 0 ? END_OUT_OF_MEMORY : END_OK;
+	return downstream_keep(x, rest.p, rest.n) < 0 ? END_OUT_OF_MEMORY : END_OK;
 }
 
 int
@@ -137,14 +137,12 @@ body_not_awaited(struct exchange *x)
 void
 request_resume(struct exchange *x)
 {
-	struct conn *c = &x->client->conn;
-
 	if (x->request_body.done || x->upstream->conn.out || x->upstream->conn.broken)
 		return;
-	conn_read_on(c);
+	downstream_read_on(x);
 	if (request_awaits_continue(x)) /* it waits for us: it is not slow */
 		return;
-	x->body_since = x->body_last = c->worker->now;
+	x->body_since = x->body_last = exchange_worker(x)->now;
 	x->body_base = x->request_body.payload;
 	body_look_in(x, smaller(exchange_timeouts(x)->client_body, MIN_RATE_AFTER_NS));
 }
@@ -161,11 +159,11 @@ request_broken(struct exchange *x, enum termination why)
 static void
 request_forward(struct exchange *x)
 {
-	struct conn *c = &x->client->conn, *to = &x->upstream->conn;
+	struct conn *to = &x->upstream->conn;
 	struct span piece = x->piece;
 
 	x->piece = (struct span){ NULL, 0 };
-	x->body_last = c->worker->now;
+	x->body_last = exchange_worker(x)->now;
 	if (x->request_body.done)
 		body_not_awaited(x);
 	if (piece.n == 0)
@@ -173,7 +171,8 @@ request_forward(struct exchange *x)
 	x->replayable = false;
 	conn_deadline(to, exchange_timeouts(x)->response);
 	if (conn_send(to, piece.p, piece.n) < 0 || to->out) {
-		conn_read_off(c); /* until it drained; if it broke, reading from it tells how */
+		downstream_read_off(
+		    x); /* until it drained; if it broke, reading from it tells how */
 		body_not_awaited(x);
 	} else if (x->body_by == TIMER_NEVER) {
 		request_resume(x); /* the client did not wait for 100 (Continue) */
@@ -191,20 +190,19 @@ body_read_max(const struct body *b)
 void
 request_readable(struct exchange *x)
 {
-	struct conn *c = &x->client->conn;
 	struct span data;
 	enum termination why;
 	ssize_t n;
 
 	if (!x->upstream || x->upstream->state == UPSTREAM_CONNECTING || x->upstream->conn.out) {
-		conn_read_off(c);
+		downstream_read_off(x);
 		return;
 	}
-	n = conn_read(c, &data, body_read_max(&x->request_body));
+	n = downstream_read(x, &data, body_read_max(&x->request_body));
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		client_close(x->client, false); /* the body is not complete and never will be */
+		downstream_cut(x, false); /* the body is not complete and never will be */
 		return;
 	}
 	why = body_take(x, data);
@@ -228,11 +226,10 @@ body_too_slow(const struct exchange *x, int64_t now)
 void
 request_expired(struct exchange *x)
 {
-	struct conn *c = &x->client->conn;
-	int64_t idle = c->worker->now - x->body_last;
+	int64_t now = exchange_worker(x)->now, idle = now - x->body_last;
 	int64_t limit = exchange_timeouts(x)->client_body;
 
-	if (idle < limit && !body_too_slow(x, c->worker->now))
+	if (idle < limit && !body_too_slow(x, now))
 		body_look_in(x, smaller(limit - idle, NS_PER_S));
 	else
 		request_broken(x, END_CLIENT_BODY_TIMEOUT);

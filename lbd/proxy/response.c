@@ -9,7 +9,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/downstream.h"
 
 static const struct http_limits response_limits = {
 	.head_size = 64 * 1024,
@@ -20,17 +20,15 @@ static const struct http_limits response_limits = {
 static void
 response_sent(struct exchange *x, int err)
 {
-	struct conn *to = &x->client->conn;
-
 	if (err) {
-		client_close(x->client, false);
+		downstream_cut(x, false);
 		return;
 	}
 	if (x->response_body.done) {
 		exchange_complete(x);
 		return;
 	}
-	if (!to->out)
+	if (!downstream_full(x))
 		return;
 	conn_read_off(&x->upstream->conn);
 	timer_clear(&x->upstream->conn.timer);
@@ -73,7 +71,7 @@ response_body(struct exchange *x, struct span data)
 	if (!body_take(x, &data))
 		exchange_cut(x, END_SERVER_BAD_RESPONSE);
 	else
-		response_sent(x, conn_send(&x->client->conn, data.p, data.n));
+		response_sent(x, downstream_send(x, data.p, data.n));
 }
 
 /* "timeout=N" of a server's Keep-Alive: let go a second before it does. */
@@ -142,17 +140,16 @@ static int
 send_head_and(struct exchange *x, const struct writer *out, struct span data)
 {
 	struct worker *w = exchange_worker(x);
-	struct conn *to = &x->client->conn;
 	size_t n = (size_t)(out->p - w->format);
 	char *start = data.p - n;
 	int err;
 
 	if (start < w->scratch - SCRATCH_BEFORE) {
-		err = conn_send(to, w->format, n);
-		return err ? err : conn_send(to, data.p, data.n);
+		err = downstream_send(x, w->format, n);
+		return err ? err : downstream_send(x, data.p, data.n);
 	}
 	memcpy(start, w->format, n);
-	return conn_send(to, start, n + data.n);
+	return downstream_send(x, start, n + data.n);
 }
 
 static void
@@ -190,11 +187,11 @@ interim_forward(struct exchange *x)
 	}
 	if (x->minor > 0) {
 		h1_format_response(&out, &w->head, &reply);
-		if (conn_send(&x->client->conn, w->format, (size_t)(out.p - w->format)) < 0) {
-			client_close(x->client, false);
+		if (downstream_send(x, w->format, (size_t)(out.p - w->format)) < 0) {
+			downstream_cut(x, false);
 			return false;
 		}
-		if (x->client->conn.out)
+		if (downstream_pending(x))
 			exchange_await_reader(x);
 	}
 	if (x->interim == 1)
@@ -253,7 +250,7 @@ server_closed(struct exchange *x, ssize_t n)
 	x->response_body.done = true;
 	x->server_keep_alive = false;
 	if (x->wrap)
-		response_sent(x, conn_send(&x->client->conn, last_chunk, sizeof(last_chunk) - 1));
+		response_sent(x, downstream_send(x, last_chunk, sizeof(last_chunk) - 1));
 	else
 		exchange_complete(x);
 }
@@ -263,7 +260,7 @@ response_readable(struct exchange *x)
 {
 	struct conn *from = &x->upstream->conn;
 	struct span data;
-	ssize_t n = conn_read(from, &data, SCRATCH_READ);
+	ssize_t n = conn_read(from, &data, downstream_room(x));
 
 	if (n == -EAGAIN)
 		return;

@@ -3,7 +3,7 @@
 
 #include "common/check.h"
 #include "lbd/balance/balancer.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/downstream.h"
 #include "lbd/proxy/queue.h"
 
 /* One exchange less; where the server has a limit, perhaps since the last reload, the next may start. */
@@ -188,8 +188,8 @@ no_server(struct exchange *x, int choice)
 		counter_add(&x->pool->stats->queued_total, 1);
 		queue_add(x);
 		if (x->request_body.done)
-			conn_read_on(&x->client->conn); /* to see whether it goes away */
-		conn_deadline(&x->client->conn, exchange_timeouts(x)->queue);
+			downstream_read_on(x); /* to see whether it goes away */
+		downstream_deadline(x, exchange_timeouts(x)->queue);
 	}
 }
 
@@ -261,7 +261,7 @@ exchange_try_queued(struct exchange *x)
 	if (choice == CHOICE_FULL)
 		return false;
 	queue_remove(x);
-	timer_clear(&x->client->conn.timer);
+	timer_clear(downstream_timer(x));
 	if (try_once(x, choice) == TRY_AGAIN)
 		exchange_try(x);
 	return true;

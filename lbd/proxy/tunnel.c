@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "common/check.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/downstream.h"
 
 static void
 tunnel_end(struct exchange *x, enum termination why)
@@ -15,7 +15,7 @@ tunnel_end(struct exchange *x, enum termination why)
 	if (x->termination == END_OK)
 		x->termination = why;
 	x->response_done = true;
-	client_close(x->client, false);
+	downstream_cut(x, false);
 }
 
 static void
@@ -28,32 +28,41 @@ tunnel_active(struct exchange *x)
 static bool
 tunnel_is_over(const struct exchange *x)
 {
-	const struct conn *c = &x->client->conn, *u = &x->upstream->conn;
+	const struct conn *u = &x->upstream->conn;
 
-	return c->eof && u->eof && !c->out && !u->out;
+	return downstream_eof(x) && u->eof && !downstream_pending(x) && !u->out;
 }
 
 /* Nothing more is taken from one side before the other has what was. */
 static void
-tunnel_balance(struct conn *from, const struct conn *to)
+client_balance(struct exchange *x)
 {
-	if (to->out)
-		conn_read_off(from);
+	if (x->upstream->conn.out)
+		downstream_read_off(x);
 	else
-		conn_read_on(from);
+		downstream_read_on(x);
 }
 
-/* One direction. */
 static void
-tunnel_move(struct exchange *x, struct conn *from, struct conn *to)
+server_balance(struct exchange *x)
 {
+	if (downstream_full(x))
+		conn_read_off(&x->upstream->conn);
+	else
+		conn_read_on(&x->upstream->conn);
+}
+
+void
+tunnel_client_readable(struct exchange *x)
+{
+	struct conn *to = &x->upstream->conn;
 	struct span data;
-	ssize_t n = conn_read(from, &data, SCRATCH_READ);
+	ssize_t n = downstream_read(x, &data, SCRATCH_READ);
 
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		tunnel_end(x, from == &x->client->conn ? END_CLIENT_CLOSED : END_SERVER_RESET);
+		tunnel_end(x, END_CLIENT_CLOSED);
 		return;
 	}
 	tunnel_active(x);
@@ -63,90 +72,109 @@ tunnel_move(struct exchange *x, struct conn *from, struct conn *to)
 			tunnel_end(x, END_OK);
 		return;
 	}
-	if (from == &x->client->conn)
-		x->bytes_in += (uint64_t)n;
-	if (conn_send(to, data.p, data.n) < 0) {
-		tunnel_end(x, to == &x->client->conn ? END_CLIENT_CLOSED : END_SERVER_RESET);
-		return;
-	}
-	tunnel_balance(from, to);
-}
-
-/* `to` takes bytes again. */
-static void
-tunnel_drained(struct exchange *x, struct conn *from, struct conn *to)
-{
-	int r = conn_flush(to);
-
-	if (r == -EAGAIN) {
-		tunnel_active(x);
-		return;
-	}
-	if (r < 0)
-		tunnel_end(x, to == &x->client->conn ? END_CLIENT_CLOSED : END_SERVER_RESET);
-	else if (tunnel_is_over(x))
-		tunnel_end(x, END_OK);
-	else
-		conn_read_on(from);
-}
-
-void
-tunnel_start(struct exchange *x, struct span rest)
-{
-	struct worker *w = exchange_worker(x);
-	struct conn *c = &x->client->conn, *u = &x->upstream->conn;
-	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
-	struct reply reply = { .client_minor = 1, .keep_alive = true, .upgrade = true };
-	struct span early;
-
-	x->tunnel = true;
-	x->responding = true;
-	x->take_by = TIMER_NEVER;
-	timer_clear(&c->timer); /* from now on the server's is the tunnel's */
-	x->status = 101;
-	x->response_ns = w->now - x->sent_at;
-	h1_format_response(&out, &w->head, &reply);
-	if (conn_send(c, w->format, (size_t)(out.p - w->format)) < 0 ||
-	    conn_send(c, rest.p, rest.n) < 0) {
-		tunnel_end(x, END_CLIENT_CLOSED);
-		return;
-	}
-	conn_keep(u, NULL, 0);
-	early = conn_kept(c); /* what the client sent before it had the answer */
-	if (conn_send(u, early.p, early.n) < 0) {
+	x->bytes_in += (uint64_t)n;
+	if (conn_send(to, data.p, data.n) < 0)
 		tunnel_end(x, END_SERVER_RESET);
-		return;
-	}
-	conn_keep(c, NULL, 0);
-	tunnel_balance(c, u);
-	tunnel_balance(u, c);
-	tunnel_active(x);
-	if (c->eof)
-		conn_shutdown(u);
-}
-
-void
-tunnel_client_readable(struct exchange *x)
-{
-	tunnel_move(x, &x->client->conn, &x->upstream->conn);
+	else
+		client_balance(x);
 }
 
 void
 tunnel_server_readable(struct exchange *x)
 {
-	tunnel_move(x, &x->upstream->conn, &x->client->conn);
+	struct span data;
+	ssize_t n = conn_read(&x->upstream->conn, &data, downstream_room(x));
+
+	if (n == -EAGAIN)
+		return;
+	if (n < 0) {
+		tunnel_end(x, END_SERVER_RESET);
+		return;
+	}
+	tunnel_active(x);
+	if (n == 0) {
+		downstream_shutdown(x);
+		if (tunnel_is_over(x))
+			tunnel_end(x, END_OK);
+		return;
+	}
+	if (downstream_send(x, data.p, data.n) < 0)
+		tunnel_end(x, END_CLIENT_CLOSED);
+	else
+		server_balance(x);
+}
+
+/* A side took some of what waited for it: true if all, and more may be read for it. */
+static bool
+tunnel_drained(struct exchange *x, int flushed, enum termination broken)
+{
+	if (flushed == -EAGAIN)
+		tunnel_active(x);
+	else if (flushed < 0)
+		tunnel_end(x, broken);
+	else if (tunnel_is_over(x))
+		tunnel_end(x, END_OK);
+	else
+		return true;
+	return false;
 }
 
 void
 tunnel_client_writable(struct exchange *x)
 {
-	tunnel_drained(x, &x->upstream->conn, &x->client->conn);
+	if (tunnel_drained(x, downstream_flush(x), END_CLIENT_CLOSED))
+		conn_read_on(&x->upstream->conn);
 }
 
 void
 tunnel_server_writable(struct exchange *x)
 {
-	tunnel_drained(x, &x->client->conn, &x->upstream->conn);
+	if (tunnel_drained(x, conn_flush(&x->upstream->conn), END_SERVER_RESET))
+		downstream_read_on(x);
+}
+
+/* The server's 101 as the client's protocol says it, and what came with it.  0 or -errno. */
+static int
+tunnel_answer(struct exchange *x, struct span rest)
+{
+	struct worker *w = exchange_worker(x);
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
+	struct reply reply = { .client_minor = 1, .keep_alive = true, .upgrade = true };
+	int err;
+
+	h1_format_response(&out, &w->head, &reply);
+	err = downstream_send(x, w->format, (size_t)(out.p - w->format));
+	return err ? err : downstream_send(x, rest.p, rest.n);
+}
+
+void
+tunnel_start(struct exchange *x, struct span rest)
+{
+	struct conn *u = &x->upstream->conn;
+	struct span early;
+
+	x->tunnel = true;
+	x->responding = true;
+	x->take_by = TIMER_NEVER;
+	timer_clear(downstream_timer(x)); /* from now on the server's is the tunnel's */
+	x->status = 101;
+	x->response_ns = exchange_worker(x)->now - x->sent_at;
+	if (tunnel_answer(x, rest) < 0) {
+		tunnel_end(x, END_CLIENT_CLOSED);
+		return;
+	}
+	conn_keep(u, NULL, 0);
+	early = downstream_kept(x); /* what the client sent before it had the answer */
+	if (conn_send(u, early.p, early.n) < 0) {
+		tunnel_end(x, END_SERVER_RESET);
+		return;
+	}
+	downstream_keep(x, NULL, 0);
+	client_balance(x);
+	server_balance(x);
+	tunnel_active(x);
+	if (downstream_eof(x))
+		conn_shutdown(u);
 }
 
 void
