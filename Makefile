@@ -32,13 +32,13 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 LIBS       := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
 LIBS_lbd   := $(LIBS)
-LIBS_hafailover := -lnl-route-3 -lnl-3 $(LIBS)
+LIBS_hafailover := -lnl-route-3 -lnl-3 -lbpf $(LIBS)
 LIBS_hactl := $(LIBS)
 
 COMMON_SRC := $(wildcard common/*.c)
 LBD_SRC    := $(filter-out lbd/main.c,$(wildcard lbd/*.c lbd/*/*.c))
 HACTL_SRC  := $(filter-out %/main.c,$(wildcard hafailover/hactl/*.c))
-HAFAILOVER_SRC := $(filter-out %/main.c hafailover/hactl/%,$(wildcard hafailover/*.c hafailover/*/*.c))
+HAFAILOVER_SRC := $(filter-out %/main.c %.bpf.c hafailover/hactl/%,$(wildcard hafailover/*.c hafailover/*/*.c))
 MAIN_lbd        := lbd/main.c
 MAIN_hafailover := hafailover/main.c
 MAIN_hactl      := hafailover/hactl/main.c
@@ -162,6 +162,16 @@ $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/c
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
+
+# The BPF program becomes a part of hafailover.  Nothing in it tells where or when it was compiled.
+BPF_CLANG ?= clang
+$(O)/%.bpf.o: %.bpf.c %_map.h Makefile
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(BPF_CLANG) -target bpf -O2 -g -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra $(WERROR) \
+		-I. -idirafter /usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
+STEERING := $(O)/hafailover/steering/steering
+$(STEERING)_object.o: $(STEERING).bpf.o
+$(STEERING)_object.o: CPPFLAGS += -DSTEERING_OBJECT='"$(STEERING).bpf.o"'
 
 $(O)/hafailover/%.o $(O)/tests/%.o: CPPFLAGS += -isystem /usr/include/libnl3
 $(O)/%.o: %.c Makefile

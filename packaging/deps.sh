@@ -67,6 +67,8 @@ for group in "$@"; do
 		need libjansson-dev jansson-devel has_header jansson.h
 		need libcap-ng-dev libcap-ng-devel has_header cap-ng.h
 		need libnl-route-3-dev libnl3-devel has_header libnl3/netlink/route/addr.h
+		need libbpf-dev libbpf-devel has_header bpf/libbpf.h
+		need clang clang has_command clang
 		;;
 	test)
 		need libcmocka-dev libcmocka-devel has_header cmocka.h

@@ -9,6 +9,7 @@
  *   claim | release | announce | one N | hush | show | quit
  *   probe NAME ADDRESS PORT neighbour|connect|http MS [INTERFACE]
  *   busy MS                                     the loop stands still for so long
+ *   and those of steersman.h
  *
  * `station --release [ADDRESS...]` is what `hafailover --release` does.
  */
@@ -22,6 +23,7 @@
 #include "common/log.h"
 #include "hafailover/announce.h"
 #include "hafailover/probe.h"
+#include "steersman.h"
 
 enum { WORDS_MAX = 1100, LINE_ROOM = 65536 };
 
@@ -211,6 +213,8 @@ command(char **w, size_t n)
 {
 	struct err err;
 
+	if (steersman_command(loop, links, say, w, n))
+		return;
 	if (strcmp(w[0], "configure") == 0)
 		configure_command(w, n);
 	else if (strcmp(w[0], "claim") == 0)
