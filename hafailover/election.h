@@ -255,6 +255,14 @@ bool election_peer_reachable(const struct election *, int64_t now_ns);
 /* For ELECTION_DO_SEND: once, the same content on all paths. */
 struct heartbeat election_heartbeat(struct election *, int64_t now_ns);
 
+/*
+ * For ELECTION_DO_RELEASE: may the addresses stay for a little while, unannounced, for what is under
+ * way?  The peer has claimed by agreement, and this node served until now.  Whatever else is done
+ * then, a stall or the next claim or release, ends that.
+ */
+enum { ELECTION_LINGER_MS = 100 };
+bool election_may_linger(const struct election *, const struct election_out *, int64_t now_ns);
+
 /* Would `hactl failover` be accepted now?  Changes nothing. */
 enum refusal
 election_check_failover(const struct election *, enum election_target, bool force, int64_t now_ns);

@@ -243,3 +243,21 @@ election_decide_yield(struct election *e, int64_t now, struct election_out *out)
 	else if (isolated(e, now))
 		election_let_go(e, CAUSE_ISOLATED, true, now, out);
 }
+
+/* The causes of a move that leaves a node behind which could go on serving. */
+static bool
+is_left_serving(enum cause cause)
+{
+	return cause == CAUSE_OPERATOR || cause == CAUSE_STANDBY || cause == CAUSE_STOP ||
+	    cause == CAUSE_PREEMPT || cause == CAUSE_PREFER || cause == CAUSE_NO_SERVERS ||
+	    cause == CAUSE_SCRIPT_FAILED || cause == CAUSE_GATEWAYS_LOST;
+}
+
+bool
+election_may_linger(const struct election *e, const struct election_out *out, int64_t now)
+{
+	const struct election_transition *t = &out->transitions[0];
+
+	return out->n_transitions && t->from == ROLE_ACTIVE && is_left_serving(t->cause) &&
+	    e->track.lbd_ready && election_peer_active(e, now) && e->peer.last.term > e->owner_term;
+}

@@ -7,9 +7,6 @@
 #include "common/sd_notify.h"
 #include "hafailover/node_private.h"
 
-/* So long the old node of a planned move goes on answering what has reached it already. */
-static const double LINGER_S = 0.1;
-
 /* --- the tale --- */
 
 struct ha_view
@@ -125,30 +122,6 @@ node_vips_release(struct node *n)
 		log_err("vip_release_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 }
 
-/* The peer has claimed already, and this node served until now. */
-static bool
-is_planned(const struct node *n, const struct election_out *out)
-{
-	const struct election_transition *t = &out->transitions[0];
-
-	if (out->n_transitions == 0 || t->from != ROLE_ACTIVE || !n->election.peer.known ||
-	    n->election.peer.last.role != ROLE_ACTIVE)
-		return false;
-	switch (t->cause) {
-	case CAUSE_OPERATOR:
-	case CAUSE_STANDBY:
-	case CAUSE_STOP:
-	case CAUSE_PREEMPT:
-	case CAUSE_PREFER:
-	case CAUSE_NO_SERVERS:
-	case CAUSE_SCRIPT_FAILED:
-	case CAUSE_GATEWAYS_LOST:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void
 loop_end(struct node *n)
 {
@@ -181,10 +154,14 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 void
 node_linger_end(struct node *n)
 {
+	bool end = n->end_with_linger;
+
 	if (!ev_is_active(&n->linger))
 		return;
 	linger_stop(n);
 	node_vips_release(n);
+	if (end)
+		loop_end(n);
 }
 
 void
@@ -200,16 +177,16 @@ node_linger_init(struct node *n)
  * silently.
  */
 static void
-release_begin(struct node *n, const struct election_out *out)
+release_begin(struct node *n, const struct election_out *out, int64_t now)
 {
-	if (!is_planned(n, out)) {
+	if (!election_may_linger(&n->election, out, now)) {
 		linger_stop(n);
 		node_vips_release(n);
 		return;
 	}
 	announce_stop(n->announcer);
 	ev_now_update(n->loop);
-	ev_timer_set(&n->linger, LINGER_S, 0.);
+	ev_timer_set(&n->linger, ELECTION_LINGER_MS / 1e3, 0.);
 	ev_timer_start(n->loop, &n->linger);
 }
 
@@ -236,7 +213,7 @@ void
 node_act(struct node *n, const struct election_out *out, int64_t now)
 {
 	if (out->todo & ELECTION_DO_RELEASE)
-		release_begin(n, out);
+		release_begin(n, out, now);
 	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
 		linger_stop(n);
 		vips_claim(n);

@@ -10,12 +10,23 @@ command_view(void *owner, struct ha_view *v)
 	*v = node_view(owner);
 }
 
+static enum refusal
+command_refusal(const struct node *n)
+{
+	if (!n->begun)
+		return REFUSAL_STARTING;
+	if (n->election.stopped) /* it lingers and steps no more */
+		return REFUSAL_STOPPING;
+	return n->command ? REFUSAL_BUSY : REFUSAL_NONE;
+}
+
 static void
 command_run(struct node *n, struct control_token *token, const struct election_event *ev)
 {
-	if (n->command || !n->begun) {
-		control_refuse(
-		    token, "%s", refusal_text(n->begun ? REFUSAL_BUSY : REFUSAL_STARTING));
+	enum refusal why = command_refusal(n);
+
+	if (why != REFUSAL_NONE) {
+		control_refuse(token, "%s", refusal_text(why));
 		return;
 	}
 	n->command = token;

@@ -76,7 +76,7 @@ faults_plan(struct world *w, struct plan *plan)
 	choose_config(w);
 	plan->n = random_below(r, FAULTS_MAX + 1);
 	w->heal_ns = start + 8 * NS_PER_S;
-	w->end_ns = w->heal_ns + JUDGE_SETTLE_NS + 2 * NS_PER_S;
+	w->end_ns = w->heal_ns + JUDGE_SETTLE_NS + 2 * NS_PER_S + w->linger_ns;
 	for (i = 0; i < plan->n; i++) {
 		struct fault *f = &plan->faults[i];
 
@@ -132,11 +132,11 @@ disturb(struct world *w, const struct fault *f, bool on)
 		w->arp_loss = on ? f->how / 7 % 300 : 0;
 }
 
-/* node.c lets one command in at a time. */
+/* node_command.c lets one command in at a time, and none when all is over but lingering. */
 static bool
 busy(const struct world *w, unsigned n)
 {
-	return w->judge->commands[n] > 0;
+	return w->judge->commands[n] > 0 || w->nodes[n].election.stopped;
 }
 
 static void
@@ -226,7 +226,7 @@ config_differs(struct world *w, unsigned n, bool on)
 static void
 vip_gone(struct world *w, unsigned n)
 {
-	if (!w->nodes[n].vip)
+	if (!w->nodes[n].vip || w->nodes[n].lingers) /* vip.c puts it back by itself */
 		return;
 	w->nodes[n].vip = false;
 	simple_event(w, n, ELECTION_VIP_GONE);

@@ -107,9 +107,13 @@ judge_woke(struct world *w, unsigned n, int64_t stood_ns)
 	const struct election *e = &w->nodes[n].election;
 	int64_t dead = judge_dead_ns(w);
 
-	if (stood_ns > dead + judge_slack_ns(w, dead) && e->role == ROLE_ACTIVE)
-		judge_wrong(w, "node %u stood for %d ms and is still Active", n,
-		    (int)(stood_ns / NS_PER_MS));
+	if (w->judge->lingers_ns[n])
+		w->judge->lingers_ns[n] = w->now_ns;
+	if (stood_ns <= dead + judge_slack_ns(w, dead))
+		return;
+	if (e->role == ROLE_ACTIVE || world_lingers(w, n))
+		judge_wrong(w, "node %u stood for %d ms and still %s", n,
+		    (int)(stood_ns / NS_PER_MS), e->role == ROLE_ACTIVE ? "is Active" : "lingers");
 }
 
 void
@@ -179,6 +183,17 @@ check_vacancy(struct world *w, unsigned n, enum cause cause, unsigned silent)
 		    cause_name(cause));
 }
 
+static bool
+is_agreed(enum cause cause)
+{
+	static const uint64_t agreed = CAUSE_BIT(CAUSE_OPERATOR) | CAUSE_BIT(CAUSE_STANDBY) |
+	    CAUSE_BIT(CAUSE_STOP) | CAUSE_BIT(CAUSE_PREEMPT) | CAUSE_BIT(CAUSE_PREFER) |
+	    CAUSE_BIT(CAUSE_NO_SERVERS) | CAUSE_BIT(CAUSE_SCRIPT_FAILED) |
+	    CAUSE_BIT(CAUSE_GATEWAYS_LOST);
+
+	return agreed & CAUSE_BIT(cause);
+}
+
 static void
 check_claim(struct world *w, unsigned n, enum cause cause, struct judge_was was)
 {
@@ -187,6 +202,8 @@ check_claim(struct world *w, unsigned n, enum cause cause, struct judge_was was)
 
 	j->moves++;
 	j->became_ns[n] = w->now_ns;
+	if (is_agreed(cause))
+		j->took_ns[n] = w->now_ns;
 	j->last_claim = cause;
 	j->totals->claims[cause]++;
 	if (cause == CAUSE_ADOPTED)
@@ -243,18 +260,23 @@ check_listened(struct world *w, unsigned n)
 		judge_wrong(w, "node %u listened for %d ms", n, (int)(since / NS_PER_MS));
 }
 
-/* Rule 5: a release upon hearing that the other one has it. */
-static void
-check_release(struct world *w, unsigned n, const struct election_event *ev)
+bool
+judge_other_holds(const struct world *w, unsigned n)
 {
 	const struct judge *j = w->judge;
 	int64_t hit = j->hit_ns[0] > j->hit_ns[1] ? j->hit_ns[0] : j->hit_ns[1];
 
+	return world_holds(w, !n) || w->now_ns - j->left_ns[!n] <= judge_delay_ns(w) + NS_PER_MS ||
+	    w->now_ns - hit <= 3 * NS_PER_S / 2 + judge_delay_ns(w);
+}
+
+/* Rule 5: a release upon hearing that the other one has it. */
+static void
+check_release(struct world *w, unsigned n, const struct election_event *ev)
+{
 	if (ev->type != ELECTION_HEARTBEAT || ev->heartbeat.content.role != ROLE_ACTIVE)
 		return;
-	if (w->now_ns - j->left_ns[!n] <= judge_delay_ns(w) + NS_PER_MS)
-		return; /* that heartbeat was under way */
-	if (!world_holds(w, !n) && w->now_ns - hit > 3 * NS_PER_S / 2 + judge_delay_ns(w))
+	if (!judge_other_holds(w, n))
 		judge_wrong(w, "node %u releases, but the other does not hold", n);
 }
 
@@ -323,6 +345,8 @@ judge_step(struct world *w, unsigned n, struct judge_was was, const struct elect
 		judge_wrong(w, "node %u: %s, and holding %d", n, role_name(e->role), e->holding);
 	if (!(out->todo & ELECTION_DO_STOPPED) && out->timer_ns <= world_local(w, n))
 		judge_wrong(w, "node %u: timer in the past", n);
+	if (e->handover.asked)
+		j->asked_ns[n] = w->now_ns;
 	if (out->answered && j->commands[n])
 		j->commands[n]--;
 	if (out->answered && out->refusal == REFUSAL_NONE)

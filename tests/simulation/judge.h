@@ -2,7 +2,8 @@
  * judge.h - what may never happen, checked while a schedule runs.
  *
  *  1. Two holders: not for longer than it takes to tell.  Both kernels may hold the addresses
- *     - planned: from the claim until the first heartbeat of the claimer reaches the other;
+ *     - planned: from the claim until the first heartbeat of the claimer reaches the other, which
+ *       then lingers (rule 12);
  *     - while the nodes hear nothing of each other and neither sees the other's address;
  *     - after a claim over an address behind which nothing serves, until its lease ends or the
  *       first heartbeat arrives;
@@ -26,6 +27,9 @@
  *     the peer's address serve.
  * 11. Who wakes from a stall is not Active after its first step; who is cut off from clients and
  *     peer not after JUDGE_ISOLATED_DEADS.
+ * 12. Who has handed over by agreement, an order or a preference, and nobody else, lingers: holds on
+ *     for the time that is set, counted while it runs.  The other holds when that begins, its own lbd
+ *     is ready; it is not Active, the other does not linger, too, and a stall ends it.
  */
 #ifndef SIMULATION_JUDGE_H
 #define SIMULATION_JUDGE_H
@@ -50,6 +54,8 @@ struct judge_totals {
 	uint64_t commands, commands_done;
 	unsigned moves_max;
 	int64_t settle_max_ns;
+	uint64_t lingers;
+	int64_t linger_max_ns; /* both held so long, by design */
 };
 
 struct judge {
@@ -69,6 +75,10 @@ struct judge {
 	int64_t cut_off_ns[NODES]; /* neither clients nor peer since; 0: not so */
 	int64_t hit_ns[NODES]; /* last fault that touched it */
 	int64_t became_ns[NODES], left_ns[NODES]; /* Active */
+	int64_t took_ns[NODES]; /* last, by agreement, order or preference */
+	int64_t lingers_ns[NODES]; /* since, or since it woke; 0: does not linger */
+	int64_t linger_limit_ns[NODES];
+	int64_t overlap_ns; /* both hold and one lingers, since; 0: not so */
 
 	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
 	enum cause dual_cause;
@@ -105,6 +115,8 @@ __attribute__((format(printf, 2, 3))) void judge_wrong(struct world *, const cha
 int64_t judge_dead_ns(const struct world *);
 int64_t judge_delay_ns(const struct world *);
 int64_t judge_slack_ns(const struct world *, int64_t ns); /* clocks run apart, timers are late */
+/* The other one holds, or did so until it was hurt, or until what is under way was sent. */
+bool judge_other_holds(const struct world *, unsigned node);
 
 /* After each happening. */
 void judge_look(struct world *);

@@ -59,7 +59,8 @@ static void
 watch_dual(struct world *w)
 {
 	struct judge *j = w->judge;
-	bool dual = world_holds(w, 0) && world_holds(w, 1);
+	bool dual =
+	    world_holds(w, 0) && world_holds(w, 1) && !world_lingers(w, 0) && !world_lingers(w, 1);
 	int64_t took = w->now_ns - j->dual_ns;
 
 	if (dual && !j->dual_ns) {
@@ -78,6 +79,87 @@ watch_dual(struct world *w)
 		j->dual_ns = 0;
 		world_say(w, "  one holds, after %d us", (int)(took / NS_PER_US));
 	}
+}
+
+/* A machine whose clock stood still knows nothing of its last pause. */
+static int64_t
+lived_ns(const struct world *w, int64_t since)
+{
+	int64_t pause = 0;
+	unsigned n;
+
+	for (n = 0; n < NODES; n++) {
+		const struct node *node = &w->nodes[n];
+
+		if (since < node->resumed_ns && node->resumed_ns - node->paused_ns > pause)
+			pause = node->resumed_ns - node->paused_ns;
+	}
+	return w->now_ns - since - pause;
+}
+
+/* Rule 12: agreed, and not long ago. */
+static void
+linger_begins(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	int64_t dead = judge_dead_ns(w), now = w->now_ns;
+	int64_t told = 2 * dead + judge_delay_ns(w) + judge_slack_ns(w, 2 * dead);
+
+	j->totals->lingers++;
+	j->lingers_ns[n] = now;
+	j->linger_limit_ns[n] = 0;
+	if (lived_ns(w, j->took_ns[!n]) > told && lived_ns(w, j->asked_ns[n]) > 100 * NS_PER_MS)
+		judge_wrong(w, "node %u lingers, and nothing was agreed", n);
+	if (!judge_other_holds(w, n))
+		judge_wrong(w, "node %u lingers, but the other does not hold", n);
+	if (!w->nodes[n].election.track.lbd_ready)
+		judge_wrong(w, "node %u lingers without lbd", n);
+}
+
+/* Rule 12, once it has begun. */
+static void
+check_linger(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct node *node = &w->nodes[n];
+	int64_t limit = w->linger_ns + judge_slack_ns(w, w->linger_ns);
+
+	if (!node->lingers) {
+		j->lingers_ns[n] = 0;
+		return;
+	}
+	if (!j->lingers_ns[n])
+		linger_begins(w, n);
+	if (j->linger_limit_ns[n] < limit)
+		j->linger_limit_ns[n] = limit;
+	if (node->election.role == ROLE_ACTIVE)
+		judge_wrong(w, "node %u is Active and lingers", n);
+	if (world_lingers(w, !n))
+		judge_wrong(w, "both linger");
+	if (node->process == PROCESS_RUNNING &&
+	    w->now_ns - j->lingers_ns[n] > j->linger_limit_ns[n])
+		judge_wrong(w, "node %u lingers for %d ms", n,
+		    (int)((w->now_ns - j->lingers_ns[n]) / NS_PER_MS));
+}
+
+static bool
+overlaps(const struct world *w, unsigned n)
+{
+	return world_lingers(w, n) && w->nodes[n].process == PROCESS_RUNNING && world_holds(w, !n);
+}
+
+/* How long a planned move has two holders. */
+static void
+watch_overlap(struct world *w)
+{
+	struct judge *j = w->judge;
+
+	if (!overlaps(w, 0) && !overlaps(w, 1))
+		j->overlap_ns = 0;
+	else if (!j->overlap_ns)
+		j->overlap_ns = w->now_ns;
+	else if (w->now_ns - j->overlap_ns > j->totals->linger_max_ns)
+		j->totals->linger_max_ns = w->now_ns - j->overlap_ns;
 }
 
 static bool
@@ -139,6 +221,7 @@ watch_node(struct world *w, unsigned n)
 	struct judge *j = w->judge;
 	int64_t limit = w->nodes[n].config.handover_ns;
 
+	check_linger(w, n);
 	check_lonely(w, n);
 	check_cut_off(w, n);
 	if (w->nodes[n].process == PROCESS_RUNNING)
@@ -162,6 +245,7 @@ void
 judge_look(struct world *w)
 {
 	watch_dual(w);
+	watch_overlap(w);
 	check_seen(w);
 	watch_node(w, 0);
 	watch_node(w, 1);
@@ -212,7 +296,7 @@ judge_end(struct world *w)
 	if (a->term != b->term)
 		judge_wrong(w, "in the end terms differ");
 	check_right_one(w, a->role != ROLE_ACTIVE);
-	if (settled > JUDGE_SETTLE_NS)
+	if (settled > JUDGE_SETTLE_NS + w->linger_ns)
 		judge_wrong(
 		    w, "roles changed %d ms after all was well", (int)(settled / NS_PER_MS));
 	if (j->moves > JUDGE_MOVES_FREE + JUDGE_MOVES_PER_FAULT * j->faults)

@@ -1,10 +1,12 @@
 /*
  * simulation.c - many schedules of faults through both nodes' elections.
  *
- *	simulation [--seed N] [--schedules N | --seconds S] [--trace] [--quiet]
+ *	simulation [--seed N] [--schedules N | --seconds S] [--linger MS] [--trace] [--quiet]
  *
  * Seeds are 1, 2, 3 ...; --seed runs that one, with --schedules N as many from there on; --trace
- * prints what happens.  A wrong one is reported with its seed; the exit status is then 1.
+ * prints what happens.  --linger is how long who has handed over keeps its addresses; longer than
+ * usual is as with steering: silent to ARP and NS.  A wrong schedule is reported with its seed; the
+ * exit status is then 1.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -19,20 +21,20 @@ enum { DEFAULT_SCHEDULES = 100000, WRONG_SHOWN = 10 };
 
 struct options {
 	uint64_t first, schedules;
-	int64_t seconds;
+	int64_t seconds, linger_ns;
 	bool trace, quiet;
 };
 
 static struct world world;
 
 static bool
-run(uint64_t seed, bool trace, struct judge_totals *totals)
+run(uint64_t seed, const struct options *o, struct judge_totals *totals)
 {
 	struct judge judge;
 	struct plan plan;
 
 	judge_init(&judge, totals);
-	world_init(&world, seed, trace, &judge);
+	world_init(&world, seed, o->linger_ns, o->trace, &judge);
 	faults_plan(&world, &plan);
 	world_run(&world);
 	if (judge.verdict[0])
@@ -61,11 +63,16 @@ parse(int argc, char **argv)
 		{ "schedules", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "linger", required_argument, NULL, 'l' },
 		{ "trace", no_argument, NULL, 'v' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct options o = { .first = 1, .schedules = DEFAULT_SCHEDULES };
+	struct options o = {
+		.first = 1,
+		.schedules = DEFAULT_SCHEDULES,
+		.linger_ns = ELECTION_LINGER_MS * NS_PER_MS,
+	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -75,6 +82,8 @@ parse(int argc, char **argv)
 			o.seconds = (int64_t)number(optarg), o.schedules = UINT64_MAX;
 		else if (c == 's')
 			o.first = number(optarg), o.schedules = 1;
+		else if (c == 'l')
+			o.linger_ns = (int64_t)number(optarg) * NS_PER_MS;
 		else if (c == 'v')
 			o.trace = true;
 		else if (c == 'q')
@@ -96,6 +105,8 @@ report(const struct judge_totals *t, double seconds)
 	    (unsigned long long)t->schedules, seconds, (double)t->schedules / seconds,
 	    (unsigned long long)t->steps, t->moves_max, (int)(t->settle_max_ns / NS_PER_MS),
 	    (unsigned long long)t->commands_done, (unsigned long long)t->commands);
+	printf("%llu times the former one lingered; both held for at most %.1f ms then\n",
+	    (unsigned long long)t->lingers, (double)t->linger_max_ns / 1e6);
 	printf("%-15s %10s %10s %12s %14s %18s\n", "cause", "changes", "claims", "two holders",
 	    "at most, ms", "... once told, ms");
 	for (i = 1; i < CAUSE_N; i++)
@@ -117,7 +128,7 @@ main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0); /* a long run that is ended has said what it found */
 	for (i = 0; i < o.schedules && wrongs < WRONG_SHOWN; i++) {
-		wrongs += !run(o.first + i, o.trace, &totals);
+		wrongs += !run(o.first + i, &o, &totals);
 		if ((i & 255) == 255 && clock_ns() >= end)
 			break;
 	}

@@ -53,10 +53,16 @@ world_holds(const struct world *w, unsigned n)
 }
 
 bool
+world_lingers(const struct world *w, unsigned n)
+{
+	return w->nodes[n].lingers && world_holds(w, n);
+}
+
+bool
 world_sees_address(const struct world *w, unsigned n)
 {
 	return alive(&w->nodes[n]) && w->lan && w->nodes[n].carrier && w->nodes[!n].carrier &&
-	    world_holds(w, !n);
+	    world_holds(w, !n) && !(w->steers && w->nodes[!n].lingers);
 }
 
 bool
@@ -144,15 +150,90 @@ set_timer(struct world *w, unsigned n, int64_t at_local)
 	node->timer_at = queue_add(&w->queue, d);
 }
 
+/* --- lingering: node_act.c, and vip.c, which renews what is claimed --- */
+
+static void
+linger_stop(struct node *node)
+{
+	node->lingers = node->vip = false;
+}
+
+static void
+linger_watch(struct world *w, unsigned n)
+{
+	struct node *node = &w->nodes[n];
+	int64_t in = node->lingers_until_ns - world_local(w, n), lease = node->config.lease_ns;
+
+	if (lease && in > lease / 3)
+		in = lease / 3;
+	add(w, in + random_between(&w->random, 0, node->late_ns), HAPPEN_LINGER, n, node->life, 0);
+}
+
+static void
+release(struct world *w, unsigned n, const struct election_out *out)
+{
+	struct node *node = &w->nodes[n];
+
+	if (!node->vip || !election_may_linger(&node->election, out, world_local(w, n))) {
+		linger_stop(node);
+		return;
+	}
+	world_say(w, "node %u: lingers", n);
+	node->lingers = true;
+	node->lingers_until_ns = world_local(w, n) + w->linger_ns;
+	linger_watch(w, n);
+}
+
+static void
+stop(struct world *w, unsigned n)
+{
+	world_say(w, "node %u: stopped", n);
+	w->nodes[n].process = PROCESS_DEAD;
+	judge_died(w, n);
+	if (w->now_ns >= w->heal_ns)
+		add(w, 10 * NS_PER_MS, HAPPEN_START, n, 0, 0);
+}
+
+/* A process that stood still looks first whether it is late. */
+static void
+linger_look(struct world *w, unsigned n)
+{
+	struct node *node = &w->nodes[n];
+
+	if (!node->lingers || node->process != PROCESS_RUNNING)
+		return;
+	if (world_local(w, n) < node->lingers_until_ns) {
+		kernel_renews(w, n);
+		linger_watch(w, n);
+		return;
+	}
+	linger_stop(node);
+	if (node->election.stopped)
+		stop(w, n);
+}
+
+/* vip.c is told by how late it renews. */
+static void
+linger_after_stall(struct world *w, unsigned n, int64_t stood_ns)
+{
+	struct node *node = &w->nodes[n];
+
+	if (node->lingers && stood_ns > election_dead_ns(&node->election))
+		node->lingers_until_ns = 0;
+	linger_look(w, n);
+}
+
 static void
 perform(struct world *w, unsigned n, const struct election_out *out)
 {
 	struct node *node = &w->nodes[n];
 
 	if (out->todo & ELECTION_DO_RELEASE)
-		node->vip = false;
-	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH))
+		release(w, n, out);
+	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
+		node->lingers = false;
 		kernel_renews(w, n);
+	}
 	if (out->todo & ELECTION_DO_SEND)
 		send_heartbeat(w, n);
 	if (out->todo & ELECTION_DO_PROBE) {
@@ -163,15 +244,10 @@ perform(struct world *w, unsigned n, const struct election_out *out)
 	if (out->todo & ELECTION_DO_PERSIST)
 		add(w, random_between(&w->random, 0, 20 * NS_PER_MS), HAPPEN_DISK, n, node->life,
 		    0);
-	if (out->todo & ELECTION_DO_STOPPED) {
-		world_say(w, "node %u: stopped", n);
-		node->process = PROCESS_DEAD;
-		judge_died(w, n);
-		if (w->now_ns >= w->heal_ns)
-			add(w, 10 * NS_PER_MS, HAPPEN_START, n, 0, 0);
-	} else {
+	if (!node->election.stopped)
 		set_timer(w, n, out->timer_ns);
-	}
+	else if (!node->lingers) /* else when that is over */
+		stop(w, n);
 }
 
 static void
@@ -373,6 +449,7 @@ world_kill(struct world *w, unsigned n)
 		return;
 	world_say(w, "node %u: killed", n);
 	node->process = PROCESS_DEAD;
+	node->lingers = false; /* its addresses stay until their lease ends */
 	forget_inbox(w, node);
 	judge_died(w, n);
 }
@@ -401,6 +478,7 @@ world_thaw(struct world *w, unsigned n)
 	world_say(w, "node %u: wakes, %u packets wait", n, waiting);
 	node->process = PROCESS_RUNNING;
 	world_event(w, n, &ev);
+	linger_after_stall(w, n, world_local(w, n) - node->frozen_ns);
 	judge_woke(w, n, world_local(w, n) - node->frozen_ns);
 	for (i = 0; i < waiting && node->process == PROCESS_RUNNING; i++)
 		on_packet(w, n, &w->packets[node->inbox[i]]);
@@ -479,6 +557,10 @@ happen(struct world *w, const struct due *d)
 	case HAPPEN_THAW:
 		world_thaw(w, n);
 		break;
+	case HAPPEN_LINGER:
+		if (d->what == node->life)
+			linger_look(w, n);
+		break;
 	case HAPPEN_START:
 		world_start(w, n);
 		break;
@@ -495,7 +577,7 @@ happen(struct world *w, const struct due *d)
 }
 
 void
-world_init(struct world *w, uint64_t seed, bool trace, struct judge *judge)
+world_init(struct world *w, uint64_t seed, int64_t linger_ns, bool trace, struct judge *judge)
 {
 	unsigned n, path;
 
@@ -510,6 +592,8 @@ world_init(struct world *w, uint64_t seed, bool trace, struct judge *judge)
 	memset(w->wires, 0, sizeof(w->wires));
 	w->lan = true;
 	w->arp_loss = 0;
+	w->linger_ns = linger_ns;
+	w->steers = linger_ns > ELECTION_LINGER_MS * NS_PER_MS;
 	w->steps = 0;
 	w->trace = trace;
 	w->judge = judge;

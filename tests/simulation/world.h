@@ -47,6 +47,8 @@ struct node {
 	bool carrier;
 	bool vip;
 	int64_t vip_until_ns; /* lease off: INT64_MAX */
+	bool lingers; /* after a planned move: no longer Active, still holds */
+	int64_t lingers_until_ns; /* on its own clock */
 	int64_t frozen_ns; /* since, on its own clock */
 	int64_t paused_ns, resumed_ns;
 	bool paused_asking; /* a question was under way then: its answer may be old */
@@ -87,6 +89,8 @@ struct world {
 	bool lan; /* the nodes' ports on the clients' network reach each other */
 	uint32_t arp_loss; /* per mille */
 	int64_t heal_ns, end_ns;
+	int64_t linger_ns; /* how long who has handed over keeps its addresses */
+	bool steers; /* and is silent to ARP and NS meanwhile */
 	uint64_t steps;
 	bool trace;
 	struct judge *judge;
@@ -100,6 +104,7 @@ enum happening {
 	HAPPEN_PROBE,
 	HAPPEN_DISK,
 	HAPPEN_THAW,
+	HAPPEN_LINGER, /* it is over, or the lease is due */
 	HAPPEN_START,
 	HAPPEN_FAULT, /* what: index into the plan */
 	HAPPEN_FAULT_ENDS,
@@ -107,7 +112,7 @@ enum happening {
 };
 
 /* A quiet world with both nodes about to start; their configuration is in config. */
-void world_init(struct world *, uint64_t seed, bool trace, struct judge *);
+void world_init(struct world *, uint64_t seed, int64_t linger_ns, bool trace, struct judge *);
 
 /* Runs until end_ns, or until the judge has found something. */
 void world_run(struct world *);
@@ -125,6 +130,8 @@ void world_event(struct world *, unsigned node, const struct election_event *);
 
 int64_t world_local(const struct world *, unsigned node);
 bool world_holds(const struct world *, unsigned node);
+/* Holds, having handed over: no longer Active, not announcing. */
+bool world_lingers(const struct world *, unsigned node);
 /* Could `node` see that the other one serves on the virtual address? */
 bool world_sees_service(const struct world *, unsigned node);
 bool world_sees_address(const struct world *, unsigned node);

@@ -54,6 +54,50 @@ test_two_actives(void **state)
 	}
 }
 
+/* Who hands over goes on answering for a little while, if the peer has really taken over. */
+static void
+test_lingering(void **state)
+{
+	static const struct {
+		enum cause cause;
+		uint64_t peer_term; /* ours was 6 */
+		int64_t heard_ago_ns;
+		bool lbd_ready, may;
+	} rows[] = {
+		{ CAUSE_OPERATOR, 7, 0, true, true },
+		{ CAUSE_PREEMPT, 7, 0, true, true },
+		{ CAUSE_GATEWAYS_LOST, 7, 0, true, true },
+		{ CAUSE_OPERATOR, 7, 0, false, false },
+		{ CAUSE_OPERATOR, 6, 0, true, false },
+		{ CAUSE_OPERATOR, 7, NS_PER_S, true, false },
+		{ CAUSE_LBD_DOWN, 7, 0, true, false },
+		{ CAUSE_LINK_DOWN, 7, 0, true, false },
+		{ CAUSE_DUAL_ACTIVE, 7, 0, true, false },
+		{ CAUSE_STALL, 7, 0, true, false },
+	};
+	struct election_config c = fixture_config();
+	struct fixture f;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct election_out out = { .n_transitions = 1 };
+
+		fixture_beside(&f, &c, ROLE_BACKUP);
+		f.e.peer.last.role = ROLE_ACTIVE;
+		f.e.peer.last.term = rows[i].peer_term;
+		f.e.track.lbd_ready = rows[i].lbd_ready;
+		out.transitions[0] =
+		    (struct election_transition){ ROLE_ACTIVE, ROLE_BACKUP, rows[i].cause };
+		assert_int_equal(
+		    election_may_linger(&f.e, &out, f.now + rows[i].heard_ago_ns), rows[i].may);
+		out.transitions[0].from = ROLE_BACKUP;
+		assert_false(election_may_linger(&f.e, &out, f.now));
+		out.n_transitions = 0;
+		assert_false(election_may_linger(&f.e, &out, f.now));
+	}
+}
+
 /* The loser may have had the last word: the winner announces when it is gone. */
 static void
 test_winner_announces_again(void **state)
@@ -509,6 +553,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_actives),
+		cmocka_unit_test(test_lingering),
 		cmocka_unit_test(test_winner_announces_again),
 		cmocka_unit_test(test_unheard),
 		cmocka_unit_test(test_failover),
