@@ -7,14 +7,16 @@ __asm__(".pushsection .rodata\n"
 	"steering_object_begin:\n"
 	".incbin \"" STEERING_OBJECT "\"\n"
 	"steering_object_end:\n"
-	".byte 0\n"
+	".balign 8\n"
+	"steering_object_size:\n"
+	".long steering_object_end - steering_object_begin\n"
 	".popsection\n");
 
-extern const char steering_object_begin[], steering_object_end[];
+extern const char steering_object_begin[];
+extern const uint32_t steering_object_size;
 
 struct str
 steering_object(void)
 {
-	return (struct str){ steering_object_begin,
-		(size_t)(steering_object_end - steering_object_begin) };
+	return (struct str){ steering_object_begin, steering_object_size };
 }

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path("tests/lint")
 TREES = ("common", "lbd", "hafailover", "hactl", "tests")
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-I.", "-isystem", "/usr/include/libnl3", '-DLBPAIR_VERSION="0"',
-         "-Wall", "-Wextra"]
+         '-DSTEERING_OBJECT="/dev/null"', "-Wall", "-Wextra"]
+BPF_FLAGS = ["-target", "bpf", "-I.", "-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu", "-Wall", "-Wextra"]
 NOT_IN_TESTS = "-clang-analyzer-*,-bugprone-unused-return-value"  # cmocka's asserts confuse them
 CLANG_FORMAT = 14  # of Debian 12: other versions lay some lines out differently
 FINDING = re.compile(r"^(?:\./)?(\S+?):\d+:\d+: (?:error|warning): .* \[([a-z][\w.-]+)", re.M)
@@ -152,6 +153,8 @@ class Tidy:
             self.not_reached.append(str(path))
             return "", set()
         flags = FLAGS + ([] if path.name == "err.c" else ["-include", str(HERE / "analyzer.h")])
+        if path.name.endswith(".bpf.c"):
+            flags = BPF_FLAGS
         stamp = self.stamp(path, flags)
         if stamp.exists():
             return "", {tuple(line.split()) for line in stamp.read_text().splitlines()}
