@@ -81,6 +81,8 @@ static const struct refusal_words refusals[REFUSAL_N] = {
 	[REFUSAL_TIMED_OUT] = { "timed_out", "the peer did not take over in time" },
 	[REFUSAL_PEER_REFUSED] = { "peer_refused", "the peer refused" },
 	[REFUSAL_OVERTAKEN] = { "overtaken", "the roles changed for another reason meanwhile" },
+	[REFUSAL_PEER_PRIORITY] = { "peer_priority",
+	    "the peer's priority is the highest there is: it gives way to nobody" },
 };
 
 const char *

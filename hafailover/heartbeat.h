@@ -77,6 +77,7 @@ enum refusal {
 	REFUSAL_TIMED_OUT, /* the peer did not claim in time */
 	REFUSAL_PEER_REFUSED, /* it said no, for a reason that this version does not know */
 	REFUSAL_OVERTAKEN, /* something else changed the roles meanwhile */
+	REFUSAL_PEER_PRIORITY, /* VRRP: it has the highest there is */
 	REFUSAL_N,
 };
 
