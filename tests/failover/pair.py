@@ -25,7 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration_ha"))
 
-from network import LIBC, PR_SET_PDEATHSIG, Wire, check, wait_for  # noqa: E402
+from network import LIBC, PR_SET_PDEATHSIG, Wire, wait_for  # noqa: E402
 from record import Record  # noqa: E402
 
 VIP, VIP6 = "192.0.2.100", "2001:db8::64"
@@ -232,9 +232,8 @@ class Pair:
 
     def active(self):
         """The node that holds the address; there must be one, and only one."""
-        holders = self.record.holder()
-        check(len(holders) == 1, f"holders of the address: {[self.nodes[n].name for n in holders]}")
-        return self.nodes[holders[0]]
+        return self.nodes[wait_for(lambda: len(self.record.holder()) == 1 and self.record.holder(),
+                                   what="node that alone has the address")[0]]
 
     def other(self, node):
         return self.nodes[1 - node.number]
@@ -246,8 +245,9 @@ class Pair:
         request = struct.pack("16sh14x", node.name.encode(), 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(self.hand, SIOCGIFFLAGS, request))[1]
         flags = flags | IFF_UP if connected else flags & ~IFF_UP
+        before = self.now()
         fcntl.ioctl(self.hand, SIOCSIFFLAGS, struct.pack("16sh14x", node.name.encode(), flags))
-        self.record.reach(self.now(), node.number, connected)
+        self.record.reach(self.now() if connected else before, node.number, connected)
 
     def crash(self, node):
         """Power off: no process and no cable any more, at once."""
