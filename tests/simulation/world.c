@@ -208,7 +208,7 @@ linger_look(struct world *w, unsigned n)
 		return;
 	}
 	linger_stop(node);
-	if (node->election.stopped)
+	if (node->ends)
 		stop(w, n);
 }
 
@@ -244,10 +244,12 @@ perform(struct world *w, unsigned n, const struct election_out *out)
 	if (out->todo & ELECTION_DO_PERSIST)
 		add(w, random_between(&w->random, 0, 20 * NS_PER_MS), HAPPEN_DISK, n, node->life,
 		    0);
-	if (!node->election.stopped)
-		set_timer(w, n, out->timer_ns);
-	else if (!node->lingers) /* else when that is over */
+	if (out->todo & ELECTION_DO_STOPPED)
+		node->ends = true;
+	if (node->ends && !node->lingers) /* else when that is over */
 		stop(w, n);
+	else if (out->timer_ns < INT64_MAX)
+		set_timer(w, n, out->timer_ns);
 }
 
 static void
@@ -430,6 +432,7 @@ world_start(struct world *w, unsigned n)
 	node->started_ns = w->now_ns;
 	node->peer_life = 0;
 	node->n_inbox = 0;
+	node->ends = false;
 	election_init(&node->election, &node->config);
 	judge_started(w, n);
 	ev.start = (struct election_start){ random_next(&w->random) | 1, node->disk_term, held,

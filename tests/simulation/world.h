@@ -49,6 +49,7 @@ struct node {
 	int64_t vip_until_ns; /* lease off: INT64_MAX */
 	bool lingers; /* after a planned move: no longer Active, still holds */
 	int64_t lingers_until_ns; /* on its own clock */
+	bool ends; /* stopped; but for the lingering */
 	int64_t frozen_ns; /* since, on its own clock */
 	int64_t paused_ns, resumed_ns;
 	bool paused_asking; /* a question was under way then: its answer may be old */
