@@ -84,12 +84,6 @@ class Laboratory(Pair):
 
     def start_servers(self):
         self.spawn(self.server, [sys.executable, os.path.join(HERE, "server.py"), *(f"{s}:8080" for s in SERVERS)])
-        for server in SERVERS:
-            wait_for(lambda server=server: self.answers(server), what="server")
-
-    def answers(self, server):
-        with self.server.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
-            return s.connect_ex((server, 8080)) == 0
 
     # --- breaking ---
 
@@ -104,7 +98,7 @@ class Laboratory(Pair):
             self.tell_switch(f"link set dev {node.name} type bridge_slave isolated {'on' if parted else 'off'}")
 
     def tell_switch(self, line):
-        self.note(line)
+        self.note("***", line)
         self.switch.stdin.write(line.encode() + b"\n")
         self.switch.stdin.flush()
 
@@ -117,10 +111,9 @@ class Laboratory(Pair):
             return text
         macs = {node.host.mac(): node.name for node in self.nodes}
         offset = time.time() - time.monotonic()
-        events = self.deeds + self.holdings() + [(t, macs.get(mac, mac), f"announces itself ({kind})")
-                                                 for t, mac, kind in self.record.claims]
+        claims = [(t, macs.get(mac, mac), f"announces itself ({kind})") for t, mac, kind in self.record.claims]
         return text + "--- as seen from outside\n" + "".join(
-            f"{wall_clock(t + offset)} {who} {what}\n" for t, who, what in sorted(events))
+            f"{wall_clock(t + offset)} {who} {what}\n" for t, who, what in sorted(self.seen() + claims))
 
 
 def checksums_by_kernel(host, interface):

@@ -146,9 +146,10 @@ class Pair:
         self.paths = [[f"192.0.2.{11 + n}"] for n in (0, 1)]
         self.hand = self.wire.host_of_bridge.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
-    # --- for those who say what is served: self.servers are `servers` of lbd.json ---
+    # --- for those who say what is served ---
 
     def start_servers(self):
+        """Whatever answers at self.servers, which are the `servers` of lbd.json."""
         raise NotImplementedError
 
     def lbd_configuration(self, node):
@@ -190,12 +191,19 @@ class Pair:
     def start(self):
         """Both nodes up, and the client served."""
         self.start_servers()
+        for server in self.servers:
+            wait_for(lambda server=server: self.accepts(server["address"]), WAIT_SECONDS, "server")
         self.start_witness()
         for node in self.nodes:
             node.start_lbd()
             node.start_hafailover()
         self.wait_ready()
         return self
+
+    def accepts(self, address):
+        host, _, port = address.rpartition(":")
+        with self.client.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            return s.connect_ex((host, int(port))) == 0
 
     def start_witness(self):
         watches = []
@@ -255,14 +263,14 @@ class Pair:
         self.plug(node, False)
         send(pids, signal.SIGKILL)
 
-    def note(self, what):
+    def note(self, who, what):
         """For the story of what happened."""
-        self.deeds.append((self.now(), "", f"*** {what}"))
+        self.deeds.append((self.now(), who, what))
 
-    def holdings(self):
-        """(time, node, what) of each coming and going of the address."""
-        return [(t, node.name, f"has {VIP}" if has else f"has {VIP} no longer")
-                for node in self.nodes for t, has in self.record.held[node.number]]
+    def seen(self):
+        """(time, who, what) of each deed, and of each coming and going of the address."""
+        return self.deeds + [(t, node.name, f"has {VIP}" if has else f"has {VIP} no longer")
+                             for node in self.nodes for t, has in self.record.changes_of(node.number)]
 
     # --- the end ---
 

@@ -30,6 +30,11 @@ class Record:
         with self.lock:
             self.cut[node].append((now, not reachable))
 
+    def changes_of(self, node):
+        """[(time, whether it has the address from then on)]."""
+        with self.lock:
+            return list(self.held[node])
+
     def holder(self):
         """0, 1, both or none of them, at this moment."""
         with self.lock:
@@ -48,6 +53,16 @@ class Record:
         """How many of those who began since then have their answer."""
         with self.lock:
             return sum(a.outcome == "ok" and a.begin >= since for a in self.attempts[-1000:])
+
+    def answers_by(self, since, until):
+        """How many of those who began in that time were answered, by server."""
+        with self.lock:
+            return collections.Counter(a.server for a in self.attempts
+                                       if since <= a.begin <= until and a.outcome == "ok")
+
+    def forget(self, until):
+        with self.lock:
+            self.attempts = [a for a in self.attempts if a.end > until]
 
     def failures(self, since, until):
         """Attempts begun in that time that came to nothing, by outcome."""

@@ -85,6 +85,7 @@ class Host:
         if self.pid == 0:
             try:
                 LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for its parent
                 system(LIBC.unshare(CLONE_NEWNET), "unshare")
                 os.write(write, b"x")
                 while True:
