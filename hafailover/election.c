@@ -130,6 +130,9 @@ election_describe(const struct election *e, int64_t now)
 		.eligible = election_fit(e, now) && !e->standby && !e->stopping,
 		.lbd_ready = e->track.lbd_ready,
 		.lbd_draining = e->track.lbd_draining,
+		.steers = e->track.steers,
+		.draining = e->drain.on,
+		.connections = e->counted && e->drain.on ? e->connections : 0,
 		.servers_up = e->track.servers_up,
 		.priority = e->track.priority,
 		.digest = e->config.digest,
@@ -141,7 +144,7 @@ election_describe(const struct election *e, int64_t now)
 static void
 add_message(const struct election *e, struct heartbeat *h)
 {
-	if (e->handover.asked) {
+	if (e->handover.asked && !e->handover.empties) {
 		h->message = MESSAGE_TAKE;
 		h->message_id = e->handover.id;
 		h->message_cause = e->handover.cause;
@@ -210,7 +213,7 @@ wake(struct election *e, int64_t now, struct election_out *out)
 {
 	if (e->role == ROLE_ACTIVE)
 		election_let_go(e, CAUSE_STALL, true, now, out);
-	else if (e->holding)
+	else if (e->holding || e->drain.on)
 		release(e, out);
 	listen(e, election_dead_ns(e), now, out);
 }
@@ -251,7 +254,7 @@ tracked(struct election *e, const struct election_track *t, int64_t now, struct 
 		out->todo |= ELECTION_DO_SEND;
 	}
 	if (was->lbd_ready != t->lbd_ready || was->lbd_draining != t->lbd_draining ||
-	    was->priority != t->priority || !was->servers_up != !t->servers_up)
+	    was->priority != t->priority || was->steers != t->steers || !was->servers_up != !t->servers_up)
 		out->todo |= ELECTION_DO_SEND;
 	e->tracked = true;
 	e->track = *t;
@@ -357,6 +360,9 @@ take_in(struct election *e, const struct election_event *ev, int64_t now, struct
 	case ELECTION_STOP:
 		e->stopping = true;
 		break;
+	case ELECTION_CONNECTIONS:
+		election_count(e, ev->connections);
+		break;
 	}
 }
 
@@ -419,7 +425,10 @@ decide(struct election *e, int64_t now, struct election_out *out)
 	if (e->role == ROLE_ACTIVE)
 		election_decide_yield(e, now, out);
 	election_settle_dual(e, now, out);
-	if (e->stopping && e->role != ROLE_ACTIVE) {
+	election_begin_drain(e, now, out);
+	election_upkeep_drain(e, now, out);
+	election_upkeep_steer(e, now, out);
+	if (e->stopping && e->role != ROLE_ACTIVE && !e->drain.on) {
 		e->stopped = true;
 		out->todo |= ELECTION_DO_SEND | ELECTION_DO_STOPPED;
 	}
@@ -439,7 +448,7 @@ refresh(struct election *e, int64_t now, struct election_out *out)
 static bool
 in_haste(const struct election *e, int64_t now)
 {
-	return e->handover.asked || (e->role == ROLE_ACTIVE && !election_peer_reachable(e, now));
+	return (e->handover.asked && !e->handover.empties) || (e->role == ROLE_ACTIVE && !election_peer_reachable(e, now));
 }
 
 static void
@@ -473,6 +482,8 @@ next_step(const struct election *e, int64_t now)
 		at = e->listen_until_ns;
 	if (e->handover.asked && e->handover.until_ns < at)
 		at = e->handover.until_ns;
+	if (election_drain_deadline(e) < at)
+		at = election_drain_deadline(e);
 	return at;
 }
 

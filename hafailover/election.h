@@ -38,6 +38,7 @@ struct election_config {
 	uint32_t moves; /* damping: after so many changes to and from Active ... */
 	int64_t moves_within_ns; /* ... within so long, moves that are not needed wait; 0: off */
 	int64_t handover_ns; /* a planned move is given up after so long */
+	int64_t drain_ns; /* connections may take so long to end at a planned move; 0: none */
 };
 
 enum { ELECTION_MOVES_MAX = 16 }; /* limit of `moves` */
@@ -55,6 +56,7 @@ enum election_event_type {
 	ELECTION_FAILOVER, /* operator: move */
 	ELECTION_STANDBY, /* operator: on or off */
 	ELECTION_STOP, /* the service stops: planned move, then ELECTION_DO_STOPPED */
+	ELECTION_CONNECTIONS, /* while election_counts(): how many are left */
 };
 
 struct election_start {
@@ -72,6 +74,7 @@ struct election_track {
 	    why; /* if not: CAUSE_LBD_DOWN, _LINK_DOWN, _GATEWAYS_LOST, _SCRIPT_FAILED, ... */
 	bool isolated; /* no carrier where the clients are, or no configured gateway answers */
 	bool lbd_ready, lbd_draining;
+	bool steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */
 	uint16_t servers_up;
 	uint16_t priority; /* effective */
 };
@@ -115,6 +118,7 @@ struct election_event {
 			bool on;
 			bool force; /* also if nobody serves then */
 		} standby;
+		uint32_t connections;
 	};
 };
 
@@ -211,7 +215,9 @@ struct election {
 	} probe;
 
 	struct {
-		bool asked; /* TAKE is in our heartbeats */
+		bool asked; /* TAKE is in our heartbeats, once this is over: */
+		bool empties; /* connections end first, for want of steering; */
+		int64_t empties_until_ns; /* not longer */
 		enum cause cause;
 		uint32_t id;
 		int64_t until_ns, again_ns; /* again: not before, after one that failed */
@@ -226,6 +232,18 @@ struct election {
 		uint32_t refused_id;
 		enum refusal why;
 	} take;
+
+	/* The end of a planned move, and its other side; see election_drain.c. */
+	struct {
+		bool on; /* not Active, yet holding, silently, for connections that are left */
+		int64_t since_ns, until_ns;
+	} drain;
+	uint32_t connections; /* as counted last, while election_counts() */
+	bool counted;
+	struct {
+		bool on; /* Active, and what is not known here is the peer's */
+		bool agreed; /* and it has not said yet that it drains */
+	} steer;
 
 	int64_t better_since_ns; /* could preempt since; 0: could not */
 	int64_t richer_since_ns; /* the peer has servers, we have none, since; 0: not so */
@@ -262,6 +280,17 @@ struct heartbeat election_heartbeat(struct election *, int64_t now_ns);
  */
 enum { ELECTION_LINGER_MS = 100 };
 bool election_may_linger(const struct election *, const struct election_out *, int64_t now_ns);
+
+/*
+ * Has the peer claimed by agreement, and do connections go on here?  Then the addresses stay, and
+ * nobody learns them from this node.  The caller looks after each step, before it does out.todo:
+ * that a drain has ended is said with ELECTION_DO_RELEASE or _CLAIM.
+ */
+bool election_drains(const struct election *);
+/* Is what this node does not know to be sent on to the peer? */
+bool election_steers(const struct election *);
+/* Is lbd to end its connections, and ELECTION_CONNECTIONS wanted? */
+bool election_counts(const struct election *);
 
 /* Would `hactl failover` be accepted now?  Changes nothing. */
 enum refusal

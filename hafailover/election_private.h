@@ -4,6 +4,7 @@
  * election.c         a step: stall, event, decision, what is due; roles and their changes
  * election_claim.c   a Backup: when may it claim?  Probing, vacancy, preemption, TAKE
  * election_yield.c   an Active: when must it go?  Two Actives, planned moves, isolation
+ * election_drain.c   the connections of a planned move: they stay, or end before it
  * election_rule.c    comparisons and conditions: they change nothing
  */
 #ifndef HAFAILOVER_ELECTION_PRIVATE_H
@@ -41,6 +42,17 @@ void election_begin_handover(struct election *, enum cause, int64_t now_ns, stru
 /* Ends a planned move, whatever came of it; REFUSAL_NONE: the peer has claimed. */
 void election_end_handover(struct election *, enum refusal, int64_t now_ns, struct election_out *);
 void election_conflict(struct election *, bool by_peer, int64_t now_ns, struct election_out *);
+
+/* election_drain.c */
+/* What is to be released may stay for its connections: then it is not. */
+void election_begin_drain(struct election *, int64_t now_ns, struct election_out *);
+void election_upkeep_drain(struct election *, int64_t now_ns, struct election_out *);
+void election_upkeep_steer(struct election *, int64_t now_ns, struct election_out *);
+/* Before TAKE; does nothing when connections can stay. */
+void election_begin_emptying(struct election *, int64_t now_ns);
+void election_upkeep_emptying(struct election *, int64_t now_ns, struct election_out *);
+void election_count(struct election *, uint32_t connections);
+int64_t election_drain_deadline(const struct election *);
 
 /* election_rule.c */
 bool election_fit(const struct election *, int64_t now_ns);

@@ -140,7 +140,9 @@ election_begin_handover(struct election *e, enum cause cause, int64_t now, struc
 	e->handover.cause = cause;
 	e->handover.id++;
 	e->handover.until_ns = now + e->config.handover_ns;
-	out->todo |= ELECTION_DO_HUSH | ELECTION_DO_SEND;
+	election_begin_emptying(e, now);
+	if (!e->handover.empties)
+		out->todo |= ELECTION_DO_HUSH | ELECTION_DO_SEND;
 }
 
 void
@@ -232,6 +234,7 @@ election_decide_yield(struct election *e, int64_t now, struct election_out *out)
 	if (election_peer_active(e, now))
 		meet_other_active(e, now, out);
 	upkeep_handover(e, now, out);
+	election_upkeep_emptying(e, now, out);
 	if (e->role != ROLE_ACTIVE || e->handover.asked)
 		return;
 	cause = wish(e, now);

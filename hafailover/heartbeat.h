@@ -107,6 +107,9 @@ struct heartbeat {
 
 	bool eligible; /* as tracking sees it, and not in standby, and not stopping */
 	bool lbd_ready, lbd_draining;
+	bool steers; /* can send connections of the receiver on to it, and be silent */
+	bool draining; /* not Active, and holds the addresses silently for connections ... */
+	uint32_t connections; /* ... of which so many are left */
 	uint16_t servers_up;
 	uint16_t priority; /* the effective one */
 	uint64_t digest; /* of the configuration */

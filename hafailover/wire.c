@@ -31,6 +31,11 @@ enum heartbeat_flag {
 	FLAG_LBD_DRAINING = 1 << 7,
 };
 
+enum move_flag {
+	FLAG_STEERS = 1 << 0,
+	FLAG_DRAINING = 1 << 1,
+};
+
 /* --- the seal --- */
 
 bool
@@ -97,6 +102,8 @@ put_heartbeat(uint8_t **p, const struct heartbeat *h)
 	put(p, h->servers_up, 2);
 	put(p, h->priority, 2);
 	put(p, h->message_id, 4);
+	put(p, (h->steers ? FLAG_STEERS : 0) | (h->draining ? FLAG_DRAINING : 0), 1);
+	put(p, h->connections, 4);
 }
 
 bool
@@ -157,6 +164,13 @@ set_flags(struct heartbeat *h, unsigned flags)
 	h->lbd_draining = flags & FLAG_LBD_DRAINING;
 }
 
+static void
+set_move_flags(struct heartbeat *h, unsigned flags)
+{
+	h->steers = flags & FLAG_STEERS;
+	h->draining = flags & FLAG_DRAINING;
+}
+
 /* Durations that somebody's arithmetic can bear; numbers that name something. */
 static bool
 is_sane(const struct heartbeat *h)
@@ -187,6 +201,8 @@ get_heartbeat(const uint8_t **p, struct heartbeat *h)
 	h->servers_up = (uint16_t)get(p, 2);
 	h->priority = (uint16_t)get(p, 2);
 	h->message_id = (uint32_t)get(p, 4);
+	set_move_flags(h, (unsigned)get(p, 1));
+	h->connections = (uint32_t)get(p, 4);
 	return is_sane(h);
 }
 

@@ -50,6 +50,9 @@ example(void)
 			.eligible = true,
 			.lbd_ready = true,
 			.lbd_draining = true,
+			.steers = true,
+			.draining = true,
+			.connections = 0xcafef00d,
 			.servers_up = 65535,
 			.priority = 255,
 			.digest = 0x8877665544332211,
@@ -109,6 +112,9 @@ assert_same(const struct heartbeat *a, const struct heartbeat *b)
 	SAME(eligible);
 	SAME(lbd_ready);
 	SAME(lbd_draining);
+	SAME(steers);
+	SAME(draining);
+	SAME(connections);
 	SAME(servers_up);
 	SAME(priority);
 	SAME(digest);
@@ -146,14 +152,14 @@ static void
 test_flags(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 10; i++) {
 		struct wire_packet in = example(), out;
 		struct heartbeat *h = &in.heartbeat;
 		bool *flags[] = { &h->ask, &h->holding, &h->owner, &h->listening, &h->stopping,
-			&h->eligible, &h->lbd_ready, &h->lbd_draining };
+			&h->eligible, &h->lbd_ready, &h->lbd_draining, &h->steers, &h->draining };
 		uint8_t bytes[WIRE_SIZE];
 
-		for (unsigned j = 0; j < 8; j++)
+		for (unsigned j = 0; j < 10; j++)
 			*flags[j] = i == j;
 		assert_true(wire_encode(bytes, &in, &key));
 		assert_int_equal(decode(&out, bytes, WIRE_SIZE), WIRE_OK);
