@@ -21,29 +21,6 @@ vip_of_family(const struct node *n, int family, size_t *index)
 	return NULL;
 }
 
-static bool
-is_any(const struct address *a)
-{
-	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
-					  : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
-}
-
-/* Where a client of the virtual address finds lbd. */
-static const struct track_lbd_service *
-service_of(const struct track_lbd_state *lbd, const struct address *vip)
-{
-	for (unsigned i = 0; i < lbd->n_services; i++) {
-		const struct address *a = &lbd->services[i].address;
-		struct address wanted = *vip;
-
-		wanted.in.sin_port = a->in.sin_port; /* sin6_port lies at the same place */
-		if (a->sa.sa_family == vip->sa.sa_family &&
-		    (is_any(a) || address_equal(a, &wanted)))
-			return &lbd->services[i];
-	}
-	return NULL;
-}
-
 /* --- the answers --- */
 
 static void
@@ -137,7 +114,7 @@ ask(struct node *n, int family, int64_t budget,
 		return NULL;
 	q.address = vip->address;
 	q.link = link->index;
-	service = service_of(track_report(n->track).lbd, &vip->address);
+	service = track_lbd_service_of(track_report(n->track).lbd, &vip->address);
 	if (service && !n->probe.holder) {
 		q.address.in.sin_port = service->address.in.sin_port;
 		q.service = service->http ? PROBE_HTTP : PROBE_CONNECT;

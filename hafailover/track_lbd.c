@@ -95,6 +95,28 @@ track_lbd_parse(struct track_lbd_state *s, struct str line)
 	return true;
 }
 
+static bool
+is_any(const struct address *a)
+{
+	return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
+					  : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+const struct track_lbd_service *
+track_lbd_service_of(const struct track_lbd_state *lbd, const struct address *vip)
+{
+	for (unsigned i = 0; i < lbd->n_services; i++) {
+		const struct address *a = &lbd->services[i].address;
+		struct address wanted = *vip;
+
+		wanted.in.sin_port = a->in.sin_port; /* sin6_port lies at the same place */
+		if (a->sa.sa_family == vip->sa.sa_family &&
+		    (is_any(a) || address_equal(a, &wanted)))
+			return &lbd->services[i];
+	}
+	return NULL;
+}
+
 /* --- the state --- */
 
 static bool

@@ -39,6 +39,10 @@ void track_lbd_stop(struct track_lbd **);
 
 const struct track_lbd_state *track_lbd_state(const struct track_lbd *);
 
+/* Where a client of that virtual address finds lbd.  NULL: nowhere. */
+const struct track_lbd_service *
+track_lbd_service_of(const struct track_lbd_state *, const struct address *vip);
+
 /* One line of the stream into *state.  False: it is none. */
 bool track_lbd_parse(struct track_lbd_state *, struct str line);
 

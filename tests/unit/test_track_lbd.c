@@ -110,6 +110,43 @@ test_parse(void **state)
 	assert_false(track_lbd_parse(&s, STR("{\"ready\":1}")));
 }
 
+static void
+test_service_of(void **state)
+{
+	static const struct {
+		bool one; /* that listens on 10.0.0.1:25 alone */
+		const char *vip, *service; /* NULL: none */
+	} rows[] = {
+		{ false, "10.0.0.1:0", "0.0.0.0:80" }, /* the first that takes it */
+		{ false, "10.0.0.2:0", "0.0.0.0:80" },
+		{ false, "[2001:db8::9]:0", "[::]:443" },
+		{ true, "10.0.0.1:0", "10.0.0.1:25" },
+		{ true, "10.0.0.2:0", NULL },
+		{ true, "[2001:db8::9]:0", NULL },
+	};
+	struct track_lbd_state all, one;
+	size_t i;
+
+	(void)state;
+	assert_true(track_lbd_parse(&all, str_of(ready)));
+	assert_true(track_lbd_parse(
+	    &one, STR("{\"ready\":true,\"listeners\":[{\"bind\":[\"10.0.0.1:25\"]}]}")));
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct track_lbd_service *s;
+		struct address vip;
+		char text[ADDRESS_TEXT_MAX];
+		struct err err;
+
+		assert_int_equal(address_parse(&vip, str_of(rows[i].vip), &err), 0);
+		s = track_lbd_service_of(rows[i].one ? &one : &all, &vip);
+		assert_int_equal(s != NULL, rows[i].service != NULL);
+		if (!s)
+			continue;
+		address_format(&s->address, text);
+		assert_string_equal(text, rows[i].service);
+	}
+}
+
 static struct track_lbd *
 start(void)
 {
@@ -222,6 +259,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_service_of),
 		cmocka_unit_test(test_comes_and_goes),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_frozen),
