@@ -31,7 +31,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
             $(if $(FUZZER),-fsanitize=fuzzer-no-link)
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 LIBS       := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
-LIBS_lbd   := $(LIBS)
+LIBS_lbd   := -lnghttp2 $(LIBS)
 LIBS_hafailover := -lnl-route-3 -lnl-3 -lbpf $(LIBS)
 LIBS_hactl := $(LIBS)
 
@@ -58,7 +58,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo install clean
+.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm install clean
 all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
 
@@ -103,6 +103,16 @@ demo: ## three servers in network namespaces, one is killed under load, nobody n
 	$(Q)packaging/deps.sh build demo
 	$(built) all
 	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
+
+deb: ## Debian packages, into $(O)/deb; ARGS=0.1.0+next builds that version of this tree
+	$(Q)packaging/deps.sh build package
+	$(Q)packaging/deb/build.sh $(O)/deb $(ARGS)
+	$(Q)lintian --fail-on error,warning $(O)/deb/lbpair_$(or $(ARGS),$(VERSION))_*.changes
+
+rpm: ## RPM packages, into $(O)/rpm
+	$(Q)packaging/deps.sh build package
+	$(Q)packaging/rpm/build.sh $(O)/rpm
+	$(Q)! command -v rpmlint >/dev/null || rpmlint --config packaging/rpm/rpmlint.toml $(O)/rpm/lbpair-[0-9]*.rpm
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 LIB   := $(DESTDIR)$(PREFIX)/lib

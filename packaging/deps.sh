@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
 #
-#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench (default: all but bench)
+#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench package (default: all but the last two)
 #
 # Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
 # a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
@@ -103,8 +103,19 @@ for group in "$@"; do
 		need valgrind valgrind has_command valgrind
 		need strace strace has_command strace
 		;;
+	package)
+		need dpkg-dev dpkg-dev has_command dpkg-buildpackage
+		need debhelper debhelper has_command dh
+		need lintian lintian has_command lintian
+		need rpm rpm-build has_command rpmbuild
+		need debugedit debugedit has_command debugedit
+		need elfutils elfutils has_command eu-strip
+		need rpmlint rpmlint has_command rpmlint
+		need debootstrap debootstrap has_command debootstrap
+		need systemd-container systemd-container has_command systemd-nspawn
+		;;
 	*)
-		echo "deps.sh: no group $group (build test demo lint fuzz bench)" >&2
+		echo "deps.sh: no group $group (build test demo lint fuzz bench package)" >&2
 		exit 2
 		;;
 	esac

@@ -103,7 +103,7 @@ conn_break(struct conn *c, int err)
 static ssize_t
 socket_send(struct conn *c, const char *p, size_t n)
 {
-	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL);
+	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL | (c->ending ? MSG_MORE : 0));
 
 	if (sent >= 0) {
 		c->bytes_sent += (uint64_t)sent;

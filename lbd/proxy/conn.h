@@ -19,6 +19,7 @@ struct conn {
 	struct buffer *out; /* not yet taken by the socket */
 	uint64_t bytes_read, bytes_sent;
 	bool eof; /* the peer sends no more */
+	bool ending; /* FIN follows in this turn: may leave with what is sent before it */
 	bool broken; /* a send or read failed: nothing more can be sent */
 	bool shut; /* we send no more */
 };

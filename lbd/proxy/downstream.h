@@ -50,11 +50,14 @@ downstream_eof(const struct exchange *x)
 	return x->client->conn.eof;
 }
 
-/* As conn_send. */
+/* As conn_send.  After the last byte of the last response the connection is closed. */
 static inline int
 downstream_send(struct exchange *x, const char *p, size_t n)
 {
-	return conn_send(&x->client->conn, p, n);
+	struct conn *c = &x->client->conn;
+
+	c->ending = x->response_body.done && !x->keep_alive;
+	return conn_send(c, p, n);
 }
 
 /* Something that was sent has not left yet. */

@@ -1,0 +1,39 @@
+#!/bin/sh
+# build.sh - the RPM packages of this tree, into a directory.
+#
+#	build.sh DIRECTORY
+#
+# Where rpm is not the system's own (Debian), build requirements are not checked and the macros of systemd are missing:
+# such a package is for looking at, not for use.
+set -eu
+
+mkdir -p "$1"
+directory=$(cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
+spec=$root/packaging/rpm/lbpair.spec
+version=$(sed -n 's/^VERSION := //p' "$root/Makefile")
+spec_version=$(sed -n 's/^Version: *//p' "$spec")
+if [ "$version" != "$spec_version" ]; then
+	echo "build.sh: the Makefile says $version, packaging/rpm/lbpair.spec $spec_version" >&2
+	exit 1
+fi
+
+top=$directory/rpmbuild
+rm -rf "$top"
+mkdir -p "$top/SOURCES"
+trap 'rm -rf "$top"' EXIT
+SOURCE_DATE_EPOCH=$(date -u -d "$(sed -n 's/^\* \(.*\) lbpair maintainers.*/\1/p' "$spec" | head -n 1)" +%s)
+export SOURCE_DATE_EPOCH
+"$root/packaging/copy.sh" "$top/lbpair-$version"
+tar -C "$top" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
+	-czf "$top/SOURCES/lbpair-$version.tar.gz" "lbpair-$version"
+rm -r "$top/lbpair-$version"
+
+set -- --define "_topdir $top" --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
+	--define "clamp_mtime_to_source_date_epoch 1"
+if [ -e /etc/debian_version ]; then
+	set -- "$@" --nodeps --define "debug_by_hand 1" --define "optflags -O2 -g" \
+		--define "__brp_compress /bin/bash /usr/lib/rpm/brp-compress"
+fi
+rpmbuild "$@" -bb "$spec"
+mv "$top"/RPMS/*/*.rpm "$directory/"
