@@ -9,6 +9,7 @@
 #include "common/problems.h"
 #include "lbd/config/config.h"
 #include "lbd/supervisor/supervisor.h"
+#include "lbd/tls/context.h"
 
 enum { EXIT_USAGE = 2, OPTION_NODE = 256 };
 
@@ -32,9 +33,10 @@ usage_print(FILE *to)
 
 /* NULL when there are problems; they are on standard error then. */
 static struct lbd_config *
-config_open(const struct config_options *options)
+config_open(const struct config_options *options, enum mode mode)
 {
 	struct lbd_config *config = NULL;
+	struct tls_files files = { 0 };
 	struct problems problems;
 	struct err err;
 	char *text = NULL;
@@ -45,6 +47,12 @@ config_open(const struct config_options *options)
 		problems_add(&problems, 0, "%s", err.text);
 	else
 		config = config_load((struct str){ text, n }, options, &problems);
+	if (config && mode == MODE_CHECK) {
+		tls_files_load(&files, config, &problems);
+		tls_files_fini(&files);
+		if (problems.n)
+			config_unref(&config);
+	}
 	for (i = 0; i < problems.kept; i++)
 		fprintf(stderr, "%s\n", problems.list[i].text);
 	if (problems.n > problems.kept)
@@ -57,7 +65,7 @@ config_open(const struct config_options *options)
 static int
 config_check(const struct config_options *options, enum mode mode)
 {
-	struct lbd_config *config = config_open(options);
+	struct lbd_config *config = config_open(options, mode);
 	char *text = NULL;
 	int n;
 

@@ -37,6 +37,7 @@ struct process {
 	struct reload_wait *reloads; /* asked for, not answered */
 	uint64_t last_reload;
 	ev_io channel;
+	struct tls_files files; /* of the CHANNEL_CONFIG that follows */
 	bool ready; /* said so to the supervisor */
 	uint64_t config_number; /* of the CHANNEL_CONFIG that runs; 0: none */
 	ev_timer heartbeat;

@@ -6,6 +6,7 @@
  * when it was told to drain and the last connection is gone, or when the supervisor is.
  */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -114,7 +115,8 @@ access_log_follow(struct process *p, const struct log_config *log, int fd)
 
 /* The workers get it; what is not the workers' follows at once. */
 static int
-config_use(struct process *p, struct lbd_config *config, struct err *err)
+config_use(
+    struct process *p, struct lbd_config *config, const struct tls_files *files, struct err *err)
 {
 	struct lbd_config *old = p->config;
 	int code = rollout_prepare(&p->rollout, config, err);
@@ -126,7 +128,7 @@ config_use(struct process *p, struct lbd_config *config, struct err *err)
 	if (code)
 		err_set(err, code, "out of memory for the health checks");
 	else
-		code = rollout_start(&p->rollout, config, p->start->listens, err);
+		code = rollout_start(&p->rollout, config, p->start->listens, files, err);
 	if (code) {
 		config_unref(&p->config);
 		p->config = old;
@@ -187,7 +189,7 @@ take_config(struct process *p, struct channel_message *m)
 	config = config_load(m->text, &p->start->options, &problems);
 	if (!config) {
 		config_refuse_all(p, m->number, &problems);
-	} else if (config_use(p, config, &err) < 0) {
+	} else if (config_use(p, config, &p->files, &err) < 0) {
 		config_refuse(p, m->number, err.text);
 	} else {
 		p->config_number = m->number;
@@ -200,6 +202,17 @@ take_config(struct process *p, struct channel_message *m)
 	}
 	config_unref(&config);
 	problems_fini(&problems);
+	tls_files_fini(&p->files);
+}
+
+/* Without them the configuration that follows is refused. */
+static void
+take_files(struct process *p, struct channel_message *m)
+{
+	tls_files_fini(&p->files);
+	if (tls_files_parse(&p->files, m->text) < 0)
+		log_err("channel_files_bad", "bytes=%zu", m->text.n);
+	OPENSSL_cleanse((void *)(uintptr_t)m->text.p, m->text.n);
 }
 
 /* --- drain and the end --- */
@@ -324,6 +337,9 @@ take_message(struct process *p, struct channel_message *m)
 	switch (m->type) {
 	case CHANNEL_SOCKETS:
 		take_sockets(p, m);
+		break;
+	case CHANNEL_FILES:
+		take_files(p, m);
 		break;
 	case CHANNEL_CONFIG:
 		take_config(p, m);
@@ -516,7 +532,7 @@ process_start(struct process *p, struct err *err)
 		if (code)
 			return err_set(err, code, "cannot start worker %u: %s", i, strerror(-code));
 	}
-	return config_use(p, p->start->config, err);
+	return config_use(p, p->start->config, p->start->files, err);
 }
 
 /* Only after a drain: otherwise the process just ends. */

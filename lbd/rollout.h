@@ -13,6 +13,7 @@
 #include "lbd/worker/worker.h"
 
 struct generation;
+struct tls_files;
 
 struct rollout {
 	struct worker *const *workers;
@@ -30,10 +31,11 @@ struct rollout {
 int rollout_prepare(struct rollout *, struct lbd_config *, struct err *);
 
 /*
- * After rollout_prepare; `listens` has every address.  0, and `adopted` follows; or -errno with a reason, and
- * nothing has changed.
+ * After rollout_prepare; `listens` has every address, `files` every certificate.  0, and `adopted` follows; or
+ * -errno with a reason, and nothing has changed.
  */
-int rollout_start(struct rollout *, struct lbd_config *, const struct listen_table *, struct err *);
+int rollout_start(struct rollout *, struct lbd_config *, const struct listen_table *,
+    const struct tls_files *, struct err *);
 
 /* True while some worker has not adopted the newest configuration. */
 bool rollout_runs(const struct rollout *);

@@ -145,6 +145,54 @@ metrics_write_rejected(struct metrics *m)
 }
 
 void
+metrics_write_handshakes(struct metrics *m)
+{
+	static const struct {
+		const char *version, *resumed;
+	} names[STATS_HANDSHAKES] = {
+		[STATS_TLS_1_2] = { "TLSv1.2", "no" },
+		[STATS_TLS_1_2_RESUMED] = { "TLSv1.2", "yes" },
+		[STATS_TLS_1_3] = { "TLSv1.3", "no" },
+		[STATS_TLS_1_3_RESUMED] = { "TLSv1.3", "yes" },
+	};
+
+	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
+		const struct listener_config *l = &m->config->listeners[i];
+		struct metric_labels listener = metric_label("listener", l->name), version, labels;
+		struct stats_listener_sum sum;
+
+		if (!l->tls.n_certificates)
+			continue;
+		stats_sum_listener(m->source->stats, l->id, &sum);
+		for (unsigned h = 0; h < STATS_HANDSHAKES; h++) {
+			version = metric_and(listener, "version", str_of(names[h].version));
+			labels = metric_and(version, "resumed", str_of(names[h].resumed));
+			metrics_count(&m->text, &labels, sum.tls_handshakes[h]);
+		}
+	}
+}
+
+void
+metrics_write_handshake_failures(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
+		const struct listener_config *l = &m->config->listeners[i];
+		struct metric_labels listener = metric_label("listener", l->name);
+		struct stats_listener_sum sum;
+
+		if (!l->tls.n_certificates)
+			continue;
+		stats_sum_listener(m->source->stats, l->id, &sum);
+		for (unsigned f = 0; f < TLS_FAILURES; f++) {
+			struct str reason = str_of(tls_failure_name((enum tls_failure)f));
+			struct metric_labels labels = metric_and(listener, "reason", reason);
+
+			metrics_count(&m->text, &labels, sum.tls_failures[f]);
+		}
+	}
+}
+
+void
 metrics_write_bytes(struct metrics *m)
 {
 	for (uint32_t i = 0; i < m->config->n_listeners; i++) {

@@ -11,6 +11,7 @@
 
 #include "common/address.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
 
 struct problems;
@@ -39,11 +40,12 @@ struct limits_config {
 	struct http_limits request; /* limits.headers, header_size, uri_size */
 	uint64_t body_size; /* of a request; 0: no limit */
 	uint32_t server_idle; /* idle connections kept per server and worker */
+	uint32_t tls_handshakes; /* at once, over all workers; further ones wait */
 };
 
 struct timeouts_config {
 	int64_t client_header, client_idle, client_body, connect, response, server_idle, queue,
-	    tunnel, drain;
+	    tunnel, drain, tls_handshake;
 };
 
 enum listener_protocol { LISTENER_HTTP };
@@ -64,6 +66,7 @@ struct listener_config {
 	uint32_t pool; /* index into lbd_config.pools */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
 	struct forwarded_config forwarded;
+	struct tls_config tls; /* n_certificates 0: plain */
 };
 
 enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };

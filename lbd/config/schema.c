@@ -45,8 +45,8 @@ check_user(struct str s)
 	return NULL;
 }
 
-static const char *
-check_file(struct str s)
+const char *
+config_check_file(struct str s)
 {
 	return s.p[0] == '/' ? NULL : "is not an absolute path";
 }
@@ -131,7 +131,7 @@ static const struct json_field admin_fields[] = {
 	{ JSON_ROW("socket", json_kind_string, struct admin_config, socket),
 	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2,
 	    .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
-	    .expects = "an absolute path", .check = check_file },
+	    .expects = "an absolute path", .check = config_check_file },
 	{ JSON_ROW("http", config_kind_admin_http, struct admin_config, http),
 	    .beside = offsetof(struct admin_config, http_on), .fallback = "\"127.0.0.1:9101\"" },
 	{ 0 },
@@ -153,6 +153,8 @@ static const struct json_field limits_fields[] = {
 	    .max = INT64_C(1) << 40 },
 	{ JSON_ROW("server_idle", json_kind_integer, struct limits_config, server_idle),
 	    .fallback = "512", .max = 65536 },
+	{ JSON_ROW("tls_handshakes", json_kind_integer, struct limits_config, tls_handshakes),
+	    .fallback = "1000", .min = 1, .max = 1000000 },
 	{ 0 },
 };
 
@@ -173,6 +175,7 @@ static const struct json_field timeouts_fields[] = {
 	TIMEOUT(queue, "\"5s\""),
 	TIMEOUT(tunnel, "\"1h\""),
 	TIMEOUT(drain, "\"30s\""),
+	TIMEOUT(tls_handshake, "\"5s\""),
 	{ 0 },
 };
 
@@ -217,6 +220,8 @@ static const struct json_field listener_fields[] = {
 	    .min = 1, .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
+	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
+	    .object = config_tls_fields },
 	{ 0 },
 };
 

@@ -11,6 +11,9 @@
 /* The document; its struct is lbd_config.  json_decoder.context is the config_options. */
 extern const struct json_field config_fields[];
 
+/* listeners[].tls; schema_tls.c. */
+extern const struct json_field config_tls_fields[];
+
 /* Kinds that only lbd has. */
 extern const struct json_kind config_kind_target; /* enum log_target; beside: struct str path */
 extern const struct json_kind config_kind_admin_http; /* struct address; beside: bool, on */
@@ -22,6 +25,9 @@ const char *config_check_name(struct str);
 
 /* What may stand in a Host field; the same answer. */
 const char *config_check_host(struct str);
+
+/* An absolute path; the same answer. */
+const char *config_check_file(struct str);
 
 /* Fills in what one row alone cannot know: derived names, node, workers. */
 void config_complete(struct lbd_config *, const struct config_options *);

@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/tls/tls.h"
 
 enum { ANSWER_MAX = 1024 };
 
@@ -83,6 +84,12 @@ count_rejected(struct client *c, enum termination why)
 		counter_add(&c->stats->rejected[why], 1);
 }
 
+static struct str
+tls_version_of(const struct client *c)
+{
+	return c->conn.tls ? tls_version_name(c->conn.tls) : (struct str){ NULL, 0 };
+}
+
 static void
 exchange_log(const struct exchange *x, int64_t duration)
 {
@@ -111,6 +118,7 @@ exchange_log(const struct exchange *x, int64_t duration)
 		.request_id = x->sent.request_id,
 		.referer = x->sent.referer,
 		.user_agent = x->sent.user_agent,
+		.tls_version = tls_version_of(c),
 	    });
 }
 
@@ -154,6 +162,7 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 		.termination = why,
 		.listener = c->listener->conf->name,
 		.client = client_address(c),
+		.tls_version = tls_version_of(c),
 	};
 
 	if (is_refusal(why)) {

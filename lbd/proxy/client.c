@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/handshake.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
 static const int64_t NEW_NS = NS_PER_S; /* a new connection may take so long to speak */
@@ -91,6 +92,8 @@ client_close(struct client *c, bool reset)
 
 	if (!conn_is_open(&c->conn))
 		return;
+	if (c->state == CLIENT_HANDSHAKE)
+		handshake_leave(c);
 	if (c->exchange)
 		exchange_client_gone(c->exchange);
 	CHECK(!c->exchange);
@@ -165,6 +168,8 @@ head_incomplete(struct client *c, const struct span *data)
 	    c->requests) /* the first head's runs since the connection is there */
 		conn_deadline(&c->conn, timeouts_of(c)->client_header);
 	client_become(c, CLIENT_HEAD);
+	if (c->conn.tls)
+		conn_tls_read_on(&c->conn);
 }
 
 static void
@@ -244,6 +249,9 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	switch ((enum client_state)c->state) {
+	case CLIENT_HANDSHAKE:
+		handshake_readable(c);
+		break;
 	case CLIENT_IDLE:
 	case CLIENT_HEAD:
 		head_readable(c, revents & EV_CUSTOM);
@@ -282,6 +290,9 @@ on_expired(struct timer *t)
 	    client_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
 
 	switch ((enum client_state)c->state) {
+	case CLIENT_HANDSHAKE:
+		handshake_failed(c, TLS_FAIL_TIMEOUT);
+		break;
 	case CLIENT_HEAD:
 		c->requests++;
 		exchange_refuse(c, END_CLIENT_HEADER_TIMEOUT);
@@ -352,6 +363,25 @@ client_within(struct client *c, uint32_t limit)
 	return n <= limit;
 }
 
+static void
+client_refuse_limit(struct client *c)
+{
+	if (!c->listener->tls) {
+		exchange_refuse(c, END_CLIENT_LIMIT);
+		return;
+	}
+	counter_add(&c->stats->rejected[END_CLIENT_LIMIT], 1);
+	client_close(c, false);
+}
+
+void
+client_secured(struct client *c)
+{
+	client_become(c, CLIENT_IDLE);
+	conn_deadline(&c->conn, timeouts_of(c)->client_header);
+	conn_read_on(&c->conn);
+}
+
 void
 client_accepted(struct listener *l, int fd, const struct address *peer)
 {
@@ -366,7 +396,12 @@ client_accepted(struct listener *l, int fd, const struct address *peer)
 	}
 	client_init(c, l, fd, peer);
 	if (per_client && !client_within(c, per_client)) {
-		exchange_refuse(c, END_CLIENT_LIMIT);
+		client_refuse_limit(c);
+		return;
+	}
+	if (l->tls) {
+		client_become(c, CLIENT_HANDSHAKE);
+		handshake_enter(c);
 		return;
 	}
 	conn_deadline(&c->conn, timeouts_of(c)->client_header);
@@ -416,7 +451,7 @@ client_is_silent(const struct client *c)
 {
 	char byte;
 
-	return c->state == CLIENT_IDLE &&
+	return c->state == CLIENT_IDLE && !(c->conn.tls && conn_tls_has_more(&c->conn)) &&
 	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 

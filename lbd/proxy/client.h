@@ -14,6 +14,7 @@
 enum { CLIENT_MAGIC = 0x1bd30ccc, CLIENT_ADDRESS_MAX = 48 };
 
 enum client_state {
+	CLIENT_HANDSHAKE, /* TLS: not yet secured; handshake.h */
 	CLIENT_IDLE, /* waits for the first byte of a request; in the idle list */
 	CLIENT_HEAD, /* part of a head is here */
 	CLIENT_EXCHANGE, /* `exchange` is set */
@@ -27,6 +28,7 @@ struct client {
 	uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
 	uint8_t address_n;
 	bool limited; /* counted by connections_per_client */
+	bool handshaking; /* holds one of the worker's limits.tls_handshakes */
 	char address[CLIENT_ADDRESS_MAX]; /* as text, for logs and X-Forwarded-For */
 	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	struct listener *listener; /* of the snapshot that the next request will use */
@@ -35,7 +37,7 @@ struct client {
 	    *retired; /* set: its listener is gone, and this keeps it until the client is */
 	struct exchange *exchange;
 	struct client *next, **prev; /* all of the worker's */
-	struct client *older, *newer; /* idle ones */
+	struct client *older, *newer; /* idle ones; those that wait for their handshake */
 	int64_t accepted, head_started;
 	uint64_t counted_in, counted_out; /* bytes that are in `stats` already */
 	uint32_t requests;
@@ -52,6 +54,9 @@ void client_exchange_ended(struct client *, bool keep_alive, bool linger);
 
 /* Ends it now; an exchange that runs is told first.  `reset`: so that nobody takes a cut body for whole. */
 void client_close(struct client *, bool reset);
+
+/* handshake.c: TLS is there, the first request may come. */
+void client_secured(struct client *);
 
 /* May this idle connection end to make room for another?  Not if its request is on the way already. */
 bool client_gives_way(const struct client *);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "lbd/proxy/conn_tls.h"
 
 void
 conn_init(struct conn *c, struct worker *w, int fd, const struct conn_events *events)
@@ -26,6 +27,8 @@ conn_close(struct conn *c, bool reset)
 
 	if (fd < 0)
 		return;
+	if (c->tls)
+		conn_tls_close(c, reset);
 	ev_io_stop(w->loop, &c->read);
 	ev_io_stop(w->loop, &c->write);
 	timer_remove(&w->wheel, &c->timer);
@@ -51,6 +54,16 @@ conn_kept(struct conn *c)
 	return data;
 }
 
+int
+conn_read_end(struct conn *c, int err)
+{
+	c->eof = true;
+	conn_read_off(c);
+	if (err)
+		c->broken = true;
+	return err;
+}
+
 ssize_t
 conn_read(struct conn *c, struct span *data, size_t most)
 {
@@ -59,6 +72,8 @@ conn_read(struct conn *c, struct span *data, size_t most)
 	CHECK(most > 0 && most <= SCRATCH_READ);
 	*data = conn_kept(c);
 	CHECK(data->n <= SCRATCH_KEPT);
+	if (c->tls)
+		return conn_tls_read(c, data, most);
 	n = recv(c->read.fd, data->p + data->n, most, 0);
 	if (n > 0) {
 		data->n += (size_t)n;
@@ -67,12 +82,7 @@ conn_read(struct conn *c, struct span *data, size_t most)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
-	c->eof = true;
-	conn_read_off(c);
-	if (n == 0)
-		return 0;
-	c->broken = true;
-	return -errno;
+	return conn_read_end(c, n < 0 ? -errno : 0);
 }
 
 int
@@ -106,22 +116,19 @@ socket_send(struct conn *c, const char *p, size_t n)
 	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL | (c->ending ? MSG_MORE : 0));
 
 	if (sent >= 0) {
-		c->bytes_sent += (uint64_t)sent;
+		if (!c->tls) /* else plaintext counts */
+			c->bytes_sent += (uint64_t)sent;
 		return sent;
 	}
 	return errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
 int
-conn_send(struct conn *c, const char *p, size_t n)
+conn_send_raw(struct conn *c, const char *p, size_t n)
 {
 	ssize_t sent = 0;
 	int err;
 
-	if (c->broken || c->shut)
-		return -EPIPE;
-	if (n == 0)
-		return 0;
 	if (!c->out) {
 		sent = socket_send(c, p, n);
 		if (sent < 0)
@@ -136,6 +143,16 @@ conn_send(struct conn *c, const char *p, size_t n)
 	}
 	ev_io_start(c->worker->loop, &c->write);
 	return 0;
+}
+
+int
+conn_send(struct conn *c, const char *p, size_t n)
+{
+	if (c->broken || c->shut)
+		return -EPIPE;
+	if (n == 0)
+		return 0;
+	return c->tls ? conn_tls_send(c, p, n) : conn_send_raw(c, p, n);
 }
 
 int
@@ -166,6 +183,8 @@ conn_shutdown(struct conn *c)
 {
 	if (c->shut || !conn_is_open(c))
 		return;
+	if (c->tls)
+		conn_tls_shutdown(c);
 	c->shut = true;
 	if (!c->out && !c->broken)
 		shutdown(c->write.fd, SHUT_WR);

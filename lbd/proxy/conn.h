@@ -4,12 +4,15 @@
  * Reads land in the worker's scratch memory behind whatever was kept from before.  Sends go to the
  * socket at once; what it does not take waits in `out`, and only then is there a write watcher.  The read
  * watcher stays armed for the socket's whole life, except while the other side must drain first.  Knows
- * nothing of HTTP.  Embedded in struct client and struct upstream.
+ * nothing of HTTP.  Embedded in struct client and struct upstream.  With TLS all of this stays true of the
+ * plaintext; `out` then holds records.
  */
 #ifndef LBD_PROXY_CONN_H
 #define LBD_PROXY_CONN_H
 
 #include "lbd/worker/worker.h"
+
+struct tls;
 
 struct conn {
 	ev_io read, write;
@@ -17,6 +20,8 @@ struct conn {
 	struct worker *worker;
 	struct buffer *in; /* read, not yet used */
 	struct buffer *out; /* not yet taken by the socket */
+	struct tls *tls; /* NULL: plain; conn_tls.h */
+	struct buffer *sealed; /* TLS: received, not yet decrypted */
 	uint64_t bytes_read, bytes_sent;
 	bool eof; /* the peer sends no more */
 	bool ending; /* FIN follows in this turn: may leave with what is sent before it */
@@ -75,11 +80,17 @@ int conn_flush(struct conn *);
 /* We send no more: FIN after what waits. */
 void conn_shutdown(struct conn *);
 
+/* TLS: looks again at what was received but not read.  conn_tls.c */
+void conn_tls_read_on(struct conn *);
+
 static inline void
 conn_read_on(struct conn *c)
 {
-	if (!c->eof && conn_is_open(c))
-		ev_io_start(c->worker->loop, &c->read);
+	if (c->eof || !conn_is_open(c))
+		return;
+	ev_io_start(c->worker->loop, &c->read);
+	if (c->tls)
+		conn_tls_read_on(c);
 }
 
 static inline void

@@ -68,7 +68,7 @@ head_format(struct exchange *x, const struct http_head *head, size_t head_size)
 	char id[REQUEST_ID_SIZE];
 	struct forward f = {
 		.client = client_address(x->client),
-		.proto = STR("http"),
+		.proto = x->client->conn.tls ? STR("https") : STR("http"),
 		.request_id = { id, sizeof(id) },
 		.via = VIA,
 		.default_host = x->snapshot->config->node,

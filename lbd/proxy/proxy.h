@@ -31,6 +31,8 @@ struct proxy {
 	struct client *clients; /* all of them */
 	struct client *idle_oldest, *idle_newest;
 	uint32_t n_clients;
+	struct client *handshake_first, *handshake_last; /* wait for their turn */
+	uint32_t n_handshakes; /* under way */
 	uint32_t adoption; /* snapshots adopted so far */
 	struct upstream_set **upstreams; /* by slot; made on first use */
 	struct pool *waiting; /* pools for which exchanges wait */

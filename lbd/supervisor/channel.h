@@ -21,6 +21,7 @@ enum channel_type {
 	CHANNEL_RESULT, /* of CONFIG, number echoed: ok, or a text says why nothing has changed */
 	/* from the supervisor */
 	CHANNEL_SOCKETS, /* stage these: text is the address, number the index of sockets[0] */
+	CHANNEL_FILES, /* text for tls_files_parse: what the CONFIG that follows names */
 	CHANNEL_CONFIG, /* text of lbd.json; names for names_take, before it is decoded; descriptors below */
 	CHANNEL_RELOAD_RESULT, /* number of the RELOAD: ok, or a text */
 	CHANNEL_DRAIN, /* close all listening sockets; number: deadline, clock_ns(); then exit 0 */

@@ -10,6 +10,7 @@
 
 #include "lbd/config/config.h"
 #include "lbd/supervisor/listen_table.h"
+#include "lbd/tls/files.h"
 
 struct proxy_start {
 	struct lbd_config *config; /* borrowed: take a reference */
@@ -17,6 +18,7 @@ struct proxy_start {
 	void
 	    *servers; /* the shared half of the server table; an earlier process's state is in it */
 	struct listen_table *listens; /* every address of `config` is in it */
+	struct tls_files *files; /* all that `config` names */
 	int control_fd; /* listening */
 	int admin_http_fd; /* listening; -1: off */
 	int access_log_fd; /* file or standard error; -1: off, syslog or journal */

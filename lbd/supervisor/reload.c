@@ -8,6 +8,7 @@
  * A request that comes while one runs is done afterwards; several become one.
  */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "common/text.h"
 #include "lbd/supervisor/names.h"
 #include "lbd/supervisor/state.h"
+#include "lbd/tls/context.h"
 
 static const double lookup_s = 30.;
 enum { SILENCES = 3 }; /* an answer may take that many times the silence that is a hang */
@@ -49,6 +51,7 @@ prepared_drop(struct supervisor *s)
 	listen_table_rollback(&s->listens);
 	listen_table_rollback(&s->admin);
 	log_files_close(&r->files);
+	tls_files_fini(&r->tls);
 	config_unref(&r->config);
 }
 
@@ -136,6 +139,26 @@ prepared_open(struct supervisor *s, struct problems *problems)
 		problems_add(problems, 0, "admin.http: %s", err.text);
 	if (log_files_open(&r->files, &r->config->log, &err) < 0)
 		problems_add(problems, 0, "%s", err.text);
+	tls_files_load(&r->tls, r->config, problems);
+}
+
+static int
+files_send(struct supervisor *s, struct err *err)
+{
+	struct channel_message m;
+	struct text text;
+	int code;
+
+	text_init(&text, CHANNEL_TEXT_MAX);
+	tls_files_format(&s->reload.tls, &text);
+	channel_message_init(&m, CHANNEL_FILES);
+	m.text = (struct str){ text.p, text.n };
+	code = text.failed ? err_set(err, -ENOMEM, "out of memory for the certificates")
+			   : child_send(&s->proxy, &m, err);
+	if (text.p)
+		OPENSSL_cleanse(text.p, text.n);
+	text_fini(&text);
+	return code;
 }
 
 static int
@@ -183,6 +206,8 @@ config_send(struct supervisor *s, struct err *err)
 	for (i = 0; i < s->listens.n && !code; i++)
 		if (s->listens.sockets[i].staged)
 			code = sockets_send(s, &s->listens.sockets[i], err);
+	if (!code && r->tls.n)
+		code = files_send(s, err);
 	if (code)
 		return code;
 	text_init(&names, CHANNEL_TEXT_MAX);
@@ -214,6 +239,9 @@ prepared_commit(struct supervisor *s)
 		close(s->access_log_fd);
 	s->access_log_fd = r->files.access_fd;
 	r->files.access_fd = -1;
+	tls_files_fini(&s->files);
+	s->files = r->tls;
+	r->tls = (struct tls_files){ 0 };
 	config_unref(&s->config);
 	s->config = r->config;
 	r->config = NULL;

@@ -13,6 +13,7 @@
 #include "lbd/supervisor/log_files.h"
 #include "lbd/supervisor/restart_policy.h"
 #include "lbd/supervisor/supervisor.h"
+#include "lbd/tls/files.h"
 
 enum { RELOAD_WAITERS_MAX = 128 };
 
@@ -33,6 +34,7 @@ struct reload {
 	struct child lookup; /* finds the addresses of names */
 	struct lbd_config *config;
 	struct log_files files;
+	struct tls_files tls;
 	uint64_t number; /* of the CONFIG, so that no late answer counts */
 	ev_timer deadline;
 };
@@ -44,6 +46,7 @@ struct supervisor {
 	struct identity identity;
 	void *servers;
 	struct listen_table listens;
+	struct tls_files files; /* what `config` names: certificates, keys */
 	struct listen_table admin; /* admin.http: one address or none */
 	int control_fd, access_log_fd; /* for the next proxy process */
 	struct unix_socket_file control_file;

@@ -22,6 +22,7 @@
 #include "lbd/balance/server_table.h"
 #include "lbd/supervisor/descriptor_limit.h"
 #include "lbd/supervisor/state.h"
+#include "lbd/tls/context.h"
 
 static const char control_group[] = "lbpair";
 static const int64_t cut_grace_ns = NS_PER_S; /* the proxy process cuts at the deadline itself */
@@ -216,10 +217,12 @@ config_take(struct supervisor *s, struct err *err)
 		return code;
 	problems_init(&problems);
 	s->config = config_load((struct str){ text, n }, o, &problems);
+	if (s->config)
+		tls_files_load(&s->files, s->config, &problems);
 	for (i = 0; i < problems.kept; i++)
 		log_err(
 		    "config_problem", "text=%s", log_quoted(str_of(problems.list[i].text)).text);
-	if (!s->config)
+	if (problems.n)
 		code = err_set(err, -EINVAL, "%s has %zu problems", o->file, problems.n);
 	problems_fini(&problems);
 	free(text);
@@ -291,6 +294,7 @@ supervisor_fini(struct supervisor *s)
 	fd_close(s->access_log_fd);
 	if (s->servers)
 		munmap(s->servers, server_table_shared_size());
+	tls_files_fini(&s->files);
 	config_unref(&s->config);
 	ev_loop_destroy(s->loop);
 }

@@ -34,6 +34,7 @@ proxy_main(void *supervisor, int channel)
 		.options = s->options.config,
 		.servers = s->servers,
 		.listens = &s->listens,
+		.files = &s->files,
 		.control_fd = s->control_fd,
 		.admin_http_fd = admin ? listen_table_fd(&s->admin, admin, 0) : -1,
 		.access_log_fd = s->access_log_fd,
@@ -192,6 +193,7 @@ on_message(void *supervisor, struct channel_message *m)
 		reload_result(s, m);
 		return;
 	case CHANNEL_SOCKETS:
+	case CHANNEL_FILES:
 	case CHANNEL_CONFIG:
 	case CHANNEL_RELOAD_RESULT:
 	case CHANNEL_DRAIN:

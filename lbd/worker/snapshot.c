@@ -5,11 +5,34 @@
 #include <stdlib.h>
 
 #include "lbd/balance/balancer.h"
+#include "lbd/tls/context.h"
 #include "lbd/worker/acceptor.h"
 #include "lbd/worker/worker.h"
 
 static int
-listener_init(struct snapshot *s, uint32_t i, const int *fds)
+out_of_memory(const struct snapshot *s, struct err *err)
+{
+	return err_set(
+	    err, -ENOMEM, "out of memory for the configuration of worker %u", s->worker->id);
+}
+
+static int
+listener_secure(struct listener *l, const struct tls_files *files, struct err *err)
+{
+	struct worker *w = l->snapshot->worker;
+
+	if (!l->conf->tls.n_certificates)
+		return 0;
+	if (!w->tls)
+		w->tls = tls_engine_new(err);
+	if (w->tls)
+		l->tls = tls_context_new(w->tls, &l->conf->tls, files, err);
+	return l->tls ? 0 : err->code;
+}
+
+static int
+listener_init(
+    struct snapshot *s, uint32_t i, const int *fds, const struct tls_files *files, struct err *err)
 {
 	struct listener *l = &s->listeners[i];
 
@@ -18,17 +41,17 @@ listener_init(struct snapshot *s, uint32_t i, const int *fds)
 	l->stats = stats_listener(s->worker->stats, l->conf->id);
 	l->acceptors = calloc(l->conf->n_bind, sizeof(*l->acceptors));
 	if (!l->stats || !l->acceptors)
-		return -ENOMEM;
+		return out_of_memory(s, err);
 	for (uint32_t b = 0; b < l->conf->n_bind; b++) {
 		struct acceptor *a = &l->acceptors[b];
 
 		acceptor_init(a, l, fds[b]);
 	}
-	return 0;
+	return listener_secure(l, files, err);
 }
 
 static int
-pool_init(struct snapshot *s, uint32_t i, uint64_t seed)
+pool_init(struct snapshot *s, uint32_t i, uint64_t seed, struct err *err)
 {
 	struct pool *p = &s->pools[i];
 
@@ -36,7 +59,7 @@ pool_init(struct snapshot *s, uint32_t i, uint64_t seed)
 	p->stats = stats_pool(s->worker->stats, p->conf->id);
 	p->servers = calloc(p->conf->n_servers, sizeof(*p->servers));
 	if (!p->stats || !p->servers)
-		return -ENOMEM;
+		return out_of_memory(s, err);
 	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
 		const struct server_config *c = &p->conf->servers[j];
 
@@ -45,40 +68,41 @@ pool_init(struct snapshot *s, uint32_t i, uint64_t seed)
 	p->version = atomic_load(&s->worker->servers->version);
 	p->balancer = balancer_new(
 	    p->conf->algorithm, p->servers, p->conf->n_servers, s->worker->servers, seed + i);
-	return p->balancer ? 0 : -ENOMEM;
+	return p->balancer ? 0 : out_of_memory(s, err);
 }
 
 static int
-snapshot_fill(struct snapshot *s, int *const *fds, uint64_t seed)
+snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_files *files, uint64_t seed,
+    struct err *err)
 {
-	int err = 0;
+	int code = 0;
 
 	s->listeners = calloc(s->config->n_listeners, sizeof(*s->listeners));
 	s->pools = calloc(s->config->n_pools, sizeof(*s->pools));
 	if (!s->listeners || !s->pools)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->config->n_listeners && !err; i++)
-		err = listener_init(s, i, fds[i]);
-	for (uint32_t i = 0; i < s->config->n_pools && !err; i++)
-		err = pool_init(s, i, seed);
-	return err;
+		return out_of_memory(s, err);
+	for (uint32_t i = 0; i < s->config->n_listeners && !code; i++)
+		code = listener_init(s, i, fds[i], files, err);
+	for (uint32_t i = 0; i < s->config->n_pools && !code; i++)
+		code = pool_init(s, i, seed, err);
+	return code;
 }
 
 struct snapshot *
-snapshot_new(
-    struct worker *w, struct lbd_config *config, int *const *fds, uint64_t seed, struct err *err)
+snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
+    const struct tls_files *files, uint64_t seed, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
-	if (s) {
-		s->worker = w;
-		s->config = config_ref(config);
-		if (snapshot_fill(s, fds, seed) == 0)
-			return s;
-		snapshot_free(&s);
+	if (!s) {
+		err_set(err, -ENOMEM, "out of memory for the configuration of worker %u", w->id);
+		return NULL;
 	}
-	err_set(err, -ENOMEM, "out of memory for the configuration of worker %u", w->id);
-	return NULL;
+	s->worker = w;
+	s->config = config_ref(config);
+	if (snapshot_fill(s, fds, files, seed, err) < 0)
+		snapshot_free(&s);
+	return s;
 }
 
 void
@@ -89,8 +113,10 @@ snapshot_free(struct snapshot **sp)
 	*sp = NULL;
 	if (!s)
 		return;
-	for (uint32_t i = 0; s->listeners && i < s->config->n_listeners; i++)
+	for (uint32_t i = 0; s->listeners && i < s->config->n_listeners; i++) {
 		free(s->listeners[i].acceptors);
+		tls_context_unref(&s->listeners[i].tls);
+	}
 	for (uint32_t i = 0; s->pools && i < s->config->n_pools; i++) {
 		balancer_free(&s->pools[i].balancer);
 		free(s->pools[i].servers);

@@ -19,6 +19,8 @@
 
 struct worker;
 struct listener;
+struct tls_context;
+struct tls_files;
 
 /* One listening socket of this worker. */
 struct acceptor {
@@ -31,6 +33,7 @@ struct listener {
 	struct snapshot *snapshot;
 	const struct listener_config *conf;
 	struct stats_listener *stats;
+	struct tls_context *tls; /* NULL: plain */
 	struct acceptor *acceptors; /* one per address in conf->bind */
 };
 
@@ -60,10 +63,11 @@ struct snapshot {
 
 /*
  * Takes a reference to the configuration, whose slots and ids must be set.  fds[i][b] is this worker's
- * socket for listeners[i].bind[b]; they stay the caller's.  `seed`: see balancer_new.  NULL with a reason.
+ * socket for listeners[i].bind[b]; they stay the caller's.  So do the files, which certificates are made of.
+ * `seed`: see balancer_new.  NULL with a reason.
  */
-struct snapshot *
-snapshot_new(struct worker *, struct lbd_config *, int *const *fds, uint64_t seed, struct err *);
+struct snapshot *snapshot_new(struct worker *, struct lbd_config *, int *const *fds,
+    const struct tls_files *, uint64_t seed, struct err *);
 
 /* Main thread, after `retired`, or before it was given to the worker. */
 void snapshot_free(struct snapshot **);

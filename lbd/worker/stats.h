@@ -12,6 +12,7 @@
 #define LBD_WORKER_STATS_H
 
 #include "common/str.h"
+#include "lbd/tls/failure.h"
 #include "lbd/worker/stats_counter.h"
 #include "lbd/worker/termination.h"
 
@@ -36,11 +37,22 @@ struct str stats_listener_name(const struct stats_names *, uint32_t id);
 struct str stats_pool_name(const struct stats_names *, uint32_t id);
 struct str stats_server_name(const struct stats_names *, uint32_t id); /* without its pool */
 
+/* Handshakes that succeeded. */
+enum stats_handshake {
+	STATS_TLS_1_2,
+	STATS_TLS_1_2_RESUMED,
+	STATS_TLS_1_3,
+	STATS_TLS_1_3_RESUMED,
+	STATS_HANDSHAKES
+};
+
 struct stats_listener {
 	counter connections; /* open now (a gauge: written by its worker alone) */
 	counter connections_total;
 	counter bytes_in, bytes_out; /* client side */
 	counter rejected[TERMINATION_COUNT];
+	counter tls_handshakes[STATS_HANDSHAKES];
+	counter tls_failures[TLS_FAILURES];
 };
 
 struct stats_pool {

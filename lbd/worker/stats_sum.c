@@ -168,6 +168,10 @@ stats_sum_listener(struct stats_blocks blocks, uint32_t id, struct stats_listene
 		sum->bytes_out += counter_get(&l->bytes_out);
 		for (unsigned t = 0; t < TERMINATION_COUNT; t++)
 			sum->rejected[t] += counter_get(&l->rejected[t]);
+		for (unsigned h = 0; h < STATS_HANDSHAKES; h++)
+			sum->tls_handshakes[h] += counter_get(&l->tls_handshakes[h]);
+		for (unsigned f = 0; f < TLS_FAILURES; f++)
+			sum->tls_failures[f] += counter_get(&l->tls_failures[f]);
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/tls/engine.h"
 #include "lbd/worker/acceptor.h"
 
 uint64_t
@@ -165,6 +166,7 @@ worker_free(struct worker **wp)
 		free(w->scratch - SCRATCH_BEFORE);
 	free(w->format);
 	stats_free(&w->stats);
+	tls_engine_free(&w->tls);
 	free(w);
 }
 

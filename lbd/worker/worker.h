@@ -21,6 +21,8 @@
 #include "lbd/worker/snapshot.h"
 #include "lbd/worker/timer.h"
 
+struct tls_engine;
+
 enum {
 	WORKER_MAGIC = 0x1bd30aaa,
 	SCRATCH_BEFORE = 4096,
@@ -79,6 +81,7 @@ struct worker {
 	struct stats *stats;
 	struct access_log *access_log;
 	struct snapshot *snapshot; /* NULL until the first is adopted */
+	struct tls_engine *tls; /* made by the main thread with the first snapshot that needs it */
 	struct proxy *proxy; /* the room above */
 	uint64_t random[2];
 	bool draining; /* no new connections; the present ones end as soon as they can */

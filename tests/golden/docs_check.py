@@ -138,8 +138,8 @@ def check_man():
     """The man page's sections against the schema's objects."""
     schema, keys = json.loads(SCHEMA.read_text()), man_keys(MAN.read_text())
     sections = {"Top level": schema, "listeners": "listener", "pools": "pool", "servers": "server",
-                "health_check": "healthCheck"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry"):
+                "health_check": "healthCheck", "certificates": "certificate"}
+    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]

@@ -1,0 +1,373 @@
+/* context.c - builds the SSL_CTXs of a listener, and chooses among them when a client says what it wants. */
+#include "lbd/tls/context.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include "lbd/tls/certificate.h"
+#include "lbd/tls/tls.h"
+
+enum { NONE = UINT32_MAX };
+
+/* Numbers of certificates by kind of key, or NONE. */
+struct choice {
+	uint32_t of_kind[TLS_KEY_KINDS];
+};
+
+/* What a context is built from; gone when it is finished. */
+struct builder {
+	struct tls_context *context;
+	const struct tls_config *config;
+	const struct tls_files *files;
+	struct tls_certificate *certificates; /* as in the configuration */
+	struct tls_names *names; /* of each */
+	struct choice *choices; /* of each set */
+	uint32_t set_size;
+	struct err *err;
+};
+
+static int
+out_of_memory(struct builder *b)
+{
+	return err_set(b->err, -ENOMEM, "out of memory for TLS");
+}
+
+/* --- what OpenSSL asks during a handshake --- */
+
+static int
+on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	struct tls_context *c = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	int64_t set = name ? tls_names_find(&c->names, str_of(name)) : -1;
+
+	(void)alert;
+	if (set < 0)
+		return SSL_TLSEXT_ERR_NOACK;
+	c->engine->current->set = (uint32_t)set;
+	if (set > 0 && !SSL_set_SSL_CTX(ssl, c->sets[set].ctx))
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* RFC 7301: a client that asks for other protocols only is refused. */
+static int
+on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_n, const unsigned char *in,
+    unsigned in_n, void *arg)
+{
+	const struct tls_context *c = arg;
+	unsigned char *found;
+
+	(void)ssl;
+	if (SSL_select_next_proto(&found, chosen_n, c->alpn, c->alpn_n, in, in_n) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*chosen = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* --- one SSL_CTX --- */
+
+static int
+ctx_add_certificate(SSL_CTX *ctx, const struct tls_certificate *c, struct builder *b)
+{
+	char text[128];
+
+	if (SSL_CTX_use_cert_and_key(ctx, c->leaf, c->key, c->chain, 1) == 1)
+		return 0;
+	tls_error_text(text, sizeof(text));
+	return err_set(b->err, -EINVAL, "%.*s: %s",
+	    STR_ARG(b->config->certificates[c - b->certificates].certificate), text);
+}
+
+static int
+ctx_set_lists(SSL_CTX *ctx, struct builder *b)
+{
+	const struct tls_config *c = b->config;
+
+	if (c->min_version == TLS_1_2 && SSL_CTX_set_cipher_list(ctx, c->ciphers.p) != 1) {
+		ERR_clear_error();
+		return err_set(b->err, -EINVAL, "ciphers: OpenSSL knows none of them");
+	}
+	if (SSL_CTX_set1_groups_list(ctx, c->groups.p) != 1) {
+		ERR_clear_error();
+		return err_set(b->err, -EINVAL, "groups: OpenSSL does not know all of them");
+	}
+	return 0;
+}
+
+/* Everything but certificates.  The same for each set, so that a policy cannot be chosen by a name. */
+static int
+ctx_configure(SSL_CTX *ctx, struct builder *b)
+{
+	struct tls_context *c = b->context;
+
+	SSL_CTX_set_min_proto_version(ctx, (int)b->config->min_version);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets alone */
+	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, c);
+	if (c->alpn_n)
+		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, c);
+	return ctx_set_lists(ctx, b);
+}
+
+/* --- sets --- */
+
+static int
+set_fill(struct tls_set *s, const struct choice *choice, struct builder *b)
+{
+	int code;
+
+	s->ctx = SSL_CTX_new_ex(b->context->engine->lib, NULL, TLS_server_method());
+	code = s->ctx ? ctx_configure(s->ctx, b) : out_of_memory(b);
+	for (unsigned kind = 0; !code && kind < TLS_KEY_KINDS; kind++) {
+		uint32_t i = choice->of_kind[kind];
+
+		if (i == NONE)
+			continue;
+		code = ctx_add_certificate(s->ctx, &b->certificates[i], b);
+		if (!code && tls_certificate_names(&b->certificates[i], &s->names, 0) < 0)
+			code = out_of_memory(b);
+	}
+	tls_names_sort(&s->names);
+	return code;
+}
+
+/* The number of the set with these certificates, made if there is none; <0: -errno with a reason. */
+static int64_t
+set_of(struct builder *b, const struct choice *choice)
+{
+	struct tls_context *c = b->context;
+	int code;
+
+	for (uint32_t i = 0; i < c->n_sets; i++)
+		if (memcmp(&b->choices[i], choice, sizeof(*choice)) == 0)
+			return i;
+	if (c->n_sets == b->set_size) {
+		uint32_t size = b->set_size ? 2 * b->set_size : 4;
+		struct tls_set *sets = realloc(c->sets, size * sizeof(*sets));
+		struct choice *choices;
+
+		if (sets)
+			c->sets = sets;
+		choices = sets ? realloc(b->choices, size * sizeof(*choices)) : NULL;
+		if (!choices)
+			return out_of_memory(b);
+		b->choices = choices;
+		b->set_size = size;
+	}
+	c->sets[c->n_sets] = (struct tls_set){ 0 };
+	b->choices[c->n_sets] = *choice;
+	code = set_fill(&c->sets[c->n_sets++], choice, b);
+	return code ? code : (int64_t)c->n_sets - 1;
+}
+
+static bool
+has_name(const struct tls_names *names, struct str name, bool exact)
+{
+	for (uint32_t i = 0; exact && i < names->n; i++)
+		if (str_eq(names->list[i].text, name))
+			return true;
+	return !exact && tls_names_find(names, name) >= 0;
+}
+
+/* Of each kind the first certificate with that very name, else the first with a wildcard for it. */
+static void
+choose(const struct builder *b, struct str name, struct choice *choice)
+{
+	for (int exact = 1; exact >= 0; exact--)
+		for (uint32_t i = 0; i < b->config->n_certificates; i++) {
+			uint32_t *chosen = &choice->of_kind[b->certificates[i].kind];
+
+			if (*chosen == NONE && has_name(&b->names[i], name, exact))
+				*chosen = i;
+		}
+}
+
+static struct choice
+choice_of_none(void)
+{
+	struct choice c;
+
+	memset(&c, 0xff, sizeof(c));
+	return c;
+}
+
+/* The first certificate, with those of other kinds that have its first name. */
+static int64_t
+set_default(struct builder *b)
+{
+	struct choice choice = choice_of_none();
+
+	choice.of_kind[b->certificates[0].kind] = 0;
+	if (b->names[0].n)
+		choose(b, b->names[0].list[0].text, &choice);
+	return set_of(b, &choice);
+}
+
+static int
+name_place(struct builder *b, struct str name)
+{
+	struct choice choice = choice_of_none();
+	int64_t set;
+
+	choose(b, name, &choice);
+	set = set_of(b, &choice);
+	if (set < 0)
+		return (int)set;
+	return tls_names_add(&b->context->names, name, (uint32_t)set) < 0 ? out_of_memory(b) : 0;
+}
+
+static int
+sets_build(struct builder *b)
+{
+	int64_t code = set_default(b);
+
+	for (uint32_t i = 0; code >= 0 && i < b->config->n_certificates; i++)
+		for (uint32_t j = 0; code >= 0 && j < b->names[i].n; j++)
+			code = name_place(b, b->names[i].list[j].text);
+	tls_names_sort(&b->context->names);
+	return code < 0 ? (int)code : 0;
+}
+
+/* --- from the configuration --- */
+
+static struct tls_pem
+pem_of(const struct builder *b, struct str path)
+{
+	return (struct tls_pem){ path, tls_files_find(b->files, path) };
+}
+
+static int
+certificates_load(struct builder *b)
+{
+	const struct tls_config *c = b->config;
+	int code = 0;
+
+	b->certificates = calloc(c->n_certificates, sizeof(*b->certificates));
+	b->names = calloc(c->n_certificates, sizeof(*b->names));
+	if (!b->certificates || !b->names)
+		return out_of_memory(b);
+	for (uint32_t i = 0; i < c->n_certificates && !code; i++) {
+		code = tls_certificate_load(&b->certificates[i], b->context->engine->lib,
+		    pem_of(b, c->certificates[i].certificate), pem_of(b, c->certificates[i].key),
+		    b->err);
+		if (!code && tls_certificate_names(&b->certificates[i], &b->names[i], 0) < 0)
+			code = out_of_memory(b);
+	}
+	return code;
+}
+
+static void
+alpn_fill(struct tls_context *c, unsigned protocols)
+{
+	static const char http_1_1[] = "\x08http/1.1";
+
+	if (protocols & ALPN_HTTP_1_1) {
+		memcpy(c->alpn + c->alpn_n, http_1_1, sizeof(http_1_1) - 1);
+		c->alpn_n += sizeof(http_1_1) - 1;
+	}
+}
+
+static void
+builder_fini(struct builder *b)
+{
+	for (uint32_t i = 0; b->certificates && b->names && i < b->config->n_certificates; i++) {
+		tls_certificate_fini(&b->certificates[i]);
+		tls_names_fini(&b->names[i]);
+	}
+	free(b->certificates);
+	free(b->names);
+	free(b->choices);
+}
+
+struct tls_context *
+tls_context_new(struct tls_engine *engine, const struct tls_config *config,
+    const struct tls_files *files, struct err *err)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+	struct builder b = { .context = c, .config = config, .files = files, .err = err };
+	int code;
+
+	if (!c) {
+		out_of_memory(&b);
+		return NULL;
+	}
+	c->references = 1;
+	c->engine = engine;
+	alpn_fill(c, config->alpn);
+	code = certificates_load(&b);
+	if (!code)
+		code = sets_build(&b);
+	builder_fini(&b);
+	if (code)
+		tls_context_unref(&c);
+	return c;
+}
+
+struct tls_context *
+tls_context_ref(struct tls_context *c)
+{
+	atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+	return c;
+}
+
+void
+tls_context_unref(struct tls_context **cp)
+{
+	struct tls_context *c = *cp;
+
+	*cp = NULL;
+	if (!c || atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) > 1)
+		return;
+	for (uint32_t i = 0; i < c->n_sets; i++) {
+		SSL_CTX_free(c->sets[i].ctx);
+		tls_names_fini(&c->sets[i].names);
+	}
+	free(c->sets);
+	tls_names_fini(&c->names);
+	free(c);
+}
+
+static void
+listener_try(struct tls_engine *engine, uint32_t i, const struct tls_config *config,
+    const struct tls_files *files, struct problems *problems)
+{
+	struct tls_context *c;
+	struct err err;
+
+	if (!config->n_certificates)
+		return;
+	c = tls_context_new(engine, config, files, &err);
+	if (!c)
+		problems_add(problems, 0, "listeners[%u].tls: %s", i, err.text);
+	tls_context_unref(&c);
+}
+
+static void
+contexts_try(
+    const struct lbd_config *config, const struct tls_files *files, struct problems *problems)
+{
+	struct err err;
+	struct tls_engine *engine = tls_engine_new(&err);
+
+	if (!engine)
+		problems_add(problems, 0, "%s", err.text);
+	for (uint32_t i = 0; engine && i < config->n_listeners; i++)
+		listener_try(engine, i, &config->listeners[i].tls, files, problems);
+	tls_engine_free(&engine);
+}
+
+void
+tls_files_load(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
+{
+	size_t before = problems->n;
+
+	tls_files_read(files, config, problems);
+	if (problems->n == before && files->n)
+		contexts_try(config, files, problems);
+}

@@ -1,0 +1,46 @@
+/*
+ * context.h - the TLS of one listener as one worker uses it: certificates by name, policy.
+ *
+ * For each host name there is a set of certificates, at most one of each kind of key, and an SSL_CTX that has
+ * them; OpenSSL chooses among those by what the client can verify.  Names of which nobody knows anything get
+ * the first certificate of the configuration.  Built by the main thread; a snapshot holds one reference, each
+ * connection another, so that a reload leaves connections with what they have.
+ */
+#ifndef LBD_TLS_CONTEXT_H
+#define LBD_TLS_CONTEXT_H
+
+#include "lbd/tls/engine.h"
+#include "lbd/tls/files.h"
+#include "lbd/tls/names.h"
+
+/* Certificates that are offered together. */
+struct tls_set {
+	SSL_CTX *ctx;
+	struct tls_names
+	    names; /* of any of them: hosts that may be asked for on such a connection */
+};
+
+struct tls_context {
+	_Atomic uint32_t references;
+	struct tls_engine *engine;
+	struct tls_names names; /* to the number of a set */
+	struct tls_set *sets; /* the first is for all other names */
+	uint32_t n_sets;
+	unsigned char alpn[32]; /* what we speak, as on the wire, best first */
+	unsigned alpn_n;
+};
+
+/* NULL with a reason, which names the file or the key that is at fault. */
+struct tls_context *tls_context_new(
+    struct tls_engine *, const struct tls_config *, const struct tls_files *, struct err *);
+
+struct tls_context *tls_context_ref(struct tls_context *);
+void tls_context_unref(struct tls_context **);
+
+/*
+ * Reads all files that the configuration names, and tries what they are good for: whatever is wrong with them is
+ * a problem.
+ */
+void tls_files_load(struct tls_files *, const struct lbd_config *, struct problems *);
+
+#endif

@@ -1,0 +1,58 @@
+/* failure.c - from OpenSSL's hundreds of reasons to the few that an operator can act on. */
+#include "lbd/tls/failure.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+const char *
+tls_failure_name(enum tls_failure f)
+{
+	static const char *const names[TLS_FAILURES] = {
+		[TLS_FAIL_CLOSED] = "closed",
+		[TLS_FAIL_TIMEOUT] = "timeout",
+		[TLS_FAIL_NOT_TLS] = "not_tls",
+		[TLS_FAIL_VERSION] = "version",
+		[TLS_FAIL_CIPHER] = "cipher",
+		[TLS_FAIL_ALPN] = "alpn",
+		[TLS_FAIL_CERTIFICATE] = "certificate",
+		[TLS_FAIL_ALERT] = "alert",
+		[TLS_FAIL_PROTOCOL] = "protocol",
+		[TLS_FAIL_MEMORY] = "memory",
+	};
+
+	return names[f];
+}
+
+enum tls_failure
+tls_failure_of(unsigned long error)
+{
+	int reason = ERR_GET_REASON(error);
+
+	switch (reason) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_BAD_RECORD_TYPE:
+		return TLS_FAIL_NOT_TLS;
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_WRONG_SSL_VERSION:
+		return TLS_FAIL_VERSION;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SUITABLE_GROUPS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+		return TLS_FAIL_CIPHER;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return TLS_FAIL_ALPN;
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return TLS_FAIL_CERTIFICATE;
+	case ERR_R_MALLOC_FAILURE:
+		return TLS_FAIL_MEMORY;
+	}
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
+		return TLS_FAIL_ALERT;
+	return TLS_FAIL_PROTOCOL;
+}

@@ -1,0 +1,154 @@
+/* files.c - reading them, and their way from one process to the other: "PATH_SIZE CONTENT_SIZE\n", both. */
+#include "lbd/tls/files.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/daemon_kinds.h"
+
+static void
+content_free(struct str content)
+{
+	OPENSSL_cleanse((void *)(uintptr_t)content.p, content.n);
+	free((void *)(uintptr_t)content.p);
+}
+
+static bool
+has(const struct tls_files *files, struct str path)
+{
+	for (uint32_t i = 0; i < files->n; i++)
+		if (str_eq(files->list[i].path, path))
+			return true;
+	return false;
+}
+
+/* Takes the content over, also on failure. */
+static int
+add(struct tls_files *files, struct str path, char *content, size_t n)
+{
+	struct tls_file *grown;
+	char *copy = strndup(path.p, path.n);
+
+	if (files->n == files->size) {
+		grown = realloc(files->list, (files->size + 16) * sizeof(*grown));
+		if (grown) {
+			files->list = grown;
+			files->size += 16;
+		}
+	}
+	if (!copy || files->n == files->size) {
+		free(copy);
+		content_free((struct str){ content, n });
+		return -ENOMEM;
+	}
+	files->list[files->n++] = (struct tls_file){ { copy, path.n }, { content, n } };
+	return 0;
+}
+
+/* An absent path is no file. */
+static void
+read_one(struct tls_files *files, struct str path, struct problems *problems)
+{
+	char *content;
+	struct err err;
+	size_t n;
+
+	if (path.n == 0 || has(files, path))
+		return;
+	if (file_read(path.p, TLS_FILE_MAX, &content, &n, &err) < 0)
+		problems_add(problems, 0, "%s", err.text);
+	else if (add(files, path, content, n) < 0)
+		problems_add(problems, 0, "out of memory for %.*s", STR_ARG(path));
+}
+
+static void
+read_listener(struct tls_files *files, const struct tls_config *c, struct problems *problems)
+{
+	for (uint32_t i = 0; i < c->n_certificates; i++) {
+		read_one(files, c->certificates[i].certificate, problems);
+		read_one(files, c->certificates[i].key, problems);
+	}
+}
+
+void
+tls_files_read(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
+{
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		read_listener(files, &config->listeners[i].tls, problems);
+}
+
+void
+tls_files_fini(struct tls_files *files)
+{
+	for (uint32_t i = 0; i < files->n; i++) {
+		content_free(files->list[i].content);
+		free((void *)(uintptr_t)files->list[i].path.p);
+	}
+	free(files->list);
+	*files = (struct tls_files){ 0 };
+}
+
+struct str
+tls_files_find(const struct tls_files *files, struct str path)
+{
+	for (uint32_t i = 0; i < files->n; i++)
+		if (str_eq(files->list[i].path, path))
+			return files->list[i].content;
+	return (struct str){ NULL, 0 };
+}
+
+void
+tls_files_format(const struct tls_files *files, struct text *out)
+{
+	for (uint32_t i = 0; i < files->n; i++) {
+		const struct tls_file *f = &files->list[i];
+
+		text_printf(out, "%zu %zu\n", f->path.n, f->content.n);
+		text_append(out, f->path);
+		text_append(out, f->content);
+	}
+}
+
+/* The two sizes of a file's first line, which end at *rest.  False: it is none. */
+static bool
+sizes_parse(struct str in, size_t *path_n, size_t *content_n, struct str *rest)
+{
+	const char *end = in.n ? memchr(in.p, '\n', in.n) : NULL;
+	char line[64], junk;
+
+	if (!end || (size_t)(end - in.p) >= sizeof(line))
+		return false;
+	memcpy(line, in.p, (size_t)(end - in.p));
+	line[end - in.p] = '\0';
+	if (sscanf(line, "%zu %zu%c", path_n, content_n, &junk) != 2)
+		return false;
+	*rest = str_skip(in, (size_t)(end - in.p) + 1);
+	return *path_n <= rest->n && *content_n <= rest->n - *path_n;
+}
+
+int
+tls_files_parse(struct tls_files *files, struct str in)
+{
+	size_t path_n, content_n;
+	struct str rest, path;
+	char *content;
+	int code;
+
+	while (in.n) {
+		if (!sizes_parse(in, &path_n, &content_n, &rest))
+			return -EBADMSG;
+		path = (struct str){ rest.p, path_n };
+		content = malloc(content_n + 1);
+		if (!content)
+			return -ENOMEM;
+		memcpy(content, rest.p + path_n, content_n);
+		content[content_n] = '\0';
+		code = add(files, path, content, content_n);
+		if (code)
+			return code;
+		in = str_skip(rest, path_n + content_n);
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * files.h - certificates, keys and the like: the contents of the files that a configuration names.
+ *
+ * Keys may be readable by root alone, so the supervisor reads them, keeps them for the next proxy process, and
+ * sends them through its channel with each new configuration; a proxy process never opens one.  What is made
+ * of them is context.h's.  Memory that held a key is overwritten before it is freed.
+ */
+#ifndef LBD_TLS_FILES_H
+#define LBD_TLS_FILES_H
+
+#include "common/problems.h"
+#include "common/text.h"
+#include "lbd/config/config.h"
+
+enum { TLS_FILE_MAX = 1 << 20 };
+
+struct tls_file {
+	struct str path, content; /* both owned */
+};
+
+struct tls_files {
+	struct tls_file *list;
+	uint32_t n, size;
+};
+
+/* Reads all that the configuration names, each once.  What cannot be read is a problem. */
+void tls_files_read(struct tls_files *, const struct lbd_config *, struct problems *);
+
+void tls_files_fini(struct tls_files *);
+
+/* Empty: there is no such file, which tls_files_read has said, or nothing is in it. */
+struct str tls_files_find(const struct tls_files *, struct str path);
+
+/* For the channel, and back: 0 or -EBADMSG, -ENOMEM. */
+void tls_files_format(const struct tls_files *, struct text *);
+int tls_files_parse(struct tls_files *, struct str);
+
+#endif

@@ -1,0 +1,136 @@
+/* tls.c - drives OpenSSL's state machine, one connection at a time. */
+#include "lbd/tls/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+
+static struct tls *
+tls_new(struct tls_engine *e, SSL_CTX *ctx)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->engine = e;
+	t->ssl = SSL_new(ctx);
+	if (!t->ssl) {
+		ERR_clear_error();
+		free(t);
+		return NULL;
+	}
+	BIO_up_ref(e->bio);
+	SSL_set_bio(t->ssl, e->bio, e->bio);
+	return t;
+}
+
+struct tls *
+tls_accept(struct tls_context *c)
+{
+	struct tls *t = tls_new(c->engine, c->sets[0].ctx);
+
+	if (!t)
+		return NULL;
+	t->context = tls_context_ref(c);
+	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
+void
+tls_free(struct tls **tp)
+{
+	struct tls *t = *tp;
+
+	*tp = NULL;
+	if (!t)
+		return;
+	SSL_free(t->ssl);
+	tls_context_unref(&t->context);
+	free(t);
+}
+
+int
+tls_handshake(struct tls *t, enum tls_failure *why)
+{
+	int r;
+
+	t->engine->current = t;
+	r = SSL_do_handshake(t->ssl);
+	if (r == 1) {
+		t->secured = true;
+		return 0;
+	}
+	switch (SSL_get_error(t->ssl, r)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	}
+	*why = tls_failure_of(ERR_peek_error());
+	ERR_clear_error();
+	return -EPROTO;
+}
+
+ssize_t
+tls_read(struct tls *t, char *p, size_t n)
+{
+	size_t got;
+
+	if (t->failed)
+		return -EPROTO;
+	t->engine->current = t;
+	if (SSL_read_ex(t->ssl, p, n, &got) == 1)
+		return (ssize_t)got;
+	switch (SSL_get_error(t->ssl, 0)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	}
+	ERR_clear_error();
+	t->failed = true;
+	return -EPROTO;
+}
+
+int
+tls_write(struct tls *t, const char *p, size_t n)
+{
+	size_t put;
+
+	CHECK(n > 0 && n <= TLS_WRITE_MAX && t->engine->out_n == 0);
+	t->engine->current = t;
+	if (SSL_write_ex(t->ssl, p, n, &put) == 1)
+		return 0;
+	ERR_clear_error();
+	return -EPROTO;
+}
+
+void
+tls_shutdown(struct tls *t)
+{
+	t->engine->current = t;
+	if (SSL_shutdown(t->ssl) < 0)
+		ERR_clear_error();
+}
+
+bool
+tls_has_more(const struct tls *t)
+{
+	return t->failed || SSL_pending(t->ssl) > 0 ||
+	    SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN;
+}
+
+struct str
+tls_version_name(const struct tls *t)
+{
+	return tls_is_1_3(t) ? STR("TLSv1.3") : STR("TLSv1.2");
+}
+
+enum tls_alpn
+tls_protocol(const struct tls *t)
+{
+	(void)t;
+	return ALPN_HTTP_1_1;
+}

@@ -1,0 +1,62 @@
+/*
+ * tls.h - one TLS connection: handshake, records in, records out.  No socket: see engine.h.
+ *
+ * Before a call the caller may point engine->in at bytes that came; after it, it sends the engine->out_n bytes
+ * at engine->out (and sets out_n to 0), whatever the result, and keeps what is left of engine->in for the next
+ * call.  Worker's thread.
+ */
+#ifndef LBD_TLS_TLS_H
+#define LBD_TLS_TLS_H
+
+#include <sys/types.h>
+
+#include "lbd/tls/context.h"
+#include "lbd/tls/failure.h"
+
+struct tls {
+	SSL *ssl;
+	struct tls_engine *engine;
+	struct tls_context *context; /* of the listener */
+	uint32_t set; /* of its sets, by the name that the client asked for */
+	bool secured; /* the handshake is over */
+	bool failed; /* what came is no TLS: nothing more can be read */
+};
+
+/* NULL: out of memory. */
+struct tls *tls_accept(struct tls_context *);
+void tls_free(struct tls **);
+
+/* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */
+int tls_handshake(struct tls *, enum tls_failure *why);
+
+/* >0: so many bytes of plaintext at p; 0: the peer has said that it ends; -EAGAIN: none yet; -EPROTO. */
+ssize_t tls_read(struct tls *, char *p, size_t n);
+
+/* All of n, at most TLS_WRITE_MAX, becomes records.  0 or -EPROTO. */
+int tls_write(struct tls *, const char *p, size_t n);
+
+/* We end: close_notify. */
+void tls_shutdown(struct tls *);
+
+/* Plaintext, the peer's end or its fault is here and was not read yet. */
+bool tls_has_more(const struct tls *);
+
+/* "TLSv1.3" */
+struct str tls_version_name(const struct tls *);
+
+/* The protocol that ALPN chose: ALPN_HTTP_1_1 also when none was. */
+enum tls_alpn tls_protocol(const struct tls *);
+
+static inline bool
+tls_is_1_3(const struct tls *t)
+{
+	return SSL_version(t->ssl) == TLS1_3_VERSION;
+}
+
+static inline bool
+tls_was_resumed(const struct tls *t)
+{
+	return SSL_session_reused(t->ssl);
+}
+
+#endif
