@@ -1,0 +1,146 @@
+"""Gateways and scripts of a live pair: an unfit node yields to a fit one and to nobody else, and says why."""
+
+from couple import SECONDS, Gateway, alarms, check, check_served, couple, moves, wait_alarm, wait_for, wait_says
+
+GATEWAYS = {"gateways": ["192.0.2.1"]}
+FALL, RISE = 3, 2
+# `failures` says how often it still fails, or that it hangs; each run adds a line to `runs`.
+COMMAND = """n=$(cat "$DIR/failures"); echo run >> "$DIR/runs"; [ "$n" = hang ] && exec sleep 1000
+[ "$n" -gt 0 ] || exit 0; echo $((n - 1)) > "$DIR/failures"; exit 7"""
+SCRIPTS = {"scripts": [{"command": COMMAND, "interval": "500ms", "timeout": "500ms", "fall": FALL, "rise": RISE}]}
+
+
+def fail(node, how):
+    """So many times from now on, or "hang"."""
+    with open(node.path("failures"), "w") as f:
+        f.write(f"{how}\n")
+
+
+def runs(node):
+    with open(node.path("runs")) as f:
+        return len(f.readlines())
+
+
+def wait_runs(node, more):
+    before = runs(node)
+    wait_for(lambda: runs(node) >= before + more, SECONDS, f"{more} runs of the script")
+
+
+def start_scripts(lab):
+    for node in lab.nodes:
+        node.environment["DIR"] = node.folder
+        fail(node, 0)
+    lab.start()
+    return lab.active(), lab.other(lab.active())
+
+
+def check_holder(lab, node):
+    """It alone has the address, and it did not change hands since."""
+    check(lab.record.holder() == (node.number,), f"{lab.record.holder()} hold, not {node.name}")
+
+
+def check_yields(lab, active, backup, cause, text):
+    """The Active has been hurt: the other one takes over, both say why, and nothing moves back when it is well."""
+    wait_says(backup, role="active", cause=cause)
+    wait_says(active, role="fault", cause=cause, eligible=False)
+    check(wait_alarm(active, "not_eligible") == text, f"{alarms(active)}")
+    check(moves(backup)[-1] == ("backup", "active", cause), f"{moves(backup)}")
+    check(moves(active)[-1] == ("active", "fault", cause), f"{moves(active)}")
+    check("not_eligible" not in alarms(backup), f"{alarms(backup)}")
+    lab.active()
+    check_holder(lab, backup)
+
+
+def check_well_again(lab, active, backup):
+    wait_says(active, role="backup", cause="eligible", eligible=True)
+    wait_for(lambda: not alarms(active) and not alarms(backup), SECONDS, "end of the alarms")
+    check(moves(backup)[-1][1] == "active", f"{moves(backup)}")
+    check_holder(lab, backup)
+
+
+def test_a_lost_gateway_moves_the_service():
+    with couple(GATEWAYS) as lab, Gateway(lab) as gateway:
+        lab.start()
+        active, since = lab.active(), lab.now()
+        backup = lab.other(active)
+        gateway.ignore(active)
+        check_yields(lab, active, backup, "gateways_lost", "no gateway answers")
+        gateway.ignore()
+        check_well_again(lab, active, backup)
+        check_served(lab, since)
+
+
+def test_an_unfit_peer_is_nobody_to_yield_to():
+    """Both lose their gateways: the service stays where it is; the first that is well again gets it."""
+    with couple(GATEWAYS) as lab, Gateway(lab) as gateway:
+        lab.start()
+        active, since = lab.active(), lab.now()
+        backup = lab.other(active)
+        gateway.ignore(backup)
+        wait_says(backup, role="fault", cause="gateways_lost")
+        refused = active.hactl("failover", fails=True)
+        check(refused == "", refused)
+        gateway.ignore(active, backup)
+        wait_alarm(active, "active_unfit")
+        check(wait_alarm(active, "not_eligible") == "no gateway answers", f"{alarms(active)}")
+        lab.sleep(1.0)
+        check(active.status()["role"] == "active", f"{moves(active)}")
+        check_holder(lab, active)
+        check(lab.record.changes(since, lab.now()) == 0, "the address came or went")
+        gateway.ignore(active)
+        wait_says(backup, role="active", cause="gateways_lost")
+        wait_says(active, role="fault", cause="gateways_lost")
+        check_served(lab, since)
+
+
+def test_a_script_fails_so_often_and_no_less():
+    with couple(SCRIPTS) as lab:
+        active, backup = start_scripts(lab)
+        since, known = lab.now(), len(moves(active))
+        for _ in range(3):
+            fail(active, FALL - 1)
+            wait_runs(active, FALL + 1)
+        check(moves(active, known) == [], f"{moves(active, known)}")
+        check(active.status()["eligible"], "unfit")
+        fail(active, 1000)
+        check_yields(lab, active, backup, "script_failed", f'script "{COMMAND[:100]}": exit status 7')
+        fail(active, 0)
+        check_well_again(lab, active, backup)
+        check_served(lab, since)
+
+
+def test_a_script_that_hangs_has_failed():
+    with couple(SCRIPTS) as lab:
+        active, backup = start_scripts(lab)
+        since = lab.now()
+        fail(active, "hang")
+        check_yields(lab, active, backup, "script_failed", f'script "{COMMAND[:100]}": timed out after 500 ms')
+        fail(active, 0)
+        check_well_again(lab, active, backup)
+        check_served(lab, since)
+        sleepers = [p for p in active.processes() if b"1000" in command_line(p)]
+        check(not sleepers, f"left behind: {sleepers}")
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read()
+    except OSError:
+        return b""  # it has ended
+
+
+def test_two_failed_scripts_move_nothing():
+    with couple(SCRIPTS) as lab:
+        active, backup = start_scripts(lab)
+        since = lab.now()
+        fail(backup, 1000)
+        wait_says(backup, role="fault", cause="script_failed")
+        fail(active, 1000)
+        wait_alarm(active, "active_unfit")
+        wait_runs(active, 5)
+        check(active.status()["role"] == "active", f"{moves(active)}")
+        check(lab.record.changes(since, lab.now()) == 0, "the address came or went")
+        fail(backup, 0)
+        wait_says(backup, role="active", cause="script_failed")
+        check_served(lab, since)
