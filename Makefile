@@ -99,10 +99,10 @@ bench-failover: ## a pair in namespaces, broken in every way; ARGS="--scenario c
 	$(built) all
 	$(Q)$(PYTHON) tests/failover/run.py --build $(O) $(ARGS)
 
-demo: ## three servers in network namespaces, one is killed under load, nobody notices
+demo: ## a pair in network namespaces, broken in five ways; what its client sees; then it is yours
 	$(Q)packaging/deps.sh build demo
 	$(built) all
-	$(Q)exec $(PYTHON) tests/demo/demo.py --lbd $(O)/bin/lbd
+	$(Q)exec $(PYTHON) tests/demo/demo.py --build $(O)
 
 deb: ## Debian packages, into $(O)/deb; ARGS=0.1.0+next builds that version of this tree
 	$(Q)packaging/deps.sh build package

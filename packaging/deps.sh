@@ -36,6 +36,10 @@ has_header() {
 	return 1
 }
 
+has_python() { # with its library: python3-minimal has not all of it
+	/usr/bin/python3 -c 'import ctypes, http.server, pty, termios' 2>/dev/null
+}
+
 has_fuzzer() { # libFuzzer and the sanitizers of clang
 	echo 'int LLVMFuzzerTestOneInput(const char *, long); int LLVMFuzzerTestOneInput(const char *p, long n) {
 		return n > 8 && *p; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null
@@ -72,16 +76,16 @@ for group in "$@"; do
 		;;
 	test)
 		need libcmocka-dev libcmocka-devel has_header cmocka.h
-		need python3 python3 test -x /usr/bin/python3
+		need python3 python3 has_python
 		need iproute2 iproute has_command ip
 		need openssl openssl has_command openssl
 		need procps procps-ng has_command ps
 		need util-linux util-linux has_command unshare
 		;;
 	demo)
-		need python3 python3 test -x /usr/bin/python3
+		need python3 python3 has_python
 		need iproute2 iproute has_command ip
-		need util-linux util-linux has_command unshare
+		need util-linux util-linux has_command nsenter
 		need curl curl has_command curl
 		;;
 	lint)

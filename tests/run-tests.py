@@ -25,7 +25,8 @@ INTEGRATION_SECONDS = 1500
 SIMULATION_SECONDS = 600
 SCHEDULES, SANITIZER_SCHEDULES = 100_000, 10_000
 FAILOVER_SECONDS = 900
-NO_THREADS = {"strictness_test.py"}  # hundreds of cases for one thread at a time: not for the thread sanitizer
+NO_THREADS = {"strictness_test.py",  # hundreds of cases for one thread at a time: not for the thread sanitizer
+              "demo_test.py"}  # that has a pair already, in the suite failover
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",

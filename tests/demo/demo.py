@@ -1,308 +1,314 @@
 #!/usr/bin/python3
-"""demo.py --lbd FILE - lbd before three web servers; one of them is killed under load, and no client notices.
+"""demo.py [--build DIR] [--once] [--quick] - a pair of load balancers is broken in five ways, and what its client saw.
 
-Every figure on the screen was measured: the client counts answers and failures, the health comes from lbd's control
-socket, the retries from its metrics.  Stays until Ctrl-C so that one can play with it; runs through once and
-ends if DEMO_ONCE is set or standard input is not a terminal.  Exit status 1 if any request failed.
+Two nodes with lbd and hafailover, three web servers and a client, each in a network namespace.  Every figure on the
+screen was measured: by the client, which opens a connection every 5 ms, by the kernel, which tells who has the address,
+or by the daemons, whose logs and whose hactl are quoted.  Then it stays, to be played with, until Ctrl-C; it ends by
+itself with --once, with DEMO_ONCE in the environment, or where standard input is no terminal.  The exit status is 1 if
+a request failed that may not: those while a server dies, and new connections while the service is moved by hand.
 """
 
 import argparse
-import json
 import os
-import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
+import textwrap
 import time
 
-from network import open_network
+sys.dont_write_bytecode = True
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SERVERS = ("web1", "web2", "web3")
+from stage import PORT, Stage, send, wait_for  # noqa: E402 - it says where pair and network are
+from pair import VIP, wall_clock  # noqa: E402
+from network import Failure, Skip, become_root  # noqa: E402
+
 VICTIM = "web2"
-SERVER_PORT, SERVICE_PORT, ADMIN_PORT = 8000, 8080, 9101
-RATE = 600  # requests a second
-PATIENCE_S = 20
-REVIVE_S = 5  # a server that somebody kills while playing comes back
-BOLD, RED, GREEN, DIM, PLAIN = ("\033[1m", "\033[31m", "\033[32m", "\033[2m", "\033[0m") \
-    if sys.stdout.isatty() else ("",) * 5
+REVIVE_S = 5  # what somebody kills while playing comes back, as a service manager would see to it
+WORDS = {"refused": "refused", "unreachable": "unreachable", "lost": "unanswered", "broken": "cut off", "late": "too late",
+         "status": "not 200"}
+SUDO = "sudo " if os.environ.get("SUDO_USER") else ""
+NO_CONNECTION = ("refused", "unreachable", "lost")
+BOLD, RED, CYAN, DIM, PLAIN = ("\033[1m", "\033[31m", "\033[36m", "\033[2m", "\033[0m") \
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ("",) * 5
 
 
-class DemoFailed(Exception):
-    pass
+def say(text="", indent=2):
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100) - indent - 1
+    print(textwrap.indent(textwrap.fill(" ".join(text.split()), width), " " * indent), flush=True)
 
 
-def wait_until(reached, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not reached():
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"waited {PATIENCE_S} s for {what}")
-        time.sleep(0.02)
+def red(text, really=True):
+    return f"{RED}{text}{PLAIN}" if really else text
 
 
-class Node:
-    """One lbd on a host of its own."""
-
-    def __init__(self, network, host, servers, directory, lbd):
-        self.network, self.host, self.lbd = network, host, lbd
-        self.file = os.path.join(directory, f"{host.name}.json")
-        self.log_file = os.path.join(directory, f"{host.name}.log")
-        self.access_log = os.path.join(directory, f"{host.name}-access.log")
-        self.socket = os.path.join(directory, f"{host.name}.sock")
-        self.config = {
-            "comment": "written by make demo",
-            "log": {"access": {"target": f"file:{self.access_log}"}},
-            "admin": {"socket": self.socket, "http": f"{host.address}:{ADMIN_PORT}"},
-            "listeners": [{"name": "http", "bind": [f"{host.address}:{SERVICE_PORT}"], "pool": "web"}],
-            "pools": [{
-                "name": "web",
-                "servers": [{"name": s.name, "address": f"{s.address}:{SERVER_PORT}"} for s in servers],
-                "health_check": {"path": "/health", "interval": "1s", "timeout": "500ms"},
-            }],
-        }
-
-    def start(self):
-        with open(self.file, "w", encoding="utf-8") as file:
-            json.dump(self.config, file, indent=2)
-            file.write("\n")
-        with open(self.log_file, "w", encoding="utf-8") as log:
-            self.process = self.network.start(self.host, [self.lbd, "-c", self.file], stdout=log, stderr=log)
-        wait_until(lambda: set(self.health().values()) == {"up"} or self.process.poll() is not None,
-                   f"{self.host.name} to find all servers up")
-        if self.process.poll() is not None:
-            with open(self.log_file, encoding="utf-8") as log:
-                raise DemoFailed(f"lbd ended with status {self.process.returncode}:\n{log.read()}")
-
-    def ask(self, command):
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(2)
-            control.connect(self.socket)
-            control.sendall(json.dumps({"command": command}).encode() + b"\n")
-            with control.makefile() as reply:
-                return json.loads(reply.readline())
-
-    def health(self):
-        """
-        What lbd says of each server now: up, down (by its checks), unreachable (it refused connections and
-        waits for a check), or what the operator set.  Nothing while lbd cannot be asked.
-        """
-        def state(server):
-            if server["admin"] != "ready":
-                return server["admin"]
-            return server["health"] if server["reachable"] or server["health"] == "down" else "unreachable"
-        try:
-            return {s["name"]: state(s) for s in self.ask("servers")["servers"]}
-        except (OSError, ValueError, KeyError):
-            return {}
-
-    def metric(self, name):
-        """The sum over all series of that name."""
-        fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode())"
-        url = f"http://{self.host.address}:{ADMIN_PORT}/metrics"
-        done = subprocess.run(self.network.command(self.host, [sys.executable, "-c", fetch, url]), check=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", done.stdout, re.M))
+def milliseconds(seconds):
+    return f"{seconds * 1000:.0f} ms"
 
 
-class Load:
-    """The clients' totals as they come, and what was added since the last look."""
+class Figures:
+    """What the client saw from `since` to `until`."""
 
-    def __init__(self, network, host, target):
-        command = [sys.executable, os.path.join(HERE, "load.py"), target.address, str(SERVICE_PORT), str(RATE)]
-        self.process = network.start(host, command, stdout=subprocess.PIPE, text=True)
-        self.lock, self.slowest = threading.Lock(), 0.0
-        self.totals = self.seen = {"answers": {}, "failed": 0, "error": ""}
-        threading.Thread(target=self.read, daemon=True).start()
+    def __init__(self, record, since, until):
+        self.gap = record.gap(since, until)[0]
+        self.answers, self.failures = record.answers_by(since, until), record.failures(since, until)
+        self.failed = sum(self.failures.values())
+        self.asked = sum(self.answers.values()) + self.failed
 
-    def read(self):
-        for line in self.process.stdout:
-            totals = json.loads(line)
-            with self.lock:
-                self.totals, self.slowest = totals, max(self.slowest, totals["slowest_ms"])
+    def failed_text(self):
+        kinds = ", ".join(f"{n} {WORDS[kind]}" for kind, n in sorted(self.failures.items()))
+        return f"{self.failed} of {self.asked} requests failed" + (f" ({kinds})" if kinds else "")
 
-    def take(self):
-        """Answers by server and failures since the last call, and the longest answer's time."""
-        with self.lock:
-            now, slowest, self.slowest = self.totals, self.slowest, 0.0
-        answers = {s: now["answers"].get(s, 0) - self.seen["answers"].get(s, 0) for s in SERVERS}
-        failed = now["failed"] - self.seen["failed"]
-        self.seen = now
-        return answers, failed, slowest
-
-    def sums(self):
-        return sum(self.totals["answers"].values()), self.totals["failed"], self.totals["error"]
+    def answers_text(self):
+        return ", ".join(f"{name} {n}" for name, n in sorted(self.answers.items()))
 
 
 class Demo:
-    def __init__(self, network, directory, lbd):
-        self.network = network
-        self.client = network.add("client", 2)
-        self.servers = [network.add(name, 11 + i) for i, name in enumerate(SERVERS)]
-        self.nodes = [Node(network, network.add("lb1", 101), self.servers, directory, lbd)]
-        self.running = {}
-        self.began = 0.0
+    def __init__(self, stage, pause):
+        self.stage, self.pause = stage, pause
+        self.steps, self.good, self.since = [], True, 0.0
 
-    def start_server(self, host):
-        command = [sys.executable, os.path.join(HERE, "server.py"), host.name, host.address, str(SERVER_PORT)]
-        self.running[host.name] = self.network.start(host, command)
+    # --- one step: break something, look on, tell ---
 
-    def start(self):
-        for server in self.servers:
-            self.start_server(server)
-        for node in self.nodes:
-            node.start()
-        self.load = Load(self.network, self.client, self.nodes[0].host)
-        wait_until(lambda: self.load.sums()[0], "the first answer")
-        self.load.take()
-        self.began = time.monotonic()
+    def begin(self, title):
+        print(f"\n{BOLD}{len(self.steps) + 1}. {title}{PLAIN}", flush=True)
+        self.since, self.title, self.before = self.stage.now(), title, self.stage.active().name
 
-    # What the terminal shows
+    def look_on(self, seconds=None):
+        self.stage.sleep(self.pause if seconds is None else seconds)
+
+    def end(self, promised=()):
+        """The story and the figures; a failure of a kind that is `promised` not to be is a failure of the demo."""
+        until = self.stage.now()
+        figures = Figures(self.stage.record, self.since, until)
+        for when, who, what in self.stage.story(self.since, until):
+            self.tell(f"{max(0, when - self.since) * 1000:7.0f} ms", who, what)
+        wrong = any(figures.failures[kind] for kind in promised) or not figures.answers
+        self.good = self.good and not wrong
+        print(f"  {BOLD}longest gap {milliseconds(figures.gap)}, {red(figures.failed_text(), wrong)}{PLAIN}"
+              f"  [{figures.answers_text()}]", flush=True)
+        after = self.stage.active().name
+        where = after if after == self.before else f"{self.before} -> {after}"
+        self.steps.append((self.title, figures, where, wrong))
+        return figures
+
+    @staticmethod
+    def tell(when, who, what):
+        line = f"{when}  {who:<6} {what}"
+        print(f"  {CYAN}{line[:96]}{PLAIN}", flush=True)
+
+    def type(self, node, *command):
+        print(f"\n{BOLD}{node.name}# {' '.join(command)}{PLAIN}", flush=True)
+        self.stage.show(node, *command)
+
+    # --- the story ---
 
     def introduce(self):
-        node, first, *rest = self.nodes[0].host, *self.servers
-        left = f"  {RATE} requests/s from {self.client.address} --> lbd {node.address}:{SERVICE_PORT} "
-        print(f"{BOLD}lbpair demo{PLAIN}: clients, lbd and {len(self.servers)} web servers, "
-              f"{self.network.describe()}\n")
-        print(f"{left}--+--> {first.name} {first.address}:{SERVER_PORT}")
-        for server in rest:
-            print(f"{' ' * len(left)}  +--> {server.name} {server.address}:{SERVER_PORT}")
+        print(f"""{BOLD}lbpair demo{PLAIN}: every host is a network namespace on this machine, and ends with the demo
+
+  client 192.0.2.9            opens 200 connections a second to the virtual IP, {VIP}
+     |
+     +-----------------------+           hafailover on each: one of the two has the virtual IP
+  lb1 192.0.2.11          lb2 192.0.2.12
+     +-----------+-----------+           lbd on each: takes the requests to one of the servers
+     |           |           |
+  web1 .21    web2 .22    web3 .23       port {PORT}
+""", flush=True)
+        say("""After each step: what happened, in milliseconds since the step began, as the kernel (who has the address)
+            and the logs of the daemons tell it; the longest time for which the client got no answer (the gap); how many
+            of its requests failed, and how many each server answered.""", indent=0)
+
+    def calm(self):
+        self.begin("All is well")
+        self.look_on()
+        self.end()
+        say("This gap is what the client and this machine do by themselves: compare the next ones with it.")
+        self.type(self.stage.active(), "hactl", "status")
+
+    def server_dies(self):
+        self.begin(f"A web server dies under load, and comes back: kill -9 {VICTIM}")
+        active = self.stage.active()
+        self.stage.note(VICTIM, "*** kill -9")
+        self.stage.web[VICTIM].kill()
+        self.until_told(active, "server_down")
+        self.look_on()
+        self.stage.note(VICTIM, "*** starts again")
+        self.stage.start_server(VICTIM)
+        self.until_told(active, "server_up")
+        self.look_on(self.pause / 2)
+        self.end(promised=WORDS)
+        tried = sum(float(n) for name, n in active.metrics(9101).items() if name.startswith("lbpair_retries_total"))
+        say(f"""No request failed. Those that {VICTIM} could not answer were sent to another server ({tried:.0f} of them).
+            lbd asks nothing more of a server that refused connections (server_unreachable); its health checks come
+            to the same a little later (server_down), and find it well again when it is (server_up).""")
+
+    def until_told(self, node, event):
+        wait_for(lambda: any(who == node.name and f" {event} " in what
+                             for _, who, what in self.stage.story(self.since, self.stage.now())),
+                 60, f"{event} on {node.name}")
+
+    def lbd_dies(self):
+        active = self.stage.active()
+        other = self.stage.other(active)
+        self.begin(f"All of lbd dies on {active.name}, which is active")
+        self.stage.note(active.name, "*** kill -9 of lbd, its supervisor and its proxy process")
+        send([active.lbd.pid, *active.proxies()], signal.SIGKILL)
+        self.until_holder(other)
+        self.end()
+        say(f"""hafailover keeps a connection to lbd, so it knows within milliseconds that lbd has died, and asks
+            {other.name} to take over: nobody waits for heartbeats that do not come. What was at {active.name} in those
+            milliseconds failed.""")
+        self.type(active, "hactl", "status")
+        active.start_lbd()
+        self.stage.wait_checked(active)
         print()
+        say(f"lbd runs again on {active.name}, which is the backup now. The service stays where it is.")
 
-    def header(self, title):
-        names = "".join(f"{s:>7}" for s in SERVERS)
-        print(f"\n{BOLD}{title}{PLAIN}\n{DIM}     time  answers{names}   failed  slowest   "
-              f"health by lbd's control socket{PLAIN}")
+    def node_dies(self):
+        active = self.stage.active()
+        other = self.stage.other(active)
+        self.begin(f"{active.name} dies altogether: its cable is pulled, all of its processes are killed")
+        self.stage.note(active.name, "*** no cable, no process")
+        self.stage.crash(active)
+        self.until_holder(other)
+        self.end()
+        say(f"""Nobody could tell {other.name} this time. It missed three heartbeats, of which one comes every 100 ms, asked the
+            network whether anybody still answers for {VIP}, and took it. Shorter intervals make a shorter
+            gap: 20 ms instead of 100 ms is a matter of one line, heartbeat.interval.""")
+        self.type(other, "hactl", "status")
+        return active
 
-    def line(self):
-        answers, failed, slowest = self.load.take()
-        health = self.nodes[0].health()
-        shown = "  ".join(f"{GREEN if state == 'up' else RED}{name} {state}{PLAIN}" for name, state in health.items())
-        counts = "".join(f"{answers[s]:>7}" for s in SERVERS)
-        print(f"  {time.monotonic() - self.began:5.1f} s  {sum(answers.values()):>7}{counts}   "
-              f"{RED if failed else ''}{failed:>6}{PLAIN if failed else ''} {slowest:>5.0f} ms   {shown}", flush=True)
+    def node_returns(self, node):
+        self.begin(f"{node.name} comes back")
+        self.stage.note(node.name, "*** cable, lbd and hafailover")
+        self.stage.start_node(node)
+        self.look_on(self.pause / 2)
+        self.end()
+        say(f"""{node.name} listened first, found {self.stage.active().name} serving, and is the backup. Nothing moves back by
+            itself, unless preempt or prefer asks for it.""")
 
-    def watch(self, seconds):
-        for _ in range(seconds):
-            time.sleep(1)
-            self.line()
+    def moved_by_hand(self):
+        active = self.stage.active()
+        other = self.stage.other(active)
+        self.begin(f"The service is moved by hand, as before an upgrade of {active.name}")
+        self.stage.note(active.name, "*** hactl failover --wait")
+        self.type(active, "hactl", "failover", "--wait")
+        self.until_holder(other)
+        figures = self.end(promised=NO_CONNECTION)
+        broken = "; who was being served at that moment was cut off" if figures.failures["broken"] else ""
+        say(f"""{other.name} had the address before {active.name} gave it up, so no new connection failed{broken}. hactl
+            refuses to move the service, and says why, when the other node is not ready for it.""")
+        self.type(other, "hactl", "history")
 
-    # The story
+    def until_holder(self, node):
+        wait_for(lambda: self.stage.record.holder() == (node.number,), 15, f"{node.name} that has {VIP}")
+        self.look_on()
 
-    def kill_victim(self):
-        self.header(f"kill -9 {VICTIM}, under load")
-        self.running[VICTIM].kill()
-        killed = time.monotonic()
-        seen = {}
+    def play(self):
+        self.introduce()
+        self.stage.start()
+        self.calm()
+        self.server_dies()
+        self.lbd_dies()
+        self.node_returns(self.node_dies())
+        self.moved_by_hand()
+        self.sum_up()
+        return self.good
 
-        def look():
-            while "down" not in seen and time.monotonic() < killed + PATIENCE_S:
-                seen.setdefault(self.nodes[0].health().get(VICTIM), time.monotonic() - killed)
-                time.sleep(0.005)
-        looker = threading.Thread(target=look)
-        looker.start()
-        self.watch(5)
-        looker.join()
-        if "down" not in seen:
-            raise DemoFailed(f"lbd did not find {VICTIM} down")
-        if "unreachable" in seen:
-            print(f"           out of rotation {seen['unreachable'] * 1000:.0f} ms after the kill: it refused connections")
-        print(f"           down {seen['down']:.1f} s after the kill: the health checks agree")
+    def sum_up(self):
+        print(f"\n{BOLD}{'What the client saw':<65}{'longest gap':>11}{'failed':>8}  served by{PLAIN}")
+        for number, (title, figures, where, wrong) in enumerate(self.steps, 1):
+            short = textwrap.shorten(title.partition(":")[0], 60, placeholder="...")
+            print(f"  {number}. {short:<60}{milliseconds(figures.gap):>11}"
+                  f"{red(f'{figures.failed:>8}', wrong)}  {where}", flush=True)
+        if not self.good:
+            print(red("Requests failed that may not fail."), flush=True)
 
-    def revive_victim(self):
-        self.header(f"{VICTIM} starts again")
-        self.start_server(next(s for s in self.servers if s.name == VICTIM))
-        self.watch(5)
-        wait_until(lambda: self.nodes[0].health().get(VICTIM) == "up", f"{VICTIM} to be up again")
-
-    def result(self):
-        """The sums, from the counters; True if no request failed."""
-        answered, failed, error = self.load.sums()
-        retries = self.nodes[0].metric("lbpair_retries_total")
-        colour = RED if failed else GREEN
-        print(f"\n{BOLD}{colour}{answered + failed} requests, {answered} answered with 200, failed={failed}{PLAIN}"
-              f"; lbd tried {retries:.0f} times on a second server")
-        if error:
-            print(f"first failure: {error}")
-        return failed == 0 and answered > 0
+    # --- it is yours ---
 
     def invite(self):
-        node = self.nodes[0]
-        enter = self.network.enter(self.client)
-        control = f"{sys.executable} {os.path.relpath(HERE)}/control.py {node.socket}"
-        url = f"http://{node.host.address}"
-        print(f"""
-{BOLD}Your turn{PLAIN}, in another terminal:
-  {enter}curl -i {url}:{SERVICE_PORT}/hello
-  {enter}curl -s {url}:{ADMIN_PORT}/metrics | grep lbpair_requests_total
-  {control} servers
-  {control} server web/{VICTIM} drain      (or ready, maintenance, weight 5)
-  tail -f {node.access_log}
-  kill -9 {self.running['web1'].pid}      (web1; it comes back after {REVIVE_S} s)
-Configuration: {node.file}    log: {node.log_file}
+        active = self.stage.active().name
+        other = self.stage.other(self.stage.active()).name
+        print(f"\n{BOLD}Your turn{PLAIN}, in another terminal:\n  cd {self.stage.folder}", flush=True)
+        for command, meaning in (
+                (f"./on client curl -i http://{VIP}/hello", "what a client gets; try it a few times"),
+                (f"./on {other} hactl status --watch", "both nodes, from either node"),
+                (f"./on {active} hactl failover", "to the other node"),
+                (f"./on {active} hactl top", "lbd at work; also: servers, history, help"),
+                (f"./on {active} hactl server web/web1 drain", "on each node; then: ready"),
+                (f"./on {active} ip link set eth0 down", "pull its cable; then: up"),
+                (f"./on {active}", "a shell there"),
+                (f"kill -9 $(cat {active}/lbd.pid)", f"or {active}/hafailover.pid, or web1.pid"),
+                (f"kill -STOP $(cat {active}/hafailover.pid)", "what hangs loses the address; then: -CONT")):
+            print(f"  {SUDO}{command:<45}{DIM}{meaning}{PLAIN}", flush=True)
+        print(f"""What has died is started again after {REVIVE_S} s. Configurations and logs are there, too: {active}/lbd.json ...
 
-{BOLD}Ctrl-C ends it{PLAIN} and removes everything.""", flush=True)
+{BOLD}Ctrl-C ends it{PLAIN} and removes everything. What happens meanwhile:""", flush=True)
 
     def stay(self):
-        """Keeps the load going, tells of every second in which something was different, revives servers."""
-        self.header("meanwhile")
-        before, dead = None, {}
+        dead, offset = {}, time.time() - time.monotonic()
+        since = self.stage.now()
         while True:
-            time.sleep(1)
-            health = self.nodes[0].health()
-            if health != before or self.load.totals["failed"] != self.load.seen["failed"]:
-                self.line()
-            before = health
-            for server in self.servers:
-                if self.running[server.name].poll() is None:
-                    dead.pop(server.name, None)
-                elif time.monotonic() > dead.setdefault(server.name, time.monotonic()) + REVIVE_S:
-                    self.start_server(server)
+            self.stage.write_pids()
+            self.stage.sleep(1)
+            until = self.stage.now() - 1  # who has not been answered since then is known
+            figures, events = Figures(self.stage.record, since, until), self.stage.story(since, until)
+            for when, who, what in events:
+                self.tell(wall_clock(when + offset), who, what)
+            if events or figures.failed:
+                say(f"The client: longest gap {milliseconds(figures.gap)}; {figures.failed_text()}")
+            self.stage.record.forget(since - 10)
+            since = until
+            self.revive(dead)
+
+    def revive(self, dead):
+        """Whatever has been dead for a while; since when is in `dead`."""
+        for name, (process, start) in self.stage.processes().items():
+            if process.poll() is None:
+                dead.pop(name, None)
+            elif self.stage.now() > dead.setdefault(name, self.stage.now()) + REVIVE_S:
+                self.stage.note(name.partition("/")[0], f"*** {name.rpartition('/')[2]} is started again")
+                start()
 
 
-def play(lbd, once):
-    network = open_network("lbpair")
-    directory = tempfile.mkdtemp(prefix="lbpair-demo-")
+def perform(build, once, pause):
+    before = os.readlink("/proc/self/ns/user")
+    become_root()
+    stage = Stage(build, in_user_namespace=os.readlink("/proc/self/ns/user") != before)
     try:
-        os.chmod(directory, 0o755)
-        demo = Demo(network, directory, lbd)
-        demo.introduce()
-        demo.start()
-        demo.header("all is well")
-        demo.watch(3)
-        demo.kill_victim()
-        demo.revive_victim()
-        good = demo.result()
+        demo = Demo(stage, pause)
+        good = demo.play()
         if not once:
             demo.invite()
             try:
                 demo.stay()
             except KeyboardInterrupt:
-                return demo.result()
+                print()
         return good
     finally:
-        network.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        stage.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--lbd", default="build/bin/lbd")
+    parser.add_argument("--build", default="build", help="the object tree with bin/lbd, bin/hafailover, bin/hactl")
+    parser.add_argument("--once", action="store_true", help="end after the last step")
+    parser.add_argument("--quick", action="store_true", help="look on for a second after each step instead of three")
     args = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian keeps ip, out of a user's sight
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-    once = bool(os.environ.get("DEMO_ONCE")) or not sys.stdin.isatty()
+    once = args.once or bool(os.environ.get("DEMO_ONCE")) or not sys.stdin.isatty()
     try:
-        return 0 if play(os.path.abspath(args.lbd), once) else 1
-    except DemoFailed as reason:
-        print(f"{RED}the demo could not go on: {reason}{PLAIN}", file=sys.stderr)
-        return 1
+        return 0 if perform(args.build, once, 1.0 if args.quick else 3.0) else 1
+    except Skip as reason:
+        print(red(f"The demo builds a network of its own: it needs root, or user namespaces. {reason}"), file=sys.stderr)
+    except (Failure, OSError) as reason:
+        print(red(f"The demo could not go on: {reason}"), file=sys.stderr)
     except KeyboardInterrupt:
         return 130
+    return 1
 
 
 if __name__ == "__main__":

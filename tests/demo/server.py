@@ -12,6 +12,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one piece
 
+    def version_string(self):
+        return sys.argv[1]  # in the field Server
+
     def do_GET(self):
         self.answer({"server": sys.argv[1], "path": self.path,
                      "client": self.headers.get("X-Forwarded-For", ""),

@@ -132,6 +132,14 @@ def send(pids, number):
             pass
 
 
+def reaches(host, address):
+    """Whether a connection from there to ADDRESS:PORT is accepted."""
+    ip, _, port = address.rpartition(":")
+    with host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(0.2)
+        return s.connect_ex((ip, int(port))) == 0
+
+
 class Pair:
     """`ha`: keys of hafailover.json.  `equal`: the nodes compete with whatever else runs."""
 
@@ -192,18 +200,13 @@ class Pair:
         """Both nodes up, and the client served."""
         self.start_servers()
         for server in self.servers:
-            wait_for(lambda server=server: self.accepts(server["address"]), WAIT_SECONDS, "server")
+            wait_for(lambda server=server: reaches(self.client, server["address"]), WAIT_SECONDS, "server")
         self.start_witness()
         for node in self.nodes:
             node.start_lbd()
             node.start_hafailover()
         self.wait_ready()
         return self
-
-    def accepts(self, address):
-        host, _, port = address.rpartition(":")
-        with self.client.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
-            return s.connect_ex((host, int(port))) == 0
 
     def start_witness(self):
         watches = []
