@@ -143,18 +143,14 @@ secret_take(struct ha_secret *s, int fd, const char *file, struct err *err)
 		return err_set(err, -EFBIG, "%s is larger than %d bytes", file, HA_SECRET_MAX);
 	while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
 		n--;
-	if (n < HA_SECRET_MIN)
-		return err_set(err, -EINVAL,
-		    "%s holds %zd bytes, a secret needs %d or more; do: openssl rand -hex 32 > %s",
-		    file, n, HA_SECRET_MIN, file);
 	memcpy(s->bytes, bytes, (size_t)n);
 	s->n = (size_t)n;
 	explicit_bzero(bytes, sizeof(bytes));
 	return 0;
 }
 
-int
-ha_secret_read(struct ha_secret *s, const char *file, struct err *err)
+static int
+secret_open(struct ha_secret *s, const char *file, struct err *err)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int rc;
@@ -164,4 +160,33 @@ ha_secret_read(struct ha_secret *s, const char *file, struct err *err)
 	rc = secret_take(s, fd, file, err);
 	close(fd);
 	return rc;
+}
+
+int
+ha_secret_read(struct ha_secret *s, const char *file, struct err *err)
+{
+	int code = secret_open(s, file, err);
+
+	if (code || s->n >= HA_SECRET_MIN)
+		return code;
+	return err_set(err, -EINVAL,
+	    "%s holds %zu bytes, a secret needs %d or more; do: openssl rand -hex 32 > %s", file,
+	    s->n, HA_SECRET_MIN, file);
+}
+
+/* keepalived uses the first 8 of a longer one, and would not say so. */
+int
+ha_password_read(uint8_t password[HA_PASSWORD_MAX], const char *file, struct err *err)
+{
+	struct ha_secret s;
+	int code = secret_open(&s, file, err);
+
+	if (!code && (s.n < 1 || s.n > HA_PASSWORD_MAX))
+		code = err_set(err, -EINVAL, "%s holds %zu bytes, a password of VRRP has 1 to %d",
+		    file, s.n, HA_PASSWORD_MAX);
+	memset(password, 0, HA_PASSWORD_MAX);
+	if (!code)
+		memcpy(password, s.bytes, s.n);
+	explicit_bzero(&s, sizeof(s));
+	return code;
 }

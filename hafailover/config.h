@@ -21,7 +21,8 @@ enum {
 	HA_INTERFACES_MAX = 16,
 	HA_SCRIPTS_MAX = 16,
 	HA_SECRET_MAX = 4096,
-	HA_SECRET_MIN = 16
+	HA_SECRET_MIN = 16,
+	HA_PASSWORD_MAX = 8, /* of VRRP */
 };
 
 struct ha_node_config {
@@ -39,8 +40,21 @@ struct ha_vip_config {
 	struct str interface; /* empty: the one whose subnet holds it */
 };
 
+enum ha_protocol { HA_PROTOCOL_NATIVE, HA_PROTOCOL_VRRP };
+
+struct ha_vrrp_config {
+	uint32_t version; /* 2 or 3 */
+	bool multicast;
+	int64_t interval; /* of advertisements */
+	int plain_sum; /* of version 3 over IPv4: without a pseudo header */
+	struct str password_file; /* of version 2; empty: no authentication */
+};
+
 struct ha_instance_config {
 	struct str name;
+	int protocol; /* enum ha_protocol */
+	uint32_t virtual_router_id; /* VRRP alone, and what follows */
+	struct ha_vrrp_config vrrp;
 	const struct ha_vip_config *vips;
 	uint32_t n_vips;
 	bool preempt;
@@ -119,6 +133,13 @@ ha_config_peer(const struct ha_config *c)
 	return &c->nodes[1 - c->self];
 }
 
+/* Is the peer a VRRP router, whatever else it may be? */
+static inline bool
+ha_config_is_vrrp(const struct ha_config *c)
+{
+	return c->n_instances > 0 && c->instances[0].protocol == HA_PROTOCOL_VRRP;
+}
+
 struct ha_secret {
 	uint8_t bytes[HA_SECRET_MAX];
 	size_t n;
@@ -129,5 +150,8 @@ struct ha_secret {
  * its owner and group may read it.  0 or -errno with a reason.
  */
 int ha_secret_read(struct ha_secret *, const char *file, struct err *);
+
+/* The password of VRRP version 2: 1 to 8 bytes, filled up with zeros.  Else as above. */
+int ha_password_read(uint8_t password[HA_PASSWORD_MAX], const char *file, struct err *);
 
 #endif

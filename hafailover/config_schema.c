@@ -89,6 +89,76 @@ static const struct json_field vip_element = {
 	.object = vip_fields,
 };
 
+/* --- what only one of the protocols has --- */
+
+static const char *
+barred_by_vrrp(const void *object)
+{
+	return ha_config_is_vrrp(object) ? "is not used where the instance's protocol is \"vrrp\""
+					 : NULL;
+}
+
+static const char *
+barred_in_vrrp(const void *object)
+{
+	const struct ha_instance_config *in = object;
+
+	return in->protocol == HA_PROTOCOL_VRRP
+	    ? "is not used with protocol \"vrrp\": there, priorities decide"
+	    : NULL;
+}
+
+static const char *
+barred_without_vrrp(const void *object)
+{
+	const struct ha_instance_config *in = object;
+
+	return in->protocol == HA_PROTOCOL_VRRP ? NULL : "is for protocol \"vrrp\"";
+}
+
+static const char *
+barred_in_version_3(const void *object)
+{
+	const struct ha_vrrp_config *v = object;
+
+	return v->version == 2 ? NULL : "is for version 2: version 3 has no passwords";
+}
+
+static const char *
+barred_in_version_2(const void *object)
+{
+	const struct ha_vrrp_config *v = object;
+
+	return v->version == 2 ? "is for version 3" : NULL;
+}
+
+static const struct json_choice protocols[] = {
+	{ "native", HA_PROTOCOL_NATIVE },
+	{ "vrrp", HA_PROTOCOL_VRRP },
+	{ NULL, 0 },
+};
+
+static const struct json_choice checksums[] = {
+	{ "pseudo_header", false },
+	{ "plain", true },
+	{ NULL, 0 },
+};
+
+static const struct json_field vrrp_fields[] = {
+	{ JSON_ROW("version", json_kind_integer, struct ha_vrrp_config, version), .fallback = "3",
+	    .min = 2, .max = 3 },
+	{ JSON_ROW("multicast", json_kind_bool, struct ha_vrrp_config, multicast),
+	    .fallback = "false" },
+	{ JSON_ROW("interval", json_kind_duration, struct ha_vrrp_config, interval),
+	    .fallback = "\"1s\"", .min = 10 * MS, .max = 255 * S },
+	{ JSON_ROW("checksum", json_kind_choice, struct ha_vrrp_config, plain_sum),
+	    .fallback = "\"pseudo_header\"", .choices = checksums, .barred = barred_in_version_2 },
+	{ JSON_ROW("password_file", json_kind_string, struct ha_vrrp_config, password_file),
+	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = check_file,
+	    .barred = barred_in_version_3 },
+	{ 0 },
+};
+
 static const struct json_field instance_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct ha_instance_config, name),
 	    .fallback = "\"main\"", .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX,
@@ -97,12 +167,19 @@ static const struct json_field instance_fields[] = {
 	    .beside = offsetof(struct ha_instance_config, n_vips), .required = true, .min = 1,
 	    .max = HA_VIPS_MAX, .element = &vip_element,
 	    .expects = "an array of virtual addresses" },
+	{ JSON_ROW("protocol", json_kind_choice, struct ha_instance_config, protocol),
+	    .fallback = "\"native\"", .choices = protocols },
+	{ JSON_ROW(
+	      "virtual_router_id", json_kind_integer, struct ha_instance_config, virtual_router_id),
+	    .min = 1, .max = 255, .barred = barred_without_vrrp },
+	{ JSON_ROW("vrrp", json_kind_object, struct ha_instance_config, vrrp), .fallback = "{}",
+	    .object = vrrp_fields, .barred = barred_without_vrrp },
 	{ JSON_ROW("preempt", json_kind_bool, struct ha_instance_config, preempt),
 	    .fallback = "false" },
 	{ JSON_ROW("preempt_delay", json_kind_duration, struct ha_instance_config, preempt_delay),
 	    .fallback = "\"0s\"", .max = HOUR },
 	{ JSON_ROW("prefer", json_kind_string, struct ha_instance_config, prefer), .min = 1,
-	    .max = HA_NODE_NAME_MAX, .expects = "the name of a node" },
+	    .max = HA_NODE_NAME_MAX, .expects = "the name of a node", .barred = barred_in_vrrp },
 	{ 0 },
 };
 
@@ -190,9 +267,9 @@ const struct json_field ha_config_fields[] = {
 	{ JSON_ROW("nodes", json_kind_array, struct ha_config, nodes),
 	    .beside = offsetof(struct ha_config, n_nodes), .required = true, .min = 2, .max = 2,
 	    .element = &node_element, .expects = "an array of two nodes" },
-	{ JSON_ROW("secret_file", json_kind_string, struct ha_config, secret_file),
-	    .required = true, .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path",
-	    .check = check_file },
+	{ JSON_ROW("secret_file", json_kind_string, struct ha_config, secret_file), .min = 2,
+	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = check_file,
+	    .barred = barred_by_vrrp },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_config, top_vips),
 	    .beside = offsetof(struct ha_config, n_top_vips), .min = 1, .max = HA_VIPS_MAX,
 	    .element = &vip_element, .expects = "an array of virtual addresses" },
@@ -202,7 +279,8 @@ const struct json_field ha_config_fields[] = {
 	{ .key = "heartbeat",
 	    .kind = &json_kind_object,
 	    .fallback = "{}",
-	    .object = heartbeat_fields },
+	    .object = heartbeat_fields,
+	    .barred = barred_by_vrrp },
 	{ JSON_ROW("lease", ha_kind_lease, struct ha_config, lease), .fallback = "\"1s\"" },
 	{ JSON_ROW("track", json_kind_object, struct ha_config, track), .fallback = "{}",
 	    .object = track_fields },

@@ -22,6 +22,9 @@ bool ha_host_parse(struct address *, struct str text);
 /* Moves what may be written in two ways to where it is read. */
 void ha_config_complete(struct ha_config *);
 
+/* config_vrrp.c: the same for instances of VRRP. */
+void ha_config_validate_vrrp(const struct ha_config *, struct json_decoder *);
+
 /* Everything that involves more than one key, and which of the nodes this one is. */
 void
 ha_config_validate(struct ha_config *, struct json_decoder *, const struct ha_config_options *);

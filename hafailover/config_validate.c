@@ -371,9 +371,14 @@ void
 ha_config_validate(
     struct ha_config *c, struct json_decoder *d, const struct ha_config_options *options)
 {
+	if (!ha_config_is_vrrp(c) && json_is_object(d->root) &&
+	    !json_object_get(d->root, "secret_file"))
+		json_config_problem(d, "secret_file: is missing, expected an absolute path");
 	check_nodes(c, d, options);
 	check_instances(c, d);
 	check_scripts(c, d);
+	if (ha_config_is_vrrp(c))
+		ha_config_validate_vrrp(c, d);
 	if (c->http_on && c->http.len && c->http.sa.sa_family != AF_UNIX &&
 	    c->http.in.sin_port == 0)
 		json_config_problem(d, "admin.http: port 0 is outside 1..65535");

@@ -63,12 +63,30 @@ config_open(const struct ha_config_options *options)
 }
 
 static bool
+password_check(const struct ha_config_options *options, const struct ha_config *config)
+{
+	struct str file = config->instances[0].vrrp.password_file;
+	uint8_t password[HA_PASSWORD_MAX];
+	struct err err;
+	bool good = file.n == 0 || ha_password_read(password, file.p, &err) == 0;
+
+	explicit_bzero(password, sizeof(password));
+	if (!good)
+		fprintf(
+		    stderr, "%s: instances[0].vrrp.password_file: %s\n", options->file, err.text);
+	return good;
+}
+
+static bool
 secret_check(const struct ha_config_options *options, const struct ha_config *config)
 {
 	struct ha_secret secret;
 	struct err err;
-	bool good = ha_secret_read(&secret, config->secret_file.p, &err) == 0;
+	bool good;
 
+	if (ha_config_is_vrrp(config))
+		return password_check(options, config);
+	good = ha_secret_read(&secret, config->secret_file.p, &err) == 0;
 	explicit_bzero(&secret, sizeof(secret));
 	if (!good)
 		fprintf(stderr, "%s: secret_file: %s\n", options->file, err.text);

@@ -20,13 +20,19 @@ gauge(struct text *t, const char *name, const char *help, uint64_t n)
 	text_printf(t, "%s %llu\n", name, (unsigned long long)n);
 }
 
+static struct standing
+standing(const struct ha_view *v)
+{
+	return standing_of(v->election, v->vrrp, v->now_ns);
+}
+
 static void
 role_write(const struct ha_view *v, struct text *t)
 {
 	family(t, "lbpair_ha_role", "gauge", "1 for the role that this node has.");
 	for (unsigned i = 0; i < ROLE_N; i++)
 		text_printf(t, "lbpair_ha_role{role=\"%s\"} %d\n", role_name((enum role)i),
-		    v->election->role == i);
+		    standing(v).role == i);
 }
 
 static void
@@ -66,15 +72,33 @@ heartbeats_write(const struct ha_view *v, struct text *t)
 }
 
 static void
+direction_write(struct text *t, const char *direction, const uint64_t *counts)
+{
+	for (unsigned i = 0; i < VRRP_RESULTS; i++)
+		text_printf(t,
+		    "lbpair_ha_vrrp_advertisements_total{direction=\"%s\",result=\"%s\"} %llu\n",
+		    direction, vrrp_result_name((enum vrrp_result)i),
+		    (unsigned long long)counts[i]);
+}
+
+static void
+advertisements_write(const struct ha_view *v, struct text *t)
+{
+	const struct vrrp_counters *c = vrrp_count(v->router);
+
+	family(t, "lbpair_ha_vrrp_advertisements_total", "counter",
+	    "VRRP packets by direction and what became of them.");
+	direction_write(t, "sent", c->sent);
+	direction_write(t, "received", c->received);
+}
+
+static void
 dual_write(const struct ha_view *v, struct text *t)
 {
-	const struct election *e = v->election;
-	int64_t now = e->dual_since_ns ? v->now_ns - e->dual_since_ns : 0;
-
 	family(t, "lbpair_ha_dual_active_seconds_total", "counter",
 	    "How long both nodes were active at once, unplanned.");
 	text_printf(t, "lbpair_ha_dual_active_seconds_total ");
-	seconds(t, e->dual_total_ns + now);
+	seconds(t, standing(v).dual_ns);
 }
 
 static void
@@ -121,7 +145,7 @@ alarms_write(const struct ha_view *v, struct text *t)
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
 		text_printf(t, "lbpair_ha_alarm{name=\"%s\"} %d\n", election_alarm_name(alarm),
-		    (v->election->alarms & alarm) != 0);
+		    (standing(v).alarms & alarm) != 0);
 	}
 }
 
@@ -130,12 +154,17 @@ ha_metrics_write(const struct ha_view *v, struct text *t)
 {
 	role_write(v, t);
 	transitions_write(v, t);
-	heartbeats_write(v, t);
+	if (v->vrrp)
+		advertisements_write(v, t);
+	else
+		heartbeats_write(v, t);
 	gauge(t, "lbpair_ha_peer_reachable", "1 while the peer is heard on some path.",
-	    election_peer_reachable(v->election, v->now_ns));
+	    standing(v).peer_reachable);
 	dual_write(v, t);
 	delay_write(v, t);
-	gauge(t, "lbpair_ha_term", "The present term: each claim raises it.", v->election->term);
+	if (!v->vrrp)
+		gauge(t, "lbpair_ha_term", "The present term: each claim raises it.",
+		    v->election->term);
 	gauge(t, "lbpair_ha_eligible", "1 while tracking lets this node serve.", v->track.eligible);
 	vips_write(v, t);
 	alarms_write(v, t);

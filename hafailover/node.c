@@ -50,19 +50,26 @@ tick_set(struct node *n, int64_t due)
 }
 
 static void
+follow(struct node *n, const struct election_out *out, int64_t now)
+{
+	bool news;
+
+	node_act(n, out, now);
+	news = node_tell(n, out, now);
+	if (out->answered)
+		node_command_answer(n, out->refusal);
+	tick_set(n, out->timer_ns);
+	if (n->control && news)
+		ha_control_changed(n->control);
+}
+
+static void
 step(struct node *n, const struct election_event *ev)
 {
 	int64_t now = clock_ns();
-	struct election_out out = election_step(&n->election, ev, now);
-	bool news;
+	struct election_out out = node_machine_step(n, ev, now);
 
-	node_act(n, &out, now);
-	news = node_tell(n, &out, now);
-	if (out.answered)
-		node_command_answer(n, out.refusal);
-	tick_set(n, out.timer_ns);
-	if (n->control && news)
-		ha_control_changed(n->control);
+	follow(n, &out, now);
 }
 
 /* One of the events that came up meanwhile. */
@@ -79,6 +86,8 @@ nested_take(struct node *n)
 		return (struct election_event){ .type = ELECTION_STALLED };
 	case NESTED_TRACKED:
 		return (struct election_event){ .type = ELECTION_TRACKED, .tracked = track_now(n) };
+	case NESTED_VIP_GONE:
+		return (struct election_event){ .type = ELECTION_VIP_GONE };
 	case NESTED_CONFLICT:
 	case NESTED_CONFLICT_PEER:
 		return (struct election_event){ .type = ELECTION_CONFLICT,
@@ -118,6 +127,23 @@ node_feed(struct node *n, const struct election_event *ev)
 	nested_run(n);
 }
 
+void
+node_advertisement(void *owner, const struct vrrp_heard *h)
+{
+	struct node *n = owner;
+	int64_t now = clock_ns();
+	struct election_out out;
+
+	CHECK(n->magic == NODE_MAGIC && n->vrrp && !n->stepping);
+	if (!n->begun)
+		return;
+	n->stepping = true;
+	out = vrrp_election_hear(&n->vrrp_election, h, now);
+	follow(n, &out, now);
+	n->stepping = false;
+	nested_run(n);
+}
+
 /* --- what happens --- */
 
 static int64_t
@@ -136,7 +162,7 @@ suspend_check(struct node *n)
 	int64_t ahead = boot_ahead(), slept = ahead - n->boot_ahead_ns;
 
 	n->boot_ahead_ns = ahead;
-	if (slept < election_dead_ns(&n->election))
+	if (slept < node_dead_ns(n))
 		return;
 	log_warning("suspended", "for_ms=%lld", (long long)(slept / NS_PER_MS));
 	nested_add(n, NESTED_STALLED);
@@ -195,7 +221,8 @@ on_tracked(void *owner)
 	if (!n->track) /* it is being started */
 		return;
 	r = track_report(n->track);
-	peer_link_set_servers(n->link, r.lbd->servers_total);
+	if (n->link)
+		peer_link_set_servers(n->link, r.lbd->servers_total);
 	if (n->begun)
 		nested_add(n, NESTED_TRACKED);
 	else if (r.settled)
@@ -216,8 +243,7 @@ on_conflict(void *owner, const struct announce_conflict *c)
 	struct node *n = owner;
 
 	CHECK(n->magic == NODE_MAGIC);
-	nested_add(
-	    n, peer_link_is_peer_mac(n->link, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
+	nested_add(n, node_is_peer_mac(n, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
 }
 
 static void
@@ -247,7 +273,8 @@ on_stalled(void *owner, int64_t late_ns)
 
 	log_warning("stalled", "late_ms=%lld", (long long)(late_ns / NS_PER_MS));
 	node_linger_end(n);
-	nested_add(n, NESTED_STALLED);
+	/* Routers wait longer than a lease may last: nobody has claimed yet. */
+	nested_add(n, n->vrrp && late_ns < node_dead_ns(n) ? NESTED_VIP_GONE : NESTED_STALLED);
 }
 
 static void
@@ -279,7 +306,7 @@ node_stop(struct node *n)
 	}
 	n->stopping = true;
 	sd_notify_stopping(STOP_TAKES_NS);
-	log_notice("stopping", "role=%s", role_name(n->election.role));
+	log_notice("stopping", "role=%s", role_name(node_standing(n, clock_ns()).role));
 	node_feed(n, &stop);
 }
 
@@ -364,11 +391,8 @@ on_begin(struct ev_loop *loop, ev_timer *timer, int revents)
 static void
 begin_wait(struct node *n)
 {
-	const struct election_config config = node_election_config(n->config);
 	int64_t wait = lease_left(n) / 4;
 
-	election_init(&n->election, &config);
-	n->election.since_ns = clock_ns();
 	wait = wait < SETTLE_NS ? wait : SETTLE_NS;
 	ev_timer_set(&n->begin, wait > 0 ? (double)wait / NS_PER_S : 0., 0.);
 	ev_timer_start(n->loop, &n->begin);
@@ -401,10 +425,9 @@ link_start(struct node *n, struct err *err)
 	if (getrandom(&n->session, sizeof(n->session), 0) != sizeof(n->session))
 		return err_set(err, -errno, "no random numbers: %s", strerror(errno));
 	n->session |= 1; /* not 0 */
-	n->link = peer_link_new(n->loop, n->session, &events);
-	if (!n->link)
+	if (!n->vrrp && !(n->link = peer_link_new(n->loop, n->session, &events)))
 		return err_set(err, -ENOMEM, "out of memory");
-	return node_link_apply(n, n->config, err);
+	return node_peer_apply(n, n->config, err);
 }
 
 static int
@@ -474,6 +497,7 @@ node_start(
 	*config = NULL;
 	n->started_wall_ns = clock_wall_ns();
 	timers_init(n);
+	node_machine_init(n);
 	if (node_control_open(n, o, err) < 0 || parts_open(n, err) < 0) {
 		node_free(&n);
 		return NULL;
@@ -505,6 +529,7 @@ node_free(struct node **np)
 	node_probe_stop(n);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
+	vrrp_close(&n->router);
 	announce_free(&n->announcer);
 	vip_close(&n->vips);
 	neighbour_close(&n->neighbours);

@@ -21,6 +21,8 @@ node_view(struct node *n)
 		.vips = n->vips,
 		.announcer = n->announcer,
 		.link = n->link,
+		.vrrp = n->vrrp ? &n->vrrp_election : NULL,
+		.router = n->router,
 		.history = &n->history,
 		.track = track_report(n->track),
 		.transitions = n->transitions,
@@ -34,7 +36,7 @@ transition_tell(struct node *n, const struct election_transition *t, int64_t las
 	const struct history_entry e = {
 		.wall_ns = clock_wall_ns(),
 		.duration_ns = lasted_ns,
-		.term = n->election.term,
+		.term = node_standing(n, clock_ns()).term,
 		.from = t->from,
 		.to = t->to,
 		.cause = t->cause,
@@ -56,25 +58,25 @@ transitions_tell(struct node *n, const struct election_out *out, int64_t now)
 {
 	for (unsigned i = 0; i < out->n_transitions; i++)
 		transition_tell(n, &out->transitions[i], i ? 0 : now - n->since_ns);
-	n->since_ns = n->election.since_ns;
+	n->since_ns = node_standing(n, now).since_ns;
 }
 
 static bool
 alarms_tell(struct node *n)
 {
-	unsigned changed = n->alarms ^ n->election.alarms;
+	unsigned alarms = node_standing(n, clock_ns()).alarms, changed = n->alarms ^ alarms;
 
 	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
 		if (!(changed & alarm))
 			continue;
-		if (n->election.alarms & alarm)
+		if (alarms & alarm)
 			log_warning("alarm_raised", "name=%s", election_alarm_name(alarm));
 		else
 			log_notice("alarm_cleared", "name=%s", election_alarm_name(alarm));
 	}
-	n->alarms = n->election.alarms;
+	n->alarms = alarms;
 	return changed != 0;
 }
 
@@ -179,7 +181,7 @@ node_linger_init(struct node *n)
 static void
 release_begin(struct node *n, const struct election_out *out, int64_t now)
 {
-	if (!election_may_linger(&n->election, out, now)) {
+	if (!node_may_linger(n, out, now)) {
 		linger_stop(n);
 		node_vips_release(n);
 		return;
@@ -191,18 +193,11 @@ release_begin(struct node *n, const struct election_out *out, int64_t now)
 }
 
 static void
-state_save(struct node *n)
+state_save(struct node *n, bool standby)
 {
-	n->saved = (struct term){ n->election.term, n->election.standby };
+	/* VRRP has no terms: what there was is kept for later. */
+	n->saved = (struct term){ n->vrrp ? n->saved.term : n->election.term, standby };
 	keeper_term(n->keeper, &n->saved);
-}
-
-static void
-heartbeat_send(struct node *n, int64_t now)
-{
-	struct heartbeat h = election_heartbeat(&n->election, now);
-
-	peer_link_send(n->link, &h);
 }
 
 /*
@@ -212,6 +207,8 @@ heartbeat_send(struct node *n, int64_t now)
 void
 node_act(struct node *n, const struct election_out *out, int64_t now)
 {
+	bool standby = node_standing(n, now).standby;
+
 	if (out->todo & ELECTION_DO_RELEASE)
 		release_begin(n, out, now);
 	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
@@ -221,13 +218,13 @@ node_act(struct node *n, const struct election_out *out, int64_t now)
 	if (out->todo & ELECTION_DO_HUSH)
 		announce_stop(n->announcer);
 	if (out->todo & ELECTION_DO_SEND)
-		heartbeat_send(n, now);
+		node_say(n, now);
 	if (out->todo & ELECTION_DO_ANNOUNCE)
 		announce_start(n->announcer);
 	if (out->todo & ELECTION_DO_PROBE)
 		node_probe_start(n, out->probe_id, out->probe_budget_ns);
-	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != n->election.standby)
-		state_save(n);
+	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != standby)
+		state_save(n, standby);
 	if (out->todo & ELECTION_DO_STOPPED)
 		loop_end(n);
 }

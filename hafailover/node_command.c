@@ -15,7 +15,7 @@ command_refusal(const struct node *n)
 {
 	if (!n->begun)
 		return REFUSAL_STARTING;
-	if (n->election.stopped) /* it lingers and steps no more */
+	if (node_machine_stopped(n)) /* it lingers and steps no more */
 		return REFUSAL_STOPPING;
 	return n->command ? REFUSAL_BUSY : REFUSAL_NONE;
 }

@@ -70,29 +70,7 @@ node_election_config(const struct ha_config *c)
 	};
 }
 
-/* --- heartbeats --- */
-
-int
-node_link_apply(struct node *n, const struct ha_config *c, struct err *err)
-{
-	struct peer_link_path paths[HEARTBEAT_PATHS_MAX];
-	struct peer_link_options o = { .paths = paths,
-		.n_paths = ha_config_self(c)->n_addresses,
-		.node = ha_config_self(c)->name,
-		.peer = ha_config_peer(c)->name };
-	struct ha_secret secret;
-	int code = ha_secret_read(&secret, c->secret_file.p, err);
-
-	if (code)
-		return code;
-	o.secret = (struct str){ (const char *)secret.bytes, secret.n };
-	for (unsigned i = 0; i < o.n_paths; i++)
-		paths[i] = (struct peer_link_path){ ha_config_self(c)->addresses[i],
-			ha_config_peer(c)->addresses[i] };
-	code = peer_link_configure(n->link, &o, err);
-	explicit_bzero(&secret, sizeof(secret));
-	return code;
-}
+/* --- virtual addresses --- */
 
 /* The peer shall know our announcements from those of a stranger. */
 void
@@ -113,10 +91,9 @@ node_macs_tell(struct node *n)
 		memcpy(macs[count], l->mac, WIRE_MAC);
 		seen[count++] = l->index;
 	}
-	peer_link_set_macs(n->link, (const uint8_t(*)[WIRE_MAC])macs, count);
+	if (n->link)
+		peer_link_set_macs(n->link, (const uint8_t(*)[WIRE_MAC])macs, count);
 }
-
-/* --- virtual addresses --- */
 
 int
 node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
@@ -134,7 +111,7 @@ node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
 			memcpy(list[i].interface, in->vips[i].interface.p, in->vips[i].interface.n);
 	}
 	code = vip_configure(n->vips, list, in->n_vips, (uint32_t)(c->lease / NS_PER_S),
-	    c->interval * c->dead_after, err);
+	    node_config_dead_ns(c), err);
 	free(list);
 	if (!code)
 		code = announce_prepare(n->announcer, err);
@@ -226,6 +203,8 @@ check_fixed(const struct ha_config *now, const struct ha_config *next, struct er
 		return err_set(err, -EINVAL, "control: changes with a restart only");
 	if (!str_eq(now->state_directory, next->state_directory))
 		return err_set(err, -EINVAL, "state_directory: changes with a restart only");
+	if (ha_config_is_vrrp(now) != ha_config_is_vrrp(next))
+		return err_set(err, -EINVAL, "instances[0].protocol: changes with a restart only");
 	return 0;
 }
 
@@ -251,12 +230,12 @@ static int
 parts_apply(struct node *n, const struct ha_config *next, struct err *err)
 {
 	struct err ignored;
-	int code = node_link_apply(n, next, err);
+	int code = node_peer_apply(n, next, err);
 
 	if (code)
 		return code;
 	code = track_configure(n->track, &next->track, err);
-	if (code && node_link_apply(n, n->config, &ignored) < 0)
+	if (code && node_peer_apply(n, n->config, &ignored) < 0)
 		log_err("reload_mixed", "reason=%s", log_quoted(str_of(ignored.text)).text);
 	return code;
 }
@@ -265,7 +244,6 @@ parts_apply(struct node *n, const struct ha_config *next, struct err *err)
 static void
 parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 {
-	const struct election_config election = node_election_config(next);
 	const struct election_event timer = { .type = ELECTION_TIMER };
 	struct err err;
 
@@ -277,7 +255,7 @@ parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 		log_err("admin_http_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	if (node_log_use(next, &err) < 0)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	election_configure(&n->election, &election);
+	node_machine_configure(n, next);
 	node_feed(n, &timer);
 }
 

@@ -6,6 +6,7 @@
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
 #include "hafailover/probe.h"
+#include "hafailover/vrrp.h"
 
 enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
 
@@ -26,6 +27,7 @@ enum node_nested {
 	NESTED_TRACKED = 1 << 2,
 	NESTED_CONFLICT = 1 << 3,
 	NESTED_CONFLICT_PEER = 1 << 4,
+	NESTED_VIP_GONE = 1 << 5,
 };
 
 struct node {
@@ -39,7 +41,8 @@ struct node {
 	struct neighbour_table *neighbours;
 	struct vip_table *vips;
 	struct announcer *announcer;
-	struct peer_link *link;
+	struct peer_link *link; /* native */
+	struct vrrp *router; /* VRRP */
 	struct track *track;
 	struct keeper *keeper;
 	struct ha_control *control;
@@ -48,7 +51,9 @@ struct node {
 	uint64_t session;
 	bool begun; /* the election has had its ELECTION_START */
 	ev_timer begin;
+	bool vrrp; /* which of the two decides */
 	struct election election;
+	struct vrrp_election vrrp_election;
 	bool stepping;
 	unsigned nested; /* enum node_nested */
 	int64_t due_ns; /* of the next step */
@@ -74,6 +79,22 @@ struct node {
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
 
+/* An advertisement was heard. */
+void node_advertisement(void *node, const struct vrrp_heard *);
+
+/* node_protocol.c: native or VRRP. */
+void node_machine_init(struct node *);
+void node_machine_configure(struct node *, const struct ha_config *);
+struct election_out node_machine_step(struct node *, const struct election_event *, int64_t now_ns);
+bool node_machine_stopped(const struct node *);
+struct standing node_standing(const struct node *, int64_t now_ns);
+bool node_may_linger(const struct node *, const struct election_out *, int64_t now_ns);
+int64_t node_dead_ns(const struct node *);
+int64_t node_config_dead_ns(const struct ha_config *);
+void node_say(struct node *, int64_t now_ns); /* for ELECTION_DO_SEND */
+int node_peer_apply(struct node *, const struct ha_config *, struct err *); /* opens or changes */
+bool node_is_peer_mac(const struct node *, const uint8_t mac[LINK_MAC]);
+
 /* node_act.c: what a step says is to be done, and the tale of it. */
 void node_act(struct node *, const struct election_out *, int64_t now_ns);
 bool
@@ -93,7 +114,6 @@ void node_probe_stop(struct node *);
 
 /* node_config.c: from configuration to parts. */
 struct election_config node_election_config(const struct ha_config *);
-int node_link_apply(struct node *, const struct ha_config *, struct err *); /* opens or changes */
 int node_vips_apply(struct node *, const struct ha_config *, struct err *);
 void node_macs_tell(struct node *);
 /* Both nodes' view of a new file; 0 or -errno with a reason: then nothing has changed. */

@@ -79,7 +79,7 @@ answered(struct node *n, unsigned i, const struct probe_result *r)
 	    log_quoted(str_of(r->reason)).text);
 	if (weight(v) > weight(p->result)) {
 		p->result = v;
-		p->by_peer = peer_link_is_peer_mac(n->link, r->mac);
+		p->by_peer = node_is_peer_mac(n, r->mac);
 	}
 	probe_free(&p->asked[i]); /* and the result with it */
 	if (p->result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))

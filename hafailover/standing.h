@@ -4,6 +4,9 @@
 
 #include "hafailover/heartbeat.h"
 
+struct election;
+struct vrrp_election;
+
 struct standing {
 	enum role role;
 	enum cause cause; /* of the role */
@@ -15,5 +18,9 @@ struct standing {
 	unsigned alarms; /* enum election_alarm */
 	int64_t dual_ns; /* so long both were Active, all in all */
 };
+
+/* `vrrp` NULL: the native one decides. */
+struct standing
+standing_of(const struct election *, const struct vrrp_election *vrrp, int64_t now_ns);
 
 #endif

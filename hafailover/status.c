@@ -116,6 +116,31 @@ peer_words(const struct ha_view *v)
 	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
 }
 
+/*
+ * A router that is Active says so; of one that is not nothing is known, not even whether it is
+ * there.
+ */
+static json_t *
+router_json(const struct ha_view *v)
+{
+	bool heard = standing_of(v->election, v->vrrp, v->now_ns).peer_reachable;
+	char text[ADDRESS_TEXT_MAX] = "";
+	struct address from;
+	json_t *o;
+
+	if (vrrp_last_sender(v->router, &from))
+		address_format_host(&from, text);
+	o = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "name",
+	    str_json(ha_config_peer(v->config)->name), "protocol", "vrrp", "address",
+	    *text ? json_string(text) : json_null(), "reachable", heard ? json_true() : json_null(),
+	    "role", heard ? json_string(role_name(ROLE_ACTIVE)) : json_null(), "priority",
+	    heard ? json_integer(v->vrrp->peer.last.priority) : json_null());
+	if (o && json_object_set_new(o, "ready", json_null()) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 static json_t *
 peer_json(const struct ha_view *v)
 {
@@ -138,7 +163,7 @@ static json_t *
 config_json(const struct ha_view *v)
 {
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
-	uint64_t theirs = v->election->peer.last.digest;
+	uint64_t theirs = v->election->peer.last.digest; /* of VRRP: never known */
 
 	ha_status_digest(v->election->config.digest, own);
 	ha_status_digest(theirs, peer);
@@ -194,6 +219,22 @@ alarm_text(enum election_alarm alarm)
 	return "unknown";
 }
 
+/* Advertisements that are refused, while the peer takes part like that. */
+static void
+refused_add(const struct ha_view *v, json_t **list)
+{
+	struct vrrp_trouble t = vrrp_trouble(v->router);
+	int64_t shown = TROUBLE_SHOWN_NS + 3 * v->vrrp->config.interval_ns;
+	char text[300], from[ADDRESS_TEXT_MAX];
+
+	if (t.result == VRRP_OK || v->now_ns - t.at_ns > shown)
+		return;
+	address_format_host(&t.from, from);
+	snprintf(text, sizeof(text), "advertisements from %s are refused: %s", from,
+	    vrrp_result_name(t.result));
+	alarm_add(list, "vrrp_refused", text);
+}
+
 /* Packets that come from the peer's address and cannot be believed. */
 static void
 trouble_add(const struct ha_view *v, json_t **list)
@@ -227,15 +268,19 @@ trouble_add(const struct ha_view *v, json_t **list)
 json_t *
 ha_status_alarms(const struct ha_view *v)
 {
+	unsigned alarms = standing_of(v->election, v->vrrp, v->now_ns).alarms;
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < ELECTION_ALARMS; i++) {
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
-		if (v->election->alarms & alarm)
+		if (alarms & alarm)
 			alarm_add(&list, election_alarm_name(alarm), alarm_text(alarm));
 	}
-	trouble_add(v, &list);
+	if (v->vrrp)
+		refused_add(v, &list);
+	else
+		trouble_add(v, &list);
 	if (!v->track.eligible)
 		alarm_add(&list, "not_eligible", v->track.text);
 	return list;
@@ -244,17 +289,18 @@ ha_status_alarms(const struct ha_view *v)
 json_t *
 ha_status_json(const struct ha_view *v)
 {
-	const struct election *e = v->election;
-	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:s, s:o, s:s, s:I, s:i, s:b, s:b, s:o, s:o, "
-			      "s:o, s:o, s:o}",
-	    "version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
-	    time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
-	    "role", role_name(e->role), "since",
-	    time_json(v->now_wall_ns - (v->now_ns - e->since_ns)), "cause", cause_name(e->cause),
-	    "term", (json_int_t)e->term, "priority", (int)e->track.priority, "eligible",
-	    (int)v->track.eligible, "standby", (int)e->standby, "vips", vips_json(v), "peer",
-	    peer_json(v), "config", config_json(v), "lbd", lbd_json(v), "alarms",
-	    ha_status_alarms(v));
+	struct standing e = standing_of(v->election, v->vrrp, v->now_ns);
+	json_t *o =
+	    json_pack("{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
+		      "s:o, s:o, s:o}",
+		"version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
+		time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
+		"protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
+		time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
+		"term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
+		(int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby,
+		"vips", vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config",
+		config_json(v), "lbd", lbd_json(v), "alarms", ha_status_alarms(v));
 
 	return o;
 }

@@ -12,6 +12,7 @@
 #include "hafailover/history.h"
 #include "hafailover/peer_link.h"
 #include "hafailover/track.h"
+#include "hafailover/vrrp.h"
 
 struct ha_view {
 	int64_t now_ns, now_wall_ns, started_wall_ns;
@@ -19,7 +20,9 @@ struct ha_view {
 	const struct election *election;
 	const struct vip_table *vips;
 	const struct announcer *announcer;
-	const struct peer_link *link;
+	const struct peer_link *link; /* NULL with VRRP; ... */
+	const struct vrrp_election *vrrp; /* ... these two NULL without */
+	const struct vrrp *router;
 	const struct history *history;
 	struct track_report track;
 	const uint64_t *transitions; /* [CAUSE_N] */

@@ -77,6 +77,8 @@ vrrp_election_dead_ns(const struct vrrp_election *e)
 bool
 vrrp_election_hears(const struct vrrp_election *e, int64_t now)
 {
+	if (e->role == ROLE_ACTIVE && e->peer.heard_ns <= e->since_ns)
+		return false; /* it has given way, or is gone */
 	return e->peer.known && e->peer.last.priority > 0 &&
 	    now - e->peer.heard_ns < vrrp_election_down_ns(e);
 }

@@ -80,6 +80,7 @@ for group in "$@"; do
 		need iproute2 iproute has_command ip
 		need openssl openssl has_command openssl
 		need procps procps-ng has_command ps
+		need keepalived keepalived has_command keepalived
 		need util-linux util-linux has_command unshare
 		;;
 	demo)

@@ -76,6 +76,8 @@ cell_ready(struct table *t, const json_t *o)
 		table_add(t, STYLE_WARNING, STR("draining"));
 	else if (member_is(o, "ready"))
 		table_add(t, STYLE_GOOD, STR("ready"));
+	else if (json_is_null(json_object_get(o, "ready"))) /* nothing is known */
+		table_add(t, STYLE_PLAIN, STR("-"));
 	else
 		table_add(t, STYLE_BAD, STR("not ready"));
 }
@@ -102,7 +104,10 @@ peer_row(struct table *t, const struct status_view *v, const json_t *peer)
 		node_row(t, v, peer, peer);
 		return;
 	}
-	table_add(t, STYLE_BAD, STR("unreachable"));
+	if (str_eq(member_text(peer, "protocol"), STR("vrrp"))) /* only an Active is heard */
+		table_add(t, STYLE_PLAIN, STR("unknown"));
+	else
+		table_add(t, STYLE_BAD, STR("unreachable"));
 	for (int i = 0; i < 6; i++)
 		table_add(t, STYLE_PLAIN, STR("-"));
 }

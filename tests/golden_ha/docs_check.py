@@ -16,13 +16,15 @@ import docs_check  # noqa: E402
 
 MAN = ROOT / "docs/hafailover.json.5"
 SCHEMA = ROOT / "docs/schema/hafailover.schema.json"
-SECTIONS = {"nodes": "node", "virtual_ips": "vipObject", "instances": "instance", "heartbeat": "heartbeat",
+SECTIONS = {"nodes": "node", "virtual_ips": "vipObject", "instances": "instance", "vrrp": "vrrp",
+            "heartbeat": "heartbeat",
             "track": "track", "lbd": "trackLbd", "scripts": "script", "admin": "admin", "log": "log"}
-LEAST_CONFIGURATIONS = 4  # fewer found means that the extraction is broken
+SECRETS = {"/etc/lbpair/secret": "0123456789abcdef", "/etc/lbpair/vrrp": "password"}
+LEAST_CONFIGURATIONS = 5  # fewer found means that the extraction is broken
 
 
 def is_whole(block):
-    return block.lstrip().startswith("{") and '"nodes"' in block and '"secret_file"' in block
+    return block.lstrip().startswith("{") and '"nodes"' in block and ('"secret_file"' in block or '"vrrp"' in block)
 
 
 def configurations():
@@ -36,13 +38,19 @@ def configurations():
 
 def run(program, option, text):
     with tempfile.TemporaryDirectory() as folder:
-        secret, path = pathlib.Path(folder) / "secret", pathlib.Path(folder) / "hafailover.json"
-        secret.write_text("0123456789abcdef")
-        secret.chmod(0o600)
-        path.write_text(text.replace("/etc/lbpair/secret", str(secret)))
+        path, here = pathlib.Path(folder) / "hafailover.json", {}
+        for name, content in SECRETS.items():
+            here[name] = pathlib.Path(folder) / pathlib.Path(name).name
+            here[name].write_text(content)
+            here[name].chmod(0o600)
+            text = text.replace(name, str(here[name]))
+        path.write_text(text)
         done = subprocess.run([program, option, "-c", str(path), "--node", "lb1"], text=True, capture_output=True,
                               timeout=30)
-    return done.returncode, done.stdout.replace(str(secret), "/etc/lbpair/secret"), done.stderr
+    printed = done.stdout
+    for name, file in here.items():
+        printed = printed.replace(str(file), name)
+    return done.returncode, printed, done.stderr
 
 
 def check_configuration(program, where, text):

@@ -3,8 +3,8 @@
  * file, or the effective configuration of a good one, which must load to itself with the same
  * digest.
  *
- * This machine has 192.0.2.11 and 192.0.2.21.  GOLDEN_WRITE=1 writes the .want files anew instead of
- * comparing; read what changed.
+ * This machine has 192.0.2.11, 192.0.2.21 and 2001:db8::11.  GOLDEN_WRITE=1 writes the .want files
+ * anew instead of comparing; read what changed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,8 @@ is_local(const struct address *a)
 	char text[ADDRESS_TEXT_MAX];
 
 	address_format_host(a, text);
-	return strcmp(text, "192.0.2.11") == 0 || strcmp(text, "192.0.2.21") == 0;
+	return strcmp(text, "192.0.2.11") == 0 || strcmp(text, "192.0.2.21") == 0 ||
+	    strcmp(text, "2001:db8::11") == 0;
 }
 
 static struct ha_config *

@@ -285,6 +285,7 @@ test_preemption(void **state)
 	pass(&f, INTERVAL);
 	assert_int_equal(f.e.role, ROLE_ACTIVE);
 	assert_int_equal(f.e.cause, CAUSE_PREEMPT);
+	assert_false(vrrp_election_hears(&f.e, f.now)); /* it was before that */
 	c.preempt = false;
 	backup_of(&f, &c);
 	for (int i = 0; i < 20; i++) {
