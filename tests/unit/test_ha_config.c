@@ -162,6 +162,41 @@ test_secret(void **state)
 	assert_int_equal(ha_secret_read(&s, "/", &err), -EINVAL);
 }
 
+static void
+password_file(const char *text, mode_t mode)
+{
+	FILE *f = fopen(secret, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(secret, mode), 0);
+}
+
+static void
+test_password(void **state)
+{
+	static const uint8_t short_one[HA_PASSWORD_MAX] = "s3cret";
+	uint8_t password[HA_PASSWORD_MAX];
+	struct err err;
+
+	(void)state;
+	password_file("s3cret\n", 0640);
+	assert_int_equal(ha_password_read(password, secret, &err), 0);
+	assert_memory_equal(password, short_one, sizeof(password));
+	password_file("12345678", 0600);
+	assert_int_equal(ha_password_read(password, secret, &err), 0);
+	assert_memory_equal(password, "12345678", sizeof(password));
+	password_file("123456789", 0600);
+	assert_int_equal(ha_password_read(password, secret, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "9 bytes"));
+	password_file("\n", 0600);
+	assert_int_equal(ha_password_read(password, secret, &err), -EINVAL);
+	password_file("s3cret", 0604);
+	assert_int_equal(ha_password_read(password, secret, &err), -EPERM);
+	unlink(secret);
+}
+
 int
 main(void)
 {
@@ -170,6 +205,7 @@ main(void)
 		cmocka_unit_test(test_self_by_kernel),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_password),
 	};
 	int fd = mkstemp(secret);
 
