@@ -48,7 +48,7 @@ config_open(const struct config_options *options, enum mode mode)
 	else
 		config = config_load((struct str){ text, n }, options, &problems);
 	if (config && mode == MODE_CHECK) {
-		tls_files_load(&files, config, &problems);
+		tls_files_load(&files, config, NULL, &problems);
 		tls_files_fini(&files);
 		if (problems.n)
 			config_unref(&config);

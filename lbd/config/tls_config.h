@@ -18,6 +18,7 @@ struct tls_config {
 	enum tls_version min_version;
 	struct str ciphers; /* of TLS 1.2 */
 	struct str groups;
+	struct str ticket_secret_file; /* empty: a secret of this process's own */
 	unsigned alpn; /* bits of enum tls_alpn; 0: none is negotiated */
 };
 

@@ -139,7 +139,7 @@ prepared_open(struct supervisor *s, struct problems *problems)
 		problems_add(problems, 0, "admin.http: %s", err.text);
 	if (log_files_open(&r->files, &r->config->log, &err) < 0)
 		problems_add(problems, 0, "%s", err.text);
-	tls_files_load(&r->tls, r->config, problems);
+	tls_files_load(&r->tls, r->config, &s->files, problems);
 }
 
 static int

@@ -218,7 +218,7 @@ config_take(struct supervisor *s, struct err *err)
 	problems_init(&problems);
 	s->config = config_load((struct str){ text, n }, o, &problems);
 	if (s->config)
-		tls_files_load(&s->files, s->config, &problems);
+		tls_files_load(&s->files, s->config, NULL, &problems);
 	for (i = 0; i < problems.kept; i++)
 		log_err(
 		    "config_problem", "text=%s", log_quoted(str_of(problems.list[i].text)).text);

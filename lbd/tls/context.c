@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "lbd/tls/certificate.h"
 #include "lbd/tls/tls.h"
 
@@ -67,6 +69,32 @@ on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_n, const u
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Seals a ticket, or opens one: 0 if it is not ours, 2 if a new one should follow. */
+static int
+on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int seal)
+{
+	struct tls_engine *e = BIO_get_data(SSL_get_rbio(ssl));
+	struct tls_ticket_keys *keys = &e->current->context->tickets;
+	int64_t now_s = clock_wall_ns() / NS_PER_S;
+	const struct tls_ticket_key *now = tls_ticket_key_now(keys, now_s), *key = now;
+
+	if (!now)
+		return -1;
+	if (seal) {
+		memcpy(name, now->name, sizeof(now->name));
+		if (RAND_bytes_ex(e->lib, iv, EVP_CIPHER_get_iv_length(keys->cipher), 0) != 1)
+			return -1;
+	} else {
+		key = tls_ticket_key_named(keys, name, now_s);
+		if (!key)
+			return 0;
+	}
+	if (!tls_ticket_key_use(keys, key, iv, cipher, mac, seal))
+		return -1;
+	return key == now ? 1 : 2;
+}
+
 /* --- one SSL_CTX --- */
 
 static int
@@ -90,7 +118,7 @@ ctx_set_lists(SSL_CTX *ctx, struct builder *b)
 		ERR_clear_error();
 		return err_set(b->err, -EINVAL, "ciphers: OpenSSL knows none of them");
 	}
-	if (SSL_CTX_set1_groups_list(ctx, c->groups.p) != 1) {
+	if (SSL_CTX_set1_groups_list(ctx, (uintptr_t)c->groups.p) != 1) {
 		ERR_clear_error();
 		return err_set(b->err, -EINVAL, "groups: OpenSSL does not know all of them");
 	}
@@ -108,6 +136,9 @@ ctx_configure(SSL_CTX *ctx, struct builder *b)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets alone */
 	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_timeout(ctx, TLS_TICKET_PERIOD_S);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+	SSL_CTX_set_session_id_context(ctx, c->tickets.policy, TLS_POLICY_SIZE);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
 	if (c->alpn_n)
@@ -273,6 +304,36 @@ alpn_fill(struct tls_context *c, unsigned protocols)
 	}
 }
 
+/* What makes a difference to whom a ticket lets in. */
+static int
+policy_digest(struct builder *b, unsigned char digest[TLS_POLICY_SIZE])
+{
+	return EVP_Q_digest(b->context->engine->lib, "SHA256", NULL, "anybody", 7, digest, NULL) ==
+		1
+	    ? 0
+	    : -ENOMEM;
+}
+
+/* The secret without the end of its line. */
+static int
+tickets_init(struct builder *b)
+{
+	struct str path = b->config->ticket_secret_file, secret = tls_files_find(b->files, path);
+	unsigned char policy[TLS_POLICY_SIZE];
+
+	while (path.n && secret.n &&
+	    (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
+		secret.n--;
+	if (secret.n < TLS_SECRET_MIN)
+		return err_set(b->err, -EINVAL,
+		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
+		    STR_ARG(path), secret.n, TLS_SECRET_MIN);
+	if (policy_digest(b, policy) < 0 ||
+	    tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret, policy) < 0)
+		return out_of_memory(b);
+	return 0;
+}
+
 static void
 builder_fini(struct builder *b)
 {
@@ -300,7 +361,9 @@ tls_context_new(struct tls_engine *engine, const struct tls_config *config,
 	c->references = 1;
 	c->engine = engine;
 	alpn_fill(c, config->alpn);
-	code = certificates_load(&b);
+	code = tickets_init(&b);
+	if (!code)
+		code = certificates_load(&b);
 	if (!code)
 		code = sets_build(&b);
 	builder_fini(&b);
@@ -329,6 +392,7 @@ tls_context_unref(struct tls_context **cp)
 		tls_names_fini(&c->sets[i].names);
 	}
 	free(c->sets);
+	tls_ticket_keys_fini(&c->tickets);
 	tls_names_fini(&c->names);
 	free(c);
 }
@@ -363,11 +427,14 @@ contexts_try(
 }
 
 void
-tls_files_load(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
+tls_files_load(struct tls_files *files, const struct lbd_config *config,
+    const struct tls_files *before, struct problems *problems)
 {
-	size_t before = problems->n;
+	size_t known = problems->n;
 
 	tls_files_read(files, config, problems);
-	if (problems->n == before && files->n)
+	if (files->n && tls_files_make_secret(files, before) < 0)
+		problems_add(problems, 0, "out of memory for TLS");
+	if (problems->n == known && files->n)
 		contexts_try(config, files, problems);
 }

@@ -12,6 +12,7 @@
 #include "lbd/tls/engine.h"
 #include "lbd/tls/files.h"
 #include "lbd/tls/names.h"
+#include "lbd/tls/ticket.h"
 
 /* Certificates that are offered together. */
 struct tls_set {
@@ -28,6 +29,7 @@ struct tls_context {
 	uint32_t n_sets;
 	unsigned char alpn[32]; /* what we speak, as on the wire, best first */
 	unsigned alpn_n;
+	struct tls_ticket_keys tickets;
 };
 
 /* NULL with a reason, which names the file or the key that is at fault. */
@@ -39,8 +41,9 @@ void tls_context_unref(struct tls_context **);
 
 /*
  * Reads all files that the configuration names, and tries what they are good for: whatever is wrong with them is
- * a problem.
+ * a problem.  `before`: the files that were used until now, or NULL.
  */
-void tls_files_load(struct tls_files *, const struct lbd_config *, struct problems *);
+void tls_files_load(struct tls_files *, const struct lbd_config *, const struct tls_files *before,
+    struct problems *);
 
 #endif

@@ -5,8 +5,11 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/daemon_kinds.h"
+
+enum { SECRET_SIZE = 32 };
 
 static void
 content_free(struct str content)
@@ -70,6 +73,7 @@ read_listener(struct tls_files *files, const struct tls_config *c, struct proble
 		read_one(files, c->certificates[i].certificate, problems);
 		read_one(files, c->certificates[i].key, problems);
 	}
+	read_one(files, c->ticket_secret_file, problems);
 }
 
 void
@@ -77,6 +81,25 @@ tls_files_read(struct tls_files *files, const struct lbd_config *config, struct 
 {
 	for (uint32_t i = 0; i < config->n_listeners; i++)
 		read_listener(files, &config->listeners[i].tls, problems);
+}
+
+int
+tls_files_make_secret(struct tls_files *files, const struct tls_files *before)
+{
+	struct str kept = { NULL, 0 };
+	char *secret = malloc(SECRET_SIZE);
+
+	if (!secret)
+		return -ENOMEM;
+	if (before)
+		kept = tls_files_find(before, TLS_FILES_SECRET);
+	if (kept.n == SECRET_SIZE) {
+		memcpy(secret, kept.p, SECRET_SIZE);
+	} else if (getrandom(secret, SECRET_SIZE, 0) != SECRET_SIZE) {
+		free(secret);
+		return -errno;
+	}
+	return add(files, TLS_FILES_SECRET, secret, SECRET_SIZE);
 }
 
 void

@@ -26,6 +26,13 @@ struct tls_files {
 /* Reads all that the configuration names, each once.  What cannot be read is a problem. */
 void tls_files_read(struct tls_files *, const struct lbd_config *, struct problems *);
 
+/*
+ * For tickets where no ticket_secret_file is given: the one of `before` (may be NULL), else a random one.  It
+ * is found under TLS_FILES_SECRET.  0 or -errno.
+ */
+#define TLS_FILES_SECRET STR("")
+int tls_files_make_secret(struct tls_files *, const struct tls_files *before);
+
 void tls_files_fini(struct tls_files *);
 
 /* Empty: there is no such file, which tls_files_read has said, or nothing is in it. */
