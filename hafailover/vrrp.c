@@ -24,7 +24,8 @@ struct vrrp {
 	struct link_watch watch;
 	struct vrrp_events events;
 	struct vrrp_options options;
-	ev_io io; /* active while the socket is open */
+	ev_io io;
+	bool open;
 	int link; /* multicast: the interface; else 0 */
 	struct address source; /* of what is sent */
 	struct address to;
@@ -113,7 +114,7 @@ ends(const struct vrrp *v, const struct address *from, const struct address *to,
 static bool
 is_open(const struct vrrp *v)
 {
-	return ev_is_active(&v->io);
+	return v->open;
 }
 
 void
@@ -353,6 +354,7 @@ socket_close(struct vrrp *v)
 		return;
 	ev_io_stop(v->loop, &v->io);
 	close(v->io.fd);
+	v->open = false;
 }
 
 static void
@@ -368,6 +370,7 @@ socket_use(struct vrrp *v, int fd, int link, const struct address *source)
 	ev_set_priority(&v->io, 1);
 	v->io.data = v;
 	ev_io_start(v->loop, &v->io);
+	v->open = true;
 }
 
 /* Opens, or waits for the interface; 0 also then. */
