@@ -2,6 +2,7 @@
  * process.h - the main thread of the proxy process: its state, for the two files that share it.
  *
  *   proxy_process.c  start, the supervisor's messages, heartbeat, drain, the end
+ *   process_yield.c  connections end here because the other node has taken over
  *   process_admin.c  what the control socket and the metrics see and ask for
  */
 #ifndef LBD_PROCESS_H
@@ -47,11 +48,19 @@ struct process {
 	unsigned to_drain; /* workers that have not heard of it */
 	bool draining;
 	ev_timer drain_deadline;
+	struct letter *sweeps;
+	unsigned to_sweep; /* workers that have not closed their idle connections yet */
+	ev_timer sweep, yield_end;
 	ev_async emptied;
 	int status;
 };
 
 void process_send(struct process *, struct channel_message *);
+
+/* Connections end with their next answer, idle ones after `idle_ns`; at most for so long. */
+void process_yield(struct process *, bool on, int64_t idle_ns, int64_t for_ns);
+/* The workers exist.  0, or -1: out of memory. */
+int process_yield_init(struct process *);
 
 /* Starts admin; the workers exist.  0 or -errno with a reason. */
 int process_admin_start(struct process *, struct err *);

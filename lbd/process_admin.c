@@ -27,6 +27,7 @@ admin_get_state(void *owner, struct admin_state *state)
 		.config_loaded_wall_ns = p->config_loaded_wall_ns,
 		.not_ready = not_ready(p),
 		.draining = p->draining,
+		.yielding = atomic_load(&p->workers_shared.yielding),
 	};
 }
 
@@ -44,6 +45,12 @@ admin_checked(void *owner, uint32_t slot)
 	struct process *p = owner;
 
 	return prober_checked_wall_ns(p->prober, slot);
+}
+
+static void
+admin_yield(void *owner, bool on, int64_t idle_ns, int64_t for_ns)
+{
+	process_yield(owner, on, idle_ns, for_ns);
 }
 
 /* --- reload --- */
@@ -191,6 +198,7 @@ process_admin_start(struct process *p, struct err *err)
 		.owner = p,
 		.state = admin_get_state,
 		.reload = admin_reload,
+		.yield = admin_yield,
 		.list_connections = admin_list,
 		.check_reason = admin_check_reason,
 		.checked_wall_ns = admin_checked,

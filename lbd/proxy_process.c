@@ -451,7 +451,7 @@ workers_make(struct process *p, struct err *err)
 	p->workers = calloc(p->n_workers, sizeof(struct worker *));
 	p->pings = calloc(p->n_workers, sizeof(*p->pings));
 	p->drains = calloc(p->n_workers, sizeof(*p->drains));
-	if (!p->workers || !p->pings || !p->drains)
+	if (!p->workers || !p->pings || !p->drains || process_yield_init(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->workers_shared = (struct worker_shared){
 		.workers = p->workers,
@@ -562,6 +562,7 @@ process_fini(struct process *p)
 	free(p->workers);
 	free(p->pings);
 	free(p->drains);
+	free(p->sweeps);
 	ev_loop_destroy(p->loop);
 }
 

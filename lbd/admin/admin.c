@@ -31,7 +31,7 @@ enum { ADMIN_MAGIC = 0x1bd30adc };
 struct told {
 	const struct lbd_config *config;
 	uint32_t servers_up;
-	bool ready, draining;
+	bool ready, draining, yielding;
 	int64_t at_ns;
 };
 
@@ -70,6 +70,7 @@ look(const struct admin *a, const struct admin_state *state)
 		.servers_up = pool_view_available(a->source.servers, state->config),
 		.ready = !state->not_ready,
 		.draining = state->draining,
+		.yielding = state->yielding,
 		.at_ns = clock_ns(),
 	};
 }
@@ -78,6 +79,7 @@ static bool
 is_news(const struct told *now, const struct told *then)
 {
 	return now->ready != then->ready || now->draining != then->draining ||
+	    now->yielding != then->yielding ||
 	    now->servers_up != then->servers_up || now->config != then->config ||
 	    now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
 }

@@ -27,6 +27,7 @@ struct admin_state {
 	int64_t config_loaded_wall_ns;
 	const char *not_ready; /* why it does not serve (yet); NULL: it does */
 	bool draining;
+	bool yielding; /* connections end, because the other node has taken over */
 };
 
 struct admin_source {
@@ -35,6 +36,9 @@ struct admin_source {
 
 	/* Answer with admin_reload_answer, now or later. */
 	void (*reload)(void *owner, struct control_token *);
+
+	/* Connections end with their next answer, idle ones after so long; at most for so long. */
+	void (*yield)(void *owner, bool on, int64_t idle_ns, int64_t for_ns);
 
 	/*
 	 * Add rows, at most admin_listing_wants of them, then admin_listing_answer; now or later.

@@ -4,6 +4,7 @@
  *   {"command":"server","name":"POOL/NAME","action":"ready|drain|maintenance"}
  *   {"command":"server","name":"POOL/NAME","action":"weight","value":N}      null: as configured
  *   {"command":"connections","limit":N}
+ *   {"command":"yield","on":true,"idle_ms":N,"for_ms":N}     {"command":"yield","on":false}
  *   {"command":"status"}, "servers", "reload", "watch"
  */
 #include "lbd/admin/commands.h"
@@ -311,6 +312,43 @@ run_server(struct control_token *token, const json_t *request, void *context)
 	control_refuse(token, "\"action\" must be ready, drain, maintenance or weight");
 }
 
+/* --- yield --- */
+
+enum { YIELD_MS_MAX = 3600 * 1000 };
+
+static bool
+read_ms(struct control_token *token, const json_t *request, const char *key, int64_t *ns)
+{
+	const json_t *value = json_object_get(request, key);
+	json_int_t ms = json_integer_value(value);
+
+	if (!json_is_integer(value) || ms < 1 || ms > YIELD_MS_MAX) {
+		control_refuse(token, "\"%s\" must be an integer in 1..%d", key, YIELD_MS_MAX);
+		return false;
+	}
+	*ns = ms * NS_PER_MS;
+	return true;
+}
+
+static void
+run_yield(struct control_token *token, const json_t *request, void *context)
+{
+	const struct admin_source *source = admin_source_of(context);
+	const json_t *on = json_object_get(request, "on");
+	int64_t idle_ns = 0, for_ns = 0;
+
+	if (!json_is_boolean(on)) {
+		control_refuse(token, "\"on\" must be true or false");
+		return;
+	}
+	if (json_is_true(on) &&
+	    (!read_ms(token, request, "idle_ms", &idle_ns) ||
+		!read_ms(token, request, "for_ms", &for_ns)))
+		return;
+	source->yield(source->owner, json_is_true(on), idle_ns, for_ns);
+	control_reply(token, NULL);
+}
+
 const struct control_command admin_commands[ADMIN_COMMANDS] = {
 	{ "status", true, run_status, "The state of this lbd: ready, listeners, workers, alarms." },
 	{ "servers", true, run_servers, "All servers with their health, weight and load." },
@@ -319,5 +357,7 @@ const struct control_command admin_commands[ADMIN_COMMANDS] = {
 	{ "reload", false, run_reload,
 	    "Reads the configuration again; answers when it is in force." },
 	{ "connections", true, run_connections, "Client connections; limit: how many at most." },
+	{ "yield", false, run_yield,
+	    "on: connections end with their next answer, idle ones after idle_ms, within for_ms." },
 	{ "watch", true, run_watch, "The status now, at every change and at least every second." },
 };

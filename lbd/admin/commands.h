@@ -6,7 +6,7 @@
 
 #include "lbd/admin/admin.h"
 
-enum { ADMIN_COMMANDS = 6 };
+enum { ADMIN_COMMANDS = 7 };
 extern const struct control_command admin_commands[ADMIN_COMMANDS];
 
 /* Topics of the control socket. */

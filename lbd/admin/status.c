@@ -142,6 +142,7 @@ status_json(const struct admin_source *source, const struct admin_state *state)
 	json_put(&o, "ready", json_boolean(!state->not_ready));
 	json_put(&o, "not_ready", state->not_ready ? json_string(state->not_ready) : json_null());
 	json_put(&o, "draining", json_boolean(state->draining));
+	json_put(&o, "yielding", json_boolean(state->yielding));
 	json_put(&o, "listeners", listeners_json(source, config));
 	json_put(&o, "workers", workers_json(source));
 	json_put(&o, "servers_up", json_integer(pool_view_available(source->servers, config)));

@@ -463,6 +463,23 @@ client_gives_way(const struct client *c)
 	return !new &&client_is_silent(c);
 }
 
+bool
+client_yields(const struct client *c)
+{
+	char byte;
+
+	return atomic_load_explicit(&c->conn.worker->shared->yielding, memory_order_relaxed) &&
+	    !c->conn.in && !(c->conn.tls && conn_tls_has_more(&c->conn)) &&
+	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+void
+client_close_idle(struct client *c)
+{
+	if (client_is_silent(c))
+		client_linger(c);
+}
+
 void
 client_retire(struct client *c)
 {

@@ -61,6 +61,15 @@ void client_secured(struct client *);
 /* May this idle connection end to make room for another?  Not if its request is on the way already. */
 bool client_gives_way(const struct client *);
 
+/*
+ * The other node has taken over: is this exchange its last?  Not while its next request is on the
+ * way already, for that would be lost.
+ */
+bool client_yields(const struct client *);
+
+/* Ends it if it is idle and silent: first our FIN, so that the client sees it before it asks again. */
+void client_close_idle(struct client *);
+
 /* Its listener is gone, or lbd drains: idle ones end, others after their exchange. */
 void client_retire(struct client *);
 

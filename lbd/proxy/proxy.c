@@ -192,6 +192,17 @@ proxy_drain(struct worker *w)
 }
 
 void
+proxy_close_idle(struct worker *w)
+{
+	struct client *c, *next;
+
+	for (c = w->proxy->idle_oldest; c; c = next) {
+		next = c->newer;
+		client_close_idle(c);
+	}
+}
+
+void
 proxy_cut(struct worker *w)
 {
 	struct client *c, *next;

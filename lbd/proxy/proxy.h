@@ -65,6 +65,9 @@ void proxy_fini(struct worker *);
 /* Own thread: no new connections; idle ones end now, the others with their present exchange. */
 void proxy_drain(struct worker *);
 
+/* Own thread: idle connections end, gently. */
+void proxy_close_idle(struct worker *);
+
 /* Own thread, or after it has ended: ends all that is left. */
 void proxy_cut(struct worker *);
 

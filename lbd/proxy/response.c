@@ -112,7 +112,7 @@ reply_to(struct exchange *x, const struct http_head *head)
 	body_init(&x->response_body, head->framing, head->length, output, x->te_trailers);
 	x->until_close = framing == FRAMING_CLOSE;
 	if (x->until_close || request_awaits_continue(x) || x->client->conn.worker->draining ||
-	    x->client->retired)
+	    x->client->retired || client_yields(x->client))
 		x->keep_alive = false;
 	return (struct reply){
 		.client_minor = x->minor,

@@ -37,6 +37,7 @@ enum {
 /* What all workers of a process share.  Atomics. */
 struct worker_shared {
 	_Atomic uint32_t connections; /* client connections open now */
+	_Atomic bool yielding; /* connections end with their present exchange */
 	_Atomic uint32_t waiting; /* workers whose acceptors wait for a connection to end */
 	struct worker *const *workers;
 	uint32_t n_workers;

@@ -30,6 +30,11 @@ struct fixture {
 	/* what was asked for */
 	struct control_token *reload;
 	struct admin_listing *listing;
+	struct {
+		bool on;
+		int64_t idle_ns, for_ns;
+		unsigned times;
+	} yield;
 };
 
 #define FIXTURE_ODD "o\"d\\d\n" /* a pool's name that needs escapes */
@@ -44,6 +49,17 @@ static void
 fixture_reload(void *owner, struct control_token *token)
 {
 	((struct fixture *)owner)->reload = token;
+}
+
+static void
+fixture_yield(void *owner, bool on, int64_t idle_ns, int64_t for_ns)
+{
+	struct fixture *f = owner;
+
+	f->yield.on = f->state.yielding = on;
+	f->yield.idle_ns = idle_ns;
+	f->yield.for_ns = for_ns;
+	f->yield.times++;
 }
 
 static void
@@ -142,6 +158,7 @@ fixture_new(void)
 		.owner = f,
 		.state = fixture_state,
 		.reload = fixture_reload,
+		.yield = fixture_yield,
 		.list_connections = fixture_list,
 		.check_reason = fixture_reason,
 		.checked_wall_ns = fixture_checked,

@@ -220,19 +220,47 @@ test_the_client_leaves_before_its_answer(void **state)
 }
 
 static void
+test_connections_are_yielded(void **state)
+{
+	static const char *const wrong[] = { "\"on\":1", "\"on\":true", "\"idle_ms\":5",
+		"\"on\":true,\"idle_ms\":5", "\"on\":true,\"idle_ms\":0,\"for_ms\":5",
+		"\"on\":true,\"idle_ms\":5,\"for_ms\":3600001",
+		"\"on\":true,\"idle_ms\":\"5\",\"for_ms\":5" };
+	struct admin_client *t = *state;
+	char line[200];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		json_t *answer;
+
+		snprintf(line, sizeof(line), "{\"command\":\"yield\",%s}", wrong[i]);
+		answer = ask(t, line);
+		assert_false(truth_of(answer, "ok"));
+		json_decref(answer);
+	}
+	assert_int_equal(t->f->yield.times, 0);
+	json_decref(
+	    ask(t, "{\"command\":\"yield\",\"on\":true,\"idle_ms\":1500,\"for_ms\":3600000}"));
+	assert_true(t->f->yield.on && t->f->yield.times == 1);
+	assert_true(
+	    t->f->yield.idle_ns == 1500 * NS_PER_MS && t->f->yield.for_ns == 3600 * NS_PER_S);
+	json_decref(ask(t, "{\"command\":\"yield\",\"on\":false}"));
+	assert_true(!t->f->yield.on && t->f->yield.times == 2);
+}
+
+static void
 test_help_names_the_commands(void **state)
 {
 	static const char *const names[] = { "status", "servers", "server", "reload", "connections",
-		"watch" };
+		"yield", "watch" };
 	json_t *answer = ask(*state, "{\"command\":\"help\"}");
 	const json_t *list = json_object_get(answer, "commands");
 
-	assert_int_equal(json_array_size(list), 6);
-	for (size_t i = 0; i < 6; i++) {
+	assert_int_equal(json_array_size(list), 7);
+	for (size_t i = 0; i < 7; i++) {
 		const json_t *row = json_array_get(list, i);
 
 		assert_string_equal(text_of(row, "name"), names[i]);
-		assert_int_equal(truth_of(row, "read_only"), i != 2 && i != 3);
+		assert_int_equal(truth_of(row, "read_only"), i != 2 && i != 3 && i != 5);
 		assert_true(strlen(text_of(row, "help")) > 10);
 	}
 	json_decref(answer);
@@ -249,6 +277,7 @@ main(void)
 		WITH_CLIENT(test_reload_answers_when_it_is_done),
 		WITH_CLIENT(test_connections_are_listed),
 		WITH_CLIENT(test_the_client_leaves_before_its_answer),
+		WITH_CLIENT(test_connections_are_yielded),
 		WITH_CLIENT(test_help_names_the_commands),
 	};
 
