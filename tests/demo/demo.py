@@ -84,8 +84,8 @@ class Demo:
             self.tell(f"{max(0, when - self.since) * 1000:7.0f} ms", who, what)
         wrong = any(figures.failures[kind] for kind in promised) or not figures.answers
         self.good = self.good and not wrong
-        print(f"  {BOLD}longest gap {milliseconds(figures.gap)}, {red(figures.failed_text(), wrong)}{PLAIN}"
-              f"  [{figures.answers_text()}]", flush=True)
+        print(f"  {BOLD}longest gap {milliseconds(figures.gap)}, {red(figures.failed_text(), wrong)}{PLAIN}", flush=True)
+        say(f"answers: {figures.answers_text()}")
         after = self.stage.active().name
         where = after if after == self.before else f"{self.before} -> {after}"
         self.steps.append((self.title, figures, where, wrong))

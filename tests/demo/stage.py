@@ -89,9 +89,8 @@ class Stage(Pair):
 
     def write_entrance(self, options):
         hosts = {"client": self.client, **{n.name: n.host for n in self.nodes}, **self.hosts}
-        sockets = {n.name: f" LBPAIR_LBD_SOCKET={n.path('lbd.sock')} LBPAIR_HA_SOCKET={n.path('ha.sock')}"
-                   for n in self.nodes}
-        cases = [f"{name}) export pid={host.pid}{sockets.get(name, '')} ;;" for name, host in hosts.items()]
+        settings = {n.name: [f"{key}={value}" for key, value in n.sockets().items()] for n in self.nodes}
+        cases = [" ".join([f"{name}) export pid={host.pid}", *settings.get(name, ()), ";;"]) for name, host in hosts.items()]
         text = ENTRANCE.format(cases="\n".join(cases), names="|".join(hosts), options=options,
                                bin=os.path.join(self.build, "bin"))
         with open(os.open(os.path.join(self.folder, "on"), os.O_WRONLY | os.O_CREAT, 0o755), "w") as f:
@@ -99,7 +98,8 @@ class Stage(Pair):
 
     def show(self, node, *command):
         """As typed by an operator on that node, in colour where there is a terminal."""
-        done = subprocess.run([os.path.join(self.folder, "on"), node.name, *command], stdin=subprocess.DEVNULL)
+        environment = {**os.environ, "PATH": os.path.join(self.build, "bin") + ":" + os.environ["PATH"], **node.sockets()}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, preexec_fn=node.host.enter, env=environment)
         check(done.returncode == 0, f"{' '.join(command)}: exit status {done.returncode}")
 
     # --- what happened ---

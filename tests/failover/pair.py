@@ -90,6 +90,10 @@ class Node:
         """lbd's children: one, but for the moment in which its supervisor replaces it."""
         return [p for p in self.processes() if parent(p) == self.lbd.pid]
 
+    def sockets(self):
+        """Where hactl finds the daemons, as it is told by the environment."""
+        return {"LBPAIR_LBD_SOCKET": self.path("lbd.sock"), "LBPAIR_HA_SOCKET": self.path("ha.sock")}
+
     def hactl(self, *words, fails=False):
         return self.host.run(self.pair.binary("hactl"), "--ha-socket", self.path("ha.sock"),
                              "--lbd-socket", self.path("lbd.sock"), *words, fails=fails)
