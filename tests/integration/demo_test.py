@@ -20,6 +20,15 @@ STEPS = ("All is well", "A web server dies under load", "All of lbd dies on", "d
 TERMINAL_CODES = re.compile(r"\033\[\d+m")
 
 
+def heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job, which we may be, ignores them
+
+
+def as_from_a_terminal():
+    heed_interrupts()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Demo:
     """It runs with a temporary directory of its own, so that what it leaves behind is seen."""
 
@@ -32,12 +41,13 @@ class Demo:
             master, end = pty.openpty()
             fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
             self.process = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, env=env, start_new_session=True,
-                                            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                                            preexec_fn=as_from_a_terminal)
             os.close(end)
             self.keyboard, screen = master, self.screen(master)
         else:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=subprocess.STDOUT, env=env, start_new_session=True)
+                                            stderr=subprocess.STDOUT, env=env, start_new_session=True,
+                                            preexec_fn=heed_interrupts)
             screen = self.process.stdout
         self.log = Log(screen)
 
