@@ -256,7 +256,8 @@ serve(const struct ha_config_options *options)
 {
 	struct ha_config *config = config_open(options);
 	struct node_options o = { .config = *options, .control_fd = -1, .http_fd = -1 };
-	struct serving s = { .loop = ev_default_loop(EVFLAG_NOSIGMASK) };
+	/* not the default loop: that one waits for all children itself */
+	struct serving s = { .loop = ev_loop_new(EVFLAG_NOSIGMASK) };
 	struct err err;
 	int code;
 

@@ -146,11 +146,14 @@ on_ended(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct track_script *s = io->data;
 	int status = 0;
+	pid_t pid;
 
 	(void)revents;
 	CHECK(s->magic == SCRIPT_MAGIC && s->loop == loop);
-	if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+	pid = waitpid(s->pid, &status, WNOHANG);
+	if (pid == 0)
 		return;
+	CHECK(pid == s->pid); /* nobody else waits for our children */
 	kill(-s->pid, SIGKILL); /* what it left behind */
 	script_forget(s);
 	status_explain(s, status);

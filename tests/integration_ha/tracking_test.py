@@ -1,6 +1,9 @@
 """Gateways and scripts of a live pair: an unfit node yields to a fit one and to nobody else, and says why."""
 
+import signal
+
 from couple import SECONDS, Gateway, alarms, check, check_served, couple, moves, wait_alarm, wait_for, wait_says
+from pair import send
 
 GATEWAYS = {"gateways": ["192.0.2.1"]}
 FALL, RISE = 3, 2
@@ -120,6 +123,23 @@ def test_a_script_that_hangs_has_failed():
         check_served(lab, since)
         sleepers = [p for p in active.processes() if b"1000" in command_line(p)]
         check(not sleepers, f"left behind: {sleepers}")
+
+
+def test_a_script_that_ends_while_nobody_looks():
+    """Its end and SIGCHLD are then seen in the same turn: it must be waited for once, by tracking."""
+    with couple(SCRIPTS) as lab:
+        _, backup = start_scripts(lab)
+        fail(backup, "hang")
+
+        def sleeping():
+            return [p for p in backup.processes() if b"1000" in command_line(p)]
+
+        wait_for(sleeping, SECONDS, "script that hangs")
+        send([backup.hafailover.pid], signal.SIGSTOP)
+        send(sleeping(), signal.SIGKILL)
+        fail(backup, 0)
+        send([backup.hafailover.pid], signal.SIGCONT)
+        wait_runs(backup, 3)
 
 
 def command_line(pid):
