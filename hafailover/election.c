@@ -254,7 +254,8 @@ tracked(struct election *e, const struct election_track *t, int64_t now, struct 
 		out->todo |= ELECTION_DO_SEND;
 	}
 	if (was->lbd_ready != t->lbd_ready || was->lbd_draining != t->lbd_draining ||
-	    was->priority != t->priority || was->steers != t->steers || !was->servers_up != !t->servers_up)
+	    was->priority != t->priority || was->steers != t->steers ||
+	    !was->servers_up != !t->servers_up)
 		out->todo |= ELECTION_DO_SEND;
 	e->tracked = true;
 	e->track = *t;
@@ -448,7 +449,8 @@ refresh(struct election *e, int64_t now, struct election_out *out)
 static bool
 in_haste(const struct election *e, int64_t now)
 {
-	return (e->handover.asked && !e->handover.empties) || (e->role == ROLE_ACTIVE && !election_peer_reachable(e, now));
+	return (e->handover.asked && !e->handover.empties) ||
+	    (e->role == ROLE_ACTIVE && !election_peer_reachable(e, now));
 }
 
 static void

@@ -74,7 +74,8 @@ struct election_track {
 	    why; /* if not: CAUSE_LBD_DOWN, _LINK_DOWN, _GATEWAYS_LOST, _SCRIPT_FAILED, ... */
 	bool isolated; /* no carrier where the clients are, or no configured gateway answers */
 	bool lbd_ready, lbd_draining;
-	bool steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */
+	bool
+	    steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */
 	uint16_t servers_up;
 	uint16_t priority; /* effective */
 };

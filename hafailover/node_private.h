@@ -80,7 +80,7 @@ struct node {
 void node_feed(struct node *, const struct election_event *);
 
 /* An advertisement was heard. */
-void node_advertisement(void *node, const struct vrrp_heard *);
+void node_advertisement(void *owner, const struct vrrp_heard *);
 
 /* node_protocol.c: native or VRRP. */
 void node_machine_init(struct node *);

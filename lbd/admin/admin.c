@@ -79,9 +79,8 @@ static bool
 is_news(const struct told *now, const struct told *then)
 {
 	return now->ready != then->ready || now->draining != then->draining ||
-	    now->yielding != then->yielding ||
-	    now->servers_up != then->servers_up || now->config != then->config ||
-	    now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
+	    now->yielding != then->yielding || now->servers_up != then->servers_up ||
+	    now->config != then->config || now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
 }
 
 static void

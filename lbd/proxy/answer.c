@@ -61,8 +61,8 @@ exchange_answer(struct exchange *x, enum termination why)
 	x->termination = why;
 	x->status = (uint16_t)status_of(why);
 	exchange_release_server(x, false);
-	if (is_refusal(why) || !x->request_body.done || w->draining ||
-	    x->client->retired || client_yields(x->client))
+	if (is_refusal(why) || !x->request_body.done || w->draining || x->client->retired ||
+	    client_yields(x->client))
 		x->keep_alive = false;
 	h1_format_error(
 	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
