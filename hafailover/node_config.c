@@ -256,7 +256,8 @@ parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 	if (node_log_use(next, &err) < 0)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	node_machine_configure(n, next);
-	node_feed(n, &timer);
+	if (n->begun)
+		node_feed(n, &timer);
 }
 
 int

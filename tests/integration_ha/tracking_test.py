@@ -3,6 +3,7 @@
 import signal
 
 from couple import SECONDS, Gateway, alarms, check, check_served, couple, moves, wait_alarm, wait_for, wait_says
+from network import Skip
 from pair import send
 
 GATEWAYS = {"gateways": ["192.0.2.1"]}
@@ -140,6 +141,24 @@ def test_a_script_that_ends_while_nobody_looks():
         fail(backup, 0)
         send([backup.hafailover.pid], signal.SIGCONT)
         wait_runs(backup, 3)
+
+
+def test_a_reload_before_the_first_verdicts():
+    """The election waits for the script, which hangs: it is not there yet when the reload comes."""
+    with couple(SCRIPTS) as lab:
+        _, backup = start_scripts(lab)
+        send([backup.hafailover.pid], signal.SIGTERM)
+        check(backup.hafailover.wait(SECONDS) == 0, backup.log())
+        fail(backup, "hang")
+        before = len(backup.log())
+        backup.start_hafailover()
+        wait_for(lambda: "realtime" in backup.log()[before:], SECONDS, "start")
+        send([backup.hafailover.pid], signal.SIGHUP)
+        wait_for(lambda: "reload" in backup.log()[before:], SECONDS, "reload")
+        if "started" in backup.log()[before:].split("reload")[0]:
+            raise Skip("too slow: the election had begun")
+        wait_for(lambda: "notice started" in backup.log()[before:], SECONDS, "election")
+        check(backup.hafailover.poll() is None, "it ended")
 
 
 def command_line(pid):
