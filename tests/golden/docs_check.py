@@ -15,6 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs" / "lbd.json.5"
 SCHEMA = ROOT / "docs" / "schema" / "lbd.schema.json"
+BREAK = r"\:"  # where mdoc may break a long word
 LEAST_CONFIGURATIONS = 9  # fewer found means that the extraction is broken
 
 
@@ -83,7 +84,7 @@ def man_keys(text):
         elif m := re.match(r"\.It Ic (\S+) Bq (.*)", line):
             last = m.group(1)
             place = holders[-1] or section
-            found.setdefault(place, {})[last] = m.group(2).split(", ")
+            found.setdefault(place, {})[last] = m.group(2).replace(BREAK, "").split(", ")
         elif line.startswith(".It"):
             last = None
     return found
