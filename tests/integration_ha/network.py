@@ -12,6 +12,7 @@ import ctypes
 import errno
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -134,8 +135,12 @@ class Host:
         return None
 
     def holds(self, address):
-        return any(a["local"] == address for link in json.loads(self.ip("-j", "addr", "show"))
-                   for a in link.get("addr_info", []))
+        """Without a process: many tests look often."""
+        if ":" in address:
+            with open(f"/proc/{self.pid}/net/if_inet6") as f:
+                return socket.inet_pton(socket.AF_INET6, address).hex() in f.read()
+        with open(f"/proc/{self.pid}/net/fib_trie") as f:
+            return re.search(rf"-- {re.escape(address)}\n +/32 host LOCAL\n", f.read()) is not None
 
     def watch(self):
         return Watch(self)
