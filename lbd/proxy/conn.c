@@ -38,6 +38,8 @@ conn_close(struct conn *c, bool reset)
 		struct linger now = { .l_onoff = 1 };
 
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	} else if (c->ending && !c->shut) {
+		shutdown(fd, SHUT_WR); /* lest close() throws away what was held back */
 	}
 	close(fd);
 	ev_io_set(&c->read, -1, EV_READ);

@@ -105,3 +105,20 @@ def test_a_client_that_leaves_takes_its_pipeline_along():
         server.script = echo
         equal(lbd.get("/other").status, 200, "status")
         equal([m.target for m in server.requests], [b"/0", b"/1", b"/2", b"/other"], "requests at the server")
+
+
+def test_what_comes_after_the_last_request_takes_no_answer_away():
+    """lbd closes with something unread in its socket, and the kernel resets: the answer has left before that."""
+    late = []
+
+    def script(connection):
+        while message := connection.request():
+            late[0].send(b"GET /late HTTP/1.1\r\n")
+            connection.reply(message)
+
+    with Backend(script) as server, Lbd(config(server)) as lbd:
+        for i in range(20):
+            with lbd.client() as client:
+                late[:] = [client]
+                client.send(request("GET", f"/{i}", "Connection: close"))
+                equal(client.response().body, b"GET /%d 0\n" % i, "answer")
