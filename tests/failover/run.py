@@ -29,7 +29,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration_ha")]
 
 from laboratory import Failure, Laboratory  # noqa: E402
-from network import LIBC, PR_SET_PDEATHSIG, Skip, become_root  # noqa: E402
+from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Skip, become_root  # noqa: E402
 from record import total  # noqa: E402
 from scenarios import PREPARE, REFUSED, SCENARIOS  # noqa: E402
 
@@ -38,7 +38,6 @@ AT_A_TIME = 3
 NOT_SLOWED = {"j"}  # alone: it takes the whole machine
 ALLOWANCE = 0.002  # by which two reports of the kernel may be out of order here
 SOON = 1.0  # for what must end within milliseconds, where times are not judged
-SANITIZER = re.compile(r"(?:Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 
 def play(scenario, build, bench, logs):
@@ -74,8 +73,8 @@ def measure(scenario, lab, seen, begin, bench):
     if len(holders) != 1:
         complaints.append(f"{len(holders)} holders at the end")
     logs = lab.logs()
-    if SANITIZER.search(logs):
-        complaints.append("report of a sanitizer")
+    if ALARMS.search(logs):
+        complaints.append("a daemon reports a fault of its own")
     return {"gap": gap, "two": two, "refused": sum(failures[k] for k in REFUSED),
             "broken": sum(n for k, n in failures.items() if k not in REFUSED),
             "noise": lab.quiet, "complaints": complaints, "logs": logs}
@@ -149,9 +148,9 @@ def verdict(scenario, rounds, judge_gap=True):
     return wrong
 
 
-LINE = "{:<4} {:<58} {:>5} {:>6} {:>5} {:>7} {:>6} {:>5}  {:<36} {}"
-HEADER = (LINE.format("", "", "gap", "worst", "two", "refused", "broken", "noise", "must reach", "verdict"),
-          LINE.format("", "", "ms", "ms", "ms", "", "", "ms", "", ""))
+LINE = "{:<4} {:<58} {:>5} {:>6} {:>5} {:>7} {:>6} {:>5}  {:<36} {:<27} {}"
+HEADER = (LINE.format("", "", "gap", "worst", "two", "refused", "broken", "noise", "must reach", "keepalived, tuned", "verdict"),
+          LINE.format("", "", "ms", "ms", "ms", "", "", "ms", "", "", ""))
 
 
 def row(scenario, rounds):
@@ -161,7 +160,7 @@ def row(scenario, rounds):
     wrong = verdict(scenario, rounds)
     return LINE.format(scenario.name, scenario.title[:58], ms(median), ms(worst["gap"]), ms(worst["two"]),
                        worst["refused"], worst["broken"], ms(worst["noise"]), bar_text(scenario),
-                       "ok" if not wrong else "MISSED: " + "; ".join(sorted(set(wrong))))
+                       scenario.before, "ok" if not wrong else "MISSED: " + "; ".join(sorted(set(wrong))))
 
 
 def show_trouble(name, result):

@@ -147,7 +147,7 @@ def part(lab, seconds):
 
 
 @scenario("g", "the nodes cannot hear each other for 4 s; from the heal on", gap=0.100, two=0.050,
-          before="VIP dead 24 s after the heal (tutorial)")
+          before="VIP dead 24 s after the heal")
 def parted(lab, bench):
     since, until = part(lab, 4.0 if bench else 2.0)
     return Watch(since, until)

@@ -5,7 +5,7 @@ import threading
 import time
 
 import wire
-from harness import Backend, Client, Lbd, answer, check, config, equal, request, wait_for
+from harness import Backend, Client, Lbd, answer, check, config, equal, request
 
 from websocket_test import ASK, SWITCH
 

@@ -10,6 +10,7 @@ with --slow only).  The last line is `N passed, N failed[, N skipped]`; the exit
 """
 
 import argparse
+import atexit
 import glob
 import importlib
 import json
@@ -69,6 +70,7 @@ def child(module, function):
         except Exception:  # noqa: BLE001 - every exception is a failed claim
             report(None, error=traceback.format_exc())
     sys.stdout.flush()
+    atexit._run_exitfuncs()
     os._exit(0)  # threads of scripts may still wait for peers
 
 

@@ -14,7 +14,7 @@ import struct
 import sys
 import threading
 
-from network import ETH_P_ALL, ETH_P_ARP, Failure, check, mac_text, wait_for
+from network import ALARMS, ETH_P_ALL, ETH_P_ARP, Failure, check, mac_text, wait_for
 from station import ROOT, station_binary
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "failover"))
@@ -32,6 +32,7 @@ def couple(track=None, **options):
         for node in lab.nodes:
             change(node, track={"lbd": {"socket": node.path("lbd.sock")}, **(track or {})})
         yield lab
+        check(not ALARMS.search(lab.logs()), "a daemon reports a fault of its own")
     except Failure:
         print(lab.logs())
         raise

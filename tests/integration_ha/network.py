@@ -26,6 +26,8 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 ETH_P_ALL, ETH_P_ARP, ETH_P_IPV6 = 3, 0x0806, 0x86DD
 RTM_NEWADDR, RTM_DELADDR = 20, 21
+# What no log of ours may say, whatever is tested.
+ALARMS = re.compile(r"check_failed|check failed|Sanitizer|runtime error:|stack smashing|double free")
 LEASED = struct.Struct("=IIII")
 
 Address = collections.namedtuple("Address", "time added address prefix valid preferred mark flags")

@@ -18,6 +18,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60
+CLEANUP_SECONDS = 20
 PASSED, FAILED, SKIPPED = 0, 1, 77
 
 
@@ -30,9 +31,22 @@ def tests():
                 yield module.removesuffix("_test") + "." + name.removeprefix("test_"), function
 
 
+class Ended(BaseException):
+    """Passes through what a test catches, and through its `with` blocks, which clean up."""
+
+
+def end(number, _frame):
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(CLEANUP_SECONDS)
+    raise Ended("out of time" if number == signal.SIGALRM else "the runner has ended")
+
+
 def child(function):
     network = importlib.import_module("network")
     os.setsid()
+    network.LIBC.prctl(network.PR_SET_PDEATHSIG, signal.SIGTERM)
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, end)
     signal.alarm(getattr(function, "seconds", SECONDS))
     try:
         network.become_root()

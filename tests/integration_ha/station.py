@@ -6,19 +6,16 @@
 """
 
 import collections
-import ctypes
 import os
 import re
-import select
 import signal
 import subprocess
 import threading
 import time
 
-from network import LIBC, PR_SET_PDEATHSIG, Failure, check, wait_for
+from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Failure, check, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-ALARMS = re.compile(r"check_failed|check failed|Sanitizer|runtime error:|stack smashing|double free")
 
 Event = collections.namedtuple("Event", "time text")
 

@@ -4,13 +4,10 @@ lb1 had the address and hushes, lb2 has claimed it and steers.  A "server" is a 
 """
 
 import contextlib
-import errno
-import os
 import socket
-import struct
 import threading
 
-from network import Capture, ETH_P_ARP, Failure, Skip, Wire, check, wait_for
+from network import Skip, Wire, check, wait_for
 from station import Station
 
 V4, V6 = "192.0.2.100", "2001:db8::64"

@@ -91,9 +91,6 @@ steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(co
 		code = attach(loop, l ? l->index : 9999, &err);
 	} else if (strcmp(w[0], "steer") == 0 || (strcmp(w[0], "hush") == 0 && n == 4)) {
 		code = n == 4 ? rule_add(links, w, &err) : err_set(&err, -22, "three words");
-	} else if (strcmp(w[0], "unruled") == 0) {
-		n_rules = 0;
-		code = steering_apply(steering, rules, 0, clock_ns(), &err);
 	} else if (strcmp(w[0], "counters") == 0) {
 		counters_say(say);
 		return true;

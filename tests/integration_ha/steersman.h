@@ -4,7 +4,6 @@
  *   attach INTERFACE              loads the program if need be, and puts it there
  *   steer ADDRESS INTERFACE MAC   a rule more; rules are renewed until they go
  *   hush ADDRESS INTERFACE OWN    the same
- *   unruled                       no rules any more
  *   counters | detach
  */
 #ifndef TESTS_STEERSMAN_H

@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 
-from network import Failure, LIBC, PR_SET_PDEATHSIG, Skip, Wire, check
+from network import ALARMS, Failure, LIBC, PR_SET_PDEATHSIG, Skip, Wire, check
 from station import station_binary
 
 VIP, VIP6 = "192.0.2.100", "2001:db8::64"
@@ -106,7 +107,10 @@ class Ours(Router):
 
     def stop(self):
         self.processes[1].terminate()
-        self.processes[1].wait()
+        check(self.processes[1].wait(PATIENCE) == 0, self.log())
+
+    def is_backup(self):
+        return self.status().get("role") == "backup"
 
     def hactl(self, *words, fails=False):
         return self.host.run(binary("hactl"), "--ha-socket", self.path("ha.sock"), "--lbd-socket",
@@ -152,6 +156,9 @@ class Keepalived(Router):
                                             "-P", "-f", self.path("keepalived.conf"), *files],
                                 self.path("keepalived.log"))]
         return self
+
+    def is_backup(self):
+        return "Entering BACKUP STATE" in self.log()
 
     def children(self):
         pid = self.processes[0].pid
@@ -206,10 +213,12 @@ class Pair:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         for router in self.routers:
             router.end()
+        logs = "".join(router.log() for router in self.routers)
         self.temporary.cleanup()
+        check(failed or not ALARMS.search(logs), logs)
 
 
 def side_by_side(*scenarios):
@@ -290,7 +299,7 @@ def parted(kind_of_higher, **options):
         lower = pair.router(kinds[0], 0)
         pair.wait_active(lower)
         higher = pair.router(kinds[1], 1)
-        time.sleep(1.5)
+        wait_for(higher.is_backup, "backup")
         pair.wait_active(lower, higher)  # who is, stays
         for host in pair.hosts:
             pair.wire.host_of_bridge.ip("link", "set", "dev", host.port, "type", "bridge_slave", "isolated", "on")
@@ -327,6 +336,7 @@ def crashed_daemon():
         ours = pair.router(Ours, 0)
         pair.wait_active(ours)
         theirs = pair.router(Keepalived, 1, priority=50)
+        wait_for(theirs.is_backup, "backup")
         with ours.host.watch() as seen:
             ours.processes[1].kill()
             ours.processes[1].wait()
@@ -334,6 +344,7 @@ def crashed_daemon():
             wait_for(lambda: ours.status().get("cause") == "adopted", "adoption")
             check(all(a.added for a in seen.seen), f"the address went: {seen.seen}")
         pair.wait_active(ours, theirs)
+        check("MASTER" not in theirs.log(), theirs.log())
 
 
 def test_partition_tie_break_passwords_and_a_crashed_daemon():
@@ -350,13 +361,13 @@ def test_migration_as_documented():
         gaps.begin()
         two.stop()  # the backup first
         two = pair.router(Ours, 1, priority=100)
-        wait_for(lambda: two.status().get("role") == "backup", "backup")
+        wait_for(two.is_backup, "backup")
         pair.wait_active(one, two)
         two.hactl("failover")
         pair.wait_active(two, one)
         one.stop()
         one = pair.router(Ours, 0, priority=150)
-        wait_for(lambda: one.status().get("role") == "backup", "backup")
+        wait_for(one.is_backup, "backup")
         pair.wait_active(two, one)
         one.hactl("failover")
         pair.wait_active(one, two)
@@ -384,7 +395,7 @@ class Gaps:
     def run(self):
         last = time.monotonic()
         while self.running.is_set():
-            with self.client.socket(2, 1) as s:
+            with self.client.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
                 s.settimeout(0.05)
                 try:
                     s.connect((VIP, 80))
@@ -395,6 +406,7 @@ class Gaps:
             now = time.monotonic()
             self.longest, last = max(self.longest, now - last), now
             time.sleep(0.005)
+        self.longest = max(self.longest, time.monotonic() - last)
 
     def __enter__(self):
         return self

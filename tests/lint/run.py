@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path("tests/lint")
-TREES = ("common", "lbd", "hafailover", "hactl", "tests")
+TREES = ("common", "lbd", "hafailover", "tests")
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-I.", "-isystem", "/usr/include/libnl3", '-DLBPAIR_VERSION="0"',
          '-DSTEERING_OBJECT="/dev/null"', "-Wall", "-Wextra"]
 BPF_FLAGS = ["-target", "bpf", "-I.", "-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu", "-Wall", "-Wextra"]
