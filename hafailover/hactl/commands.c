@@ -13,7 +13,7 @@ const struct command commands[] = {
 	    "--json prints hafailover's answer (or lbd's, where hafailover does not run).",
 	    status_run },
 	{ "failover", "[--to NODE] [--away] [--force] [--wait] [--json]",
-	    "Moves the virtual addresses to the other node, or to NODE, without loss.\n"
+	    "Moves the virtual addresses to the other node, or to NODE; no new connection fails.\n"
 	    "Refused, with the reason, when that node is not ready.  --force moves them although "
 	    "the\n"
 	    "configurations differ or no server is up there.  --wait waits until it is the active "
