@@ -32,7 +32,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 LIBS       := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
 LIBS_lbd   := $(LIBS)
-LIBS_hafailover := -lnl-route-3 -lnl-3 -lbpf $(LIBS)
+LIBS_hafailover := -lnl-3 -lbpf $(LIBS)
 LIBS_hactl := $(LIBS)
 
 COMMON_SRC := $(wildcard common/*.c)
@@ -133,7 +133,6 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	install -D -m 644 packaging/completion/hactl.bash $(SHARE)/bash-completion/completions/hactl
 	install -D -m 644 packaging/system/logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/lbpair
 	install -D -m 644 packaging/system/firewalld-pair.xml $(LIB)/firewalld/services/lbpair.xml
-	install -D -m 644 packaging/system/firewalld-witness.xml $(LIB)/firewalld/services/lbpair-witness.xml
 	install -D -m 644 packaging/system/sysctl.conf $(SHARE)/doc/lbpair/examples/sysctl.conf
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/lbpair
 

@@ -70,7 +70,7 @@ for group in "$@"; do
 		need libssl-dev openssl-devel has_header openssl/ssl.h
 		need libjansson-dev jansson-devel has_header jansson.h
 		need libcap-ng-dev libcap-ng-devel has_header cap-ng.h
-		need libnl-route-3-dev libnl3-devel has_header libnl3/netlink/route/addr.h
+		need libnl-3-dev libnl3-devel has_header libnl3/netlink/netlink.h
 		need libbpf-dev libbpf-devel has_header bpf/libbpf.h
 		need clang clang has_command clang
 		;;
@@ -116,8 +116,6 @@ for group in "$@"; do
 		need debugedit debugedit has_command debugedit
 		need elfutils elfutils has_command eu-strip
 		need rpmlint rpmlint has_command rpmlint
-		need debootstrap debootstrap has_command debootstrap
-		need systemd-container systemd-container has_command systemd-nspawn
 		;;
 	*)
 		echo "deps.sh: no group $group (build test demo lint fuzz bench package)" >&2

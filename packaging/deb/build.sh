@@ -34,4 +34,5 @@ if [ -n "$version" ]; then
 	sed -i "s/^VERSION := .*/VERSION := $version/" Makefile
 fi
 
-DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-nocheck}" dpkg-buildpackage -b -us -uc
+DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-nocheck}" DEB_BUILD_PROFILES="${DEB_BUILD_PROFILES-nocheck}" \
+	dpkg-buildpackage -b -us -uc
