@@ -192,6 +192,7 @@ static void
 signals_start(struct serving *s)
 {
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, no child could be waited for */
 	ev_signal_init(&s->term, on_stop, SIGTERM);
 	ev_signal_init(&s->interrupt, on_stop, SIGINT);
 	ev_signal_init(&s->hangup, on_hangup, SIGHUP);

@@ -173,9 +173,13 @@ static void
 packet_take(struct vrrp *v, struct str packet, const struct vrrp_ends *e)
 {
 	struct vrrp_advertisement a;
-	enum vrrp_result result = vrrp_decode(&a, &v->options.router, packet, e);
+	bool own = memcmp(e->from, address_bytes(&v->source), width(v)) == 0;
+	enum vrrp_result result =
+	    own ? VRRP_STRANGER : vrrp_decode(&a, &v->options.router, packet, e);
 
 	v->count.received[result]++;
+	if (own) /* a wire that sends back: to answer would be without end */
+		return;
 	if (result == VRRP_OK)
 		take(v, &a, e);
 	else if (is_trouble(v, result))

@@ -24,6 +24,9 @@ void
 vrrp_election_configure(struct vrrp_election *e, const struct vrrp_election_config *c)
 {
 	CHECK((c->version == 2 || c->version == 3) && c->interval_ns > 0);
+	if (c->version == 2 || e->role != ROLE_BACKUP) /* else the Active's word counts */
+		e->active_interval_ns = c->interval_ns;
+	e->send_ns = 0; /* said anew in the next step */
 	e->config = *c;
 }
 
@@ -32,7 +35,6 @@ vrrp_election_init(struct vrrp_election *e, const struct vrrp_election_config *c
 {
 	memset(e, 0, sizeof(*e));
 	vrrp_election_configure(e, c);
-	e->active_interval_ns = c->interval_ns;
 }
 
 /* --- roles --- */
@@ -151,6 +153,8 @@ preempts(struct vrrp_election *e, const struct vrrp_heard *h, int64_t now)
 static void
 backup_hears(struct vrrp_election *e, const struct vrrp_heard *h, int64_t now)
 {
+	if (h->priority == 0 && e->claim == CAUSE_PEER_STOPPED)
+		return; /* who is unfit says so again and again: the first time counts */
 	if (h->priority == 0)
 		arm(e, CAUSE_PEER_STOPPED, vrrp_election_skew_ns(e), now);
 	else if (preempts(e, h, now))
@@ -260,6 +264,19 @@ conflict(struct vrrp_election *e, int64_t now, struct election_out *out)
 		out->todo |= ELECTION_DO_ANNOUNCE;
 }
 
+/* What an Active says of itself now, it says at once. */
+static void
+tracked(
+    struct vrrp_election *e, const struct election_track *t, int64_t now, struct election_out *out)
+{
+	uint8_t said = vrrp_election_advertises(e, now);
+
+	e->tracked = true;
+	e->track = *t;
+	if (e->role == ROLE_ACTIVE && vrrp_election_advertises(e, now) != said)
+		send(e, now, out);
+}
+
 static void
 stop(struct vrrp_election *e, struct election_out *out)
 {
@@ -277,8 +294,7 @@ take_in(
 		start(e, &ev->start, now, out);
 		break;
 	case ELECTION_TRACKED:
-		e->tracked = true;
-		e->track = ev->tracked;
+		tracked(e, &ev->tracked, now, out);
 		break;
 	case ELECTION_CONFLICT:
 		conflict(e, now, out);

@@ -75,7 +75,7 @@ struct vrrp_election {
 		enum cause cause;
 		int64_t until_ns;
 		bool command; /* an operator waits for its end */
-		bool standby, forced; /* what to do at its end */
+		bool forced; /* standby even if nobody takes over */
 	} yield;
 
 	unsigned alarms; /* enum election_alarm */

@@ -47,7 +47,7 @@ vrrp_election_begin_yield(
 	e->yield.on = true;
 	e->yield.cause = cause;
 	e->yield.until_ns = now + yield_takes(e, cause);
-	e->yield.command = e->yield.standby = e->yield.forced = false;
+	e->yield.command = e->yield.forced = false;
 	e->send_ns = now + e->config.interval_ns;
 	out->todo &= ~(unsigned)ELECTION_DO_ANNOUNCE;
 	out->todo |= ELECTION_DO_HUSH | ELECTION_DO_SEND;
@@ -59,14 +59,14 @@ vrrp_election_yield_done(struct vrrp_election *e, struct election_out *out)
 	if (!e->yield.on)
 		return;
 	vrrp_election_answer(e, REFUSAL_NONE, out);
-	e->standby |= e->yield.standby;
+	e->standby |= e->yield.cause == CAUSE_STANDBY;
 	e->yielded = e->yield.cause == CAUSE_OPERATOR;
 }
 
 void
 vrrp_election_yield_failed(struct vrrp_election *e, int64_t now, struct election_out *out)
 {
-	bool forced = e->yield.standby && e->yield.forced;
+	bool forced = e->yield.forced; /* standby alone can be */
 
 	vrrp_election_answer(e, forced ? REFUSAL_NONE : REFUSAL_TIMED_OUT, out);
 	if (forced || e->stopping) {
@@ -104,6 +104,8 @@ check_taking(const struct vrrp_election *e, bool force, int64_t now)
 		return REFUSAL_STARTING;
 	if (!vrrp_election_fit(e, now))
 		return REFUSAL_INELIGIBLE;
+	if (heard && e->track.lbd_ready && !e->track.servers_up)
+		return REFUSAL_NO_SERVERS;
 	if (heard)
 		return lift(e) ? REFUSAL_NONE : REFUSAL_PEER_PRIORITY;
 	return force ? REFUSAL_NONE : REFUSAL_PEER_UNREACHABLE;
@@ -154,7 +156,7 @@ standby_on(struct vrrp_election *e, bool force, int64_t now, struct election_out
 		return;
 	}
 	vrrp_election_begin_yield(e, CAUSE_STANDBY, now, out);
-	e->yield.command = e->yield.standby = true;
+	e->yield.command = true;
 	e->yield.forced = force;
 }
 

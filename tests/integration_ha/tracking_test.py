@@ -161,6 +161,19 @@ def test_a_reload_before_the_first_verdicts():
         check(backup.hafailover.poll() is None, "it ended")
 
 
+def test_scripts_where_sigchld_was_ignored():
+    """As a careless parent leaves it: a child that nobody could wait for."""
+    with couple(SCRIPTS) as lab:
+        _, backup = start_scripts(lab)
+        send([backup.hafailover.pid], signal.SIGTERM)
+        check(backup.hafailover.wait(SECONDS) == 0, backup.log())
+        backup.hafailover = lab.spawn(backup.host, ["env", "--ignore-signal=CHLD", lab.binary("hafailover"), "-c",
+                                                    backup.path("hafailover.json"), "--node", backup.name],
+                                      env=backup.environment)
+        wait_runs(backup, 3)
+        check(backup.hafailover.poll() is None, "it ended")
+
+
 def command_line(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as f:

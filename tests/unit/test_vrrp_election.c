@@ -253,6 +253,83 @@ test_what_waits_to_be_read_comes_first(void **state)
 	assert_int_equal(f.e.role, ROLE_BACKUP);
 }
 
+/* An unfit Active says 0 with each advertisement; rank 1 makes Skew_Time as long as the interval. */
+static void
+test_priority_0_again_does_not_put_it_off(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	backup(&f);
+	track(&f, true, CAUSE_NONE, 0, 100);
+	hear(&f, 200, false);
+	for (int i = 0; i < 3 && f.e.role == ROLE_BACKUP; i++) {
+		hear(&f, 0, false);
+		pass(&f, INTERVAL);
+	}
+	assert_int_equal(f.e.role, ROLE_ACTIVE);
+}
+
+static void
+test_an_active_says_at_once_what_it_is_worth(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	active(&f);
+	pass(&f, INTERVAL / 2);
+	clear(&f);
+	track(&f, true, CAUSE_NONE, 2, 100); /* as before */
+	assert_int_equal(f.out.todo & ELECTION_DO_SEND, 0);
+	track(&f, true, CAUSE_NONE, 0, 100);
+	assert_true(f.out.todo & ELECTION_DO_SEND);
+	track(&f, false, CAUSE_LBD_DOWN, 0, 100);
+	assert_true(f.out.todo & ELECTION_DO_SEND);
+}
+
+static void
+test_a_reload_takes_effect_at_once(void **state)
+{
+	struct vrrp_election_config c = config();
+	struct fixture f;
+
+	(void)state;
+	c.version = 2;
+	c.interval_ns = 10 * NS_PER_S;
+	backup_of(&f, &c);
+	c.interval_ns = NS_PER_S;
+	vrrp_election_configure(&f.e, &c);
+	hear(&f, 200, false);
+	claims_after(&f, 3 * NS_PER_S + 156 * NS_PER_S / 256);
+
+	c.interval_ns = 40 * NS_PER_S;
+	vrrp_election_configure(&f.e, &c);
+	pass(&f, NS_PER_S);
+	clear(&f);
+	c.interval_ns = NS_PER_S;
+	vrrp_election_configure(&f.e, &c);
+	step(&f, &(const struct election_event){ .type = ELECTION_TIMER });
+	assert_true(f.out.todo & ELECTION_DO_SEND);
+	clear(&f);
+	pass(&f, NS_PER_S);
+	assert_true(f.done & ELECTION_DO_SEND);
+}
+
+static void
+test_failover_to_no_server(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	backup(&f);
+	track(&f, true, CAUSE_NONE, 0, 100);
+	hear(&f, 50, true);
+	failover(&f, TARGET_OTHER, true);
+	assert_true(f.out.answered);
+	assert_int_equal(f.out.refusal, REFUSAL_NO_SERVERS);
+	assert_int_equal(f.e.role, ROLE_BACKUP);
+}
+
 static void
 test_version_3_learns_the_interval(void **state)
 {
@@ -942,6 +1019,10 @@ main(void)
 		cmocka_unit_test(test_a_claim),
 		cmocka_unit_test(test_backup_is_kept_by_advertisements),
 		cmocka_unit_test(test_priority_0_shortens_it_to_skew_time),
+		cmocka_unit_test(test_priority_0_again_does_not_put_it_off),
+		cmocka_unit_test(test_an_active_says_at_once_what_it_is_worth),
+		cmocka_unit_test(test_a_reload_takes_effect_at_once),
+		cmocka_unit_test(test_failover_to_no_server),
 		cmocka_unit_test(test_what_waits_to_be_read_comes_first),
 		cmocka_unit_test(test_version_3_learns_the_interval),
 		cmocka_unit_test(test_preemption),
