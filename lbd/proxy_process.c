@@ -532,7 +532,9 @@ process_start(struct process *p, struct err *err)
 		if (code)
 			return err_set(err, code, "cannot start worker %u: %s", i, strerror(-code));
 	}
-	return config_use(p, p->start->config, p->start->files, err);
+	code = config_use(p, p->start->config, p->start->files, err);
+	tls_files_fini(p->start->files); /* this process's copy of the keys */
+	return code;
 }
 
 /* Only after a drain: otherwise the process just ends. */

@@ -445,13 +445,20 @@ client_exchange_ended(struct client *c, bool keep_alive, bool linger)
 		client_close(c, false);
 }
 
+/* Of TLS, whole ones or the beginning of one: the socket no longer has them. */
+static bool
+has_records(const struct client *c)
+{
+	return c->conn.tls && (conn_tls_has_more(&c->conn) || tls_has_part(c->conn.tls));
+}
+
 /* Nothing of a next request is here, read or unread. */
 static bool
 client_is_silent(const struct client *c)
 {
 	char byte;
 
-	return c->state == CLIENT_IDLE && !(c->conn.tls && conn_tls_has_more(&c->conn)) &&
+	return c->state == CLIENT_IDLE && !has_records(c) &&
 	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
@@ -469,7 +476,7 @@ client_yields(const struct client *c)
 	char byte;
 
 	return atomic_load_explicit(&c->conn.worker->shared->yielding, memory_order_relaxed) &&
-	    !c->conn.in && !(c->conn.tls && conn_tls_has_more(&c->conn)) &&
+	    !c->conn.in && !has_records(c) &&
 	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 

@@ -165,10 +165,12 @@ conn_tls_send(struct conn *c, const char *p, size_t n)
 	for (; done < n; done += piece) {
 		piece = n - done < TLS_WRITE_MAX ? n - done : TLS_WRITE_MAX;
 		err = tls_write(c->tls, p + done, piece);
-		if (err)
+		if (err) {
 			c->broken = true;
-		else
+			c->tls->engine->out_n = 0; /* a record that is not whole is nobody's */
+		} else {
 			err = engine_send(c);
+		}
 		if (err)
 			return done ? 0 : err; /* what broke after a part shows the next time */
 		c->bytes_sent += piece;

@@ -51,7 +51,7 @@ handshake_enter(struct client *c)
 	struct proxy *proxy = c->conn.worker->proxy;
 
 	conn_deadline(&c->conn, c->listener->snapshot->config->timeouts.tls_handshake);
-	if (proxy->n_handshakes >= share(c)) {
+	if (proxy->handshake_first || proxy->n_handshakes >= share(c)) {
 		queue_add(proxy, c);
 		return;
 	}
@@ -61,12 +61,24 @@ handshake_enter(struct client *c)
 		conn_read_on(&c->conn);
 }
 
-/* The next one starts in the next round of events, not deeper in this one. */
+/* They start in the next round of events, not deeper in this one. */
+static void
+queue_serve(struct proxy *proxy)
+{
+	struct client *next;
+
+	while ((next = proxy->handshake_first) && proxy->n_handshakes < share(next)) {
+		queue_remove(proxy, next);
+		turn_take(next);
+		ev_feed_event(next->conn.worker->loop, &next->conn.read, EV_READ);
+		conn_read_on(&next->conn);
+	}
+}
+
 void
 handshake_leave(struct client *c)
 {
 	struct proxy *proxy = c->conn.worker->proxy;
-	struct client *next = proxy->handshake_first;
 
 	if (!c->handshaking) {
 		queue_remove(proxy, c);
@@ -74,12 +86,7 @@ handshake_leave(struct client *c)
 	}
 	c->handshaking = false;
 	proxy->n_handshakes--;
-	if (!next || proxy->n_handshakes >= share(next))
-		return;
-	queue_remove(proxy, next);
-	turn_take(next);
-	ev_feed_event(next->conn.worker->loop, &next->conn.read, EV_READ);
-	conn_read_on(&next->conn);
+	queue_serve(proxy);
 }
 
 void

@@ -107,7 +107,7 @@ clients_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
 		if (c->listener->snapshot != old)
 			continue; /* retired by an earlier change */
 		l = listener_named(now, c->listener->conf->name);
-		if (l)
+		if (l && !l->tls == !c->listener->tls)
 			c->listener = l;
 		else
 			client_retire(c);

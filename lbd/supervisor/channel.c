@@ -302,6 +302,7 @@ channel_receive(int fd, struct channel_message *m, struct err *err)
 		code =
 		    texts_receive(m, &w, (struct str){ text, (size_t)n - sizeof(w) }, text_fd, err);
 	}
+	explicit_bzero(text, sizeof(text)); /* keys come this way */
 	fd_close(text_fd);
 	if (code <= 0)
 		channel_message_fini(m);

@@ -338,6 +338,8 @@ lookup_main(void *supervisor, int channel)
 	listen_table_fini(&s->listens);
 	listen_table_fini(&s->admin);
 	close(s->control_fd);
+	tls_files_fini(&s->reload.tls);
+	tls_files_fini(&s->files); /* keys are not for who reads answers of name servers */
 	names_look_up();
 	text_init(&names, CHANNEL_TEXT_MAX);
 	names_format(&names);

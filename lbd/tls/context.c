@@ -197,13 +197,21 @@ set_of(struct builder *b, const struct choice *choice)
 	return code ? code : (int64_t)c->n_sets - 1;
 }
 
+/* A certificate's names are in its own order, so tls_names_find is of no use. */
 static bool
 has_name(const struct tls_names *names, struct str name, bool exact)
 {
-	for (uint32_t i = 0; exact && i < names->n; i++)
-		if (str_eq(names->list[i].text, name))
+	const char *dot = memchr(name.p, '.', name.n);
+	struct str domain = dot ? str_skip(name, (size_t)(dot - name.p)) : (struct str){ 0 };
+
+	for (uint32_t i = 0; i < names->n; i++) {
+		struct str text = names->list[i].text;
+
+		if (exact ? str_eq(text, name)
+			  : domain.n && text.p[0] == '*' && str_eq(str_skip(text, 1), domain))
 			return true;
-	return !exact && tls_names_find(names, name) >= 0;
+	}
+	return false;
 }
 
 /* Of each kind the first certificate with that very name, else the first with a wildcard for it. */

@@ -17,7 +17,7 @@
 enum {
 	TLS_IN_SIZE = 64 * 1024, /* of ciphertext in one read */
 	TLS_WRITE_MAX = 64 * 1024, /* of plaintext in one tls_write */
-	TLS_OUT_SIZE = TLS_WRITE_MAX + 8 * 1024
+	TLS_OUT_SIZE = TLS_WRITE_MAX + 16 * 1024 /* 128 records of 512 bytes, CBC and SHA384 */
 };
 
 struct tls;

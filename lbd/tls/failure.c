@@ -28,6 +28,8 @@ tls_failure_of(unsigned long error)
 {
 	int reason = ERR_GET_REASON(error);
 
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL) /* each library has numbers of its own */
+		return reason == ERR_R_MALLOC_FAILURE ? TLS_FAIL_MEMORY : TLS_FAIL_PROTOCOL;
 	switch (reason) {
 	case SSL_R_HTTP_REQUEST:
 	case SSL_R_HTTPS_PROXY_REQUEST:
@@ -52,7 +54,5 @@ tls_failure_of(unsigned long error)
 	case ERR_R_MALLOC_FAILURE:
 		return TLS_FAIL_MEMORY;
 	}
-	if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET)
-		return TLS_FAIL_ALERT;
-	return TLS_FAIL_PROTOCOL;
+	return reason >= SSL_AD_REASON_OFFSET ? TLS_FAIL_ALERT : TLS_FAIL_PROTOCOL;
 }

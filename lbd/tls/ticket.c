@@ -63,6 +63,7 @@ tls_ticket_keys_init(struct tls_ticket_keys *k, OSSL_LIB_CTX *lib, struct str se
 	k->secret = (struct str){ OPENSSL_memdup(secret.p, secret.n), secret.n };
 	if (!k->secret.p)
 		return -ENOMEM;
+	k->keys[1].period = -1; /* not made yet */
 	memcpy(k->policy, policy, TLS_POLICY_SIZE);
 	k->cipher = EVP_CIPHER_fetch(lib, "AES-256-CBC", NULL);
 	return k->cipher ? 0 : -ENOMEM;

@@ -122,6 +122,12 @@ tls_has_more(const struct tls *t)
 	    SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN;
 }
 
+bool
+tls_has_part(const struct tls *t)
+{
+	return SSL_has_pending(t->ssl) != 0;
+}
+
 struct str
 tls_version_name(const struct tls *t)
 {

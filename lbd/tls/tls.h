@@ -41,6 +41,9 @@ void tls_shutdown(struct tls *);
 /* Plaintext, the peer's end or its fault is here and was not read yet. */
 bool tls_has_more(const struct tls *);
 
+/* A record is here, or its beginning that the rest is yet to follow; not seen before its header is whole. */
+bool tls_has_part(const struct tls *);
+
 /* "TLSv1.3" */
 struct str tls_version_name(const struct tls *);
 

@@ -141,3 +141,47 @@ def refused(lbd, name="www.example.org", **options):
 
 __all__ = ["Backend", "Certificate", "TlsClient", "certificate", "client", "context", "directory", "openssl",
            "refused", "tls_config", "usual"]
+
+
+class BytesClient:
+    """One that decides which bytes of its records leave when.  It has done its handshake."""
+
+    def __init__(self, address):
+        self.sock = socket.create_connection(address, PATIENCE)
+        self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context().wrap_bio(self.into, self.out, server_hostname="www.example.org")
+        self.run(self.tls.do_handshake)
+
+    def run(self, step):
+        while True:
+            try:
+                result = step()
+                break
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self.sock.recv(65536)
+                if not data:
+                    raise Broken("the connection ended") from None
+                self.into.write(data)
+        self.flush()
+        return result
+
+    def flush(self):
+        self.sock.sendall(self.out.read())
+
+    def seal(self, data):
+        self.tls.write(data)
+        return self.out.read()
+
+    def answer(self):
+        return self.run(lambda: self.tls.read(65536))
+
+    def ask(self, data):
+        self.sock.sendall(self.seal(data))
+        return self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()

@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from harness import Backend, Client, Lbd, check, equal, lbd_binary, request, wait_for
-from tls_peers import certificate, client, context, openssl, refused, tls_config, usual
+from harness import PATIENCE, Backend, Client, Lbd, check, config, equal, lbd_binary, request, wait_for
+from tls_peers import BytesClient, certificate, client, context, openssl, refused, tls_config, usual
 
 
 def test_a_request_is_served():
@@ -321,3 +321,61 @@ def test_several_workers():
             with client(lbd, using=using) as c:
                 equal(c.get().status, 200, "status")
         lbd.wait_metric("lbpair_tls_handshakes_total", 24)
+
+
+def test_a_wildcard_among_other_names():
+    """In the order that a certificate has them, which is not sorted."""
+    wild = certificate("wildlast", "aaa.example", "bbb.example", "*.wild.example", kind="rsa")
+    exact = certificate("wildone", "a.wild.example")
+    tls = {"certificates": [c.config() for c in (usual(), wild, exact)]}
+    rsa = {"most": ssl.TLSVersion.TLSv1_2, "ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}
+    with Backend() as server, Lbd(tls_config(server, tls=tls)) as lbd:
+        with client(lbd, "a.wild.example", trust=wild, **rsa) as c:
+            equal(c.subject(), "wildlast", "certificate for a client without ECDSA")
+        with client(lbd, "a.wild.example", trust=exact) as c:
+            equal(c.subject(), "wildone", "certificate for others")
+
+
+def test_a_reload_to_plain_while_a_handshake_waits_for_its_turn():
+    limits = {"limits": {"tls_handshakes": 1}}
+    with Backend() as server, Lbd(tls_config(server, **limits)) as lbd:
+        with Client(lbd.address()) as first:
+            lbd.wait_metric("lbpair_connections", 1)
+            with Client(lbd.address()) as waits:
+                lbd.wait_metric("lbpair_connections", 2)
+                lbd.reload(config(server, **limits))
+                first.close()
+                waits.sock = context().wrap_socket(waits.sock, server_hostname="www.example.org")
+                equal(waits.get().status, 200, "answer of the listener that it came to")
+        equal(lbd.get().status, 200, "answer of the new one")
+
+
+def test_smallest_records_with_the_largest_overhead():
+    """A client may ask for records of 512 bytes: 128 of them for what is sealed at once, and CBC with SHA384."""
+    body = b"x" * (1 << 20)
+
+    def script(connection):
+        while message := connection.request():
+            connection.reply(message, body)
+
+    tls = {"ciphers": "ECDHE-ECDSA-AES256-SHA384"}
+    with Backend(script) as server, Lbd(tls_config(server, tls=tls)) as lbd:
+        host, port = lbd.address()
+        with subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", f"{host}:{port}", "-tls1_2",
+                               "-maxfraglen", "512"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as p:
+            out, _ = p.communicate(request("GET", "/", "Connection: close"), timeout=PATIENCE)
+        equal(len(out.partition(b"\r\n\r\n")[2]), len(body), "bytes of the body")
+
+
+def test_a_record_that_is_arriving_is_not_silence():
+    """Its beginning is with OpenSSL and the socket empty: a yielding lbd waits for the rest."""
+    with Backend() as server, Lbd(tls_config(server)) as lbd:
+        with BytesClient(lbd.address()) as c:
+            equal(c.ask(request("GET", "/one"))[:12], b"HTTP/1.1 200", "first answer")
+            record = c.seal(request("POST", "/two", body=b"b" * 8000))
+            c.sock.sendall(record[:-10])
+            lbd.command("yield", on=True, idle_ms=100, for_ms=20000)
+            time.sleep(0.3)  # several times what an idle connection is given
+            c.sock.sendall(record[-10:])
+            equal(c.answer()[:12], b"HTTP/1.1 200", "second answer")

@@ -62,6 +62,19 @@ test_time_changes_keys(void **state)
 	tls_ticket_keys_fini(&k);
 }
 
+/* A machine without a clock starts in 1970. */
+static void
+test_the_first_period_of_all(void **state)
+{
+	static const unsigned char zero[32];
+	struct tls_ticket_keys k;
+
+	(void)state;
+	make(&k, secret, open_policy);
+	assert_memory_not_equal(tls_ticket_key_now(&k, 0)->cipher, zero, 32);
+	tls_ticket_keys_fini(&k);
+}
+
 static void
 test_policies_and_secrets_are_apart(void **state)
 {
@@ -124,6 +137,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_nodes_agree),
 		cmocka_unit_test(test_time_changes_keys),
+		cmocka_unit_test(test_the_first_period_of_all),
 		cmocka_unit_test(test_policies_and_secrets_are_apart),
 		cmocka_unit_test(test_sealed_here_opened_there),
 	};
