@@ -24,7 +24,7 @@ struct tls_names {
 /* Copies the text, in lower case.  0, -ENOMEM, or -EINVAL: no name a certificate may have. */
 int tls_names_add(struct tls_names *, struct str text, uint32_t value);
 
-/* After the last tls_names_add; of equal names the first that was added stays. */
+/* After the last tls_names_add; of equal names the smallest value stays. */
 void tls_names_sort(struct tls_names *);
 
 void tls_names_fini(struct tls_names *);

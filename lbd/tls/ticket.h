@@ -3,8 +3,8 @@
  *
  * Every node with the same secret has the same keys, before and after a restart.  A key seals tickets for
  * TLS_TICKET_PERIOD_S seconds and opens them for as long again; so does the next one already, since clocks
- * differ.  Each policy towards client certificates has keys of its own, so that a ticket which was got under
- * one is worth nothing under another.
+ * differ.  Each policy has keys of its own, so that a ticket which was got under one is worth nothing under
+ * another; so far there is one, which asks for no client certificates.
  */
 #ifndef LBD_TLS_TICKET_H
 #define LBD_TLS_TICKET_H

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from harness import Backend, Client, config
-from wire import PATIENCE, Broken
+from wire import PATIENCE, Broken, Failure
 
 KEYS = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"],
         "ed": ["-newkey", "ed25519"], "weak": ["-newkey", "rsa:1024"]}
@@ -117,8 +117,12 @@ class TlsClient(Client):
         try:
             while self.fill(time.monotonic() + PATIENCE):
                 pass
-        except ssl.SSLEOFError:
+        except Failure as e:
+            if "EOF occurred" not in str(e):
+                raise
             raise Broken("no close_notify") from None
+        if self.reset:
+            raise Broken("reset")
         return bytes(self.buffer)
 
 

@@ -4,7 +4,7 @@ import os
 import ssl
 
 from harness import Backend, Lbd, check, equal
-from tls_peers import client, context, directory, tls_config, usual
+from tls_peers import client, context, directory, tls_config
 
 
 def secret(name, content):
@@ -52,8 +52,8 @@ def test_resumption_on_the_other_node():
             using = context(most=version, least=version)
             session = session_of(one, using)
             check(resumes(other, using, session), f"not resumed on the other node, {version.name}")
-        one.wait_metric("lbpair_tls_handshakes_total", 0, resumed="yes")
         other.wait_metric("lbpair_tls_handshakes_total", 2, resumed="yes")
+        equal(one.metric("lbpair_tls_handshakes_total", resumed="yes"), 0, "resumptions on the first node")
 
 
 def test_resumption_after_a_restart():
@@ -90,6 +90,5 @@ def test_a_short_secret_is_refused():
     with Backend() as server, Lbd(tls_config(server)) as lbd:
         lbd.reload(tls_config(server, tls={"ticket_secret_file": secret("short", "x" * 31 + "\n")}))
         lbd.log.wait("reload_refused.*a secret of 31 bytes is too short")
-        equal(lbd.config["listeners"][0]["tls"]["certificates"], [usual().config()], "the configuration")
         with client(lbd) as c:
             equal(c.get().status, 200, "status")
