@@ -1,13 +1,10 @@
 """Addresses are leases: they end with the daemon, survive its restart, and come back when others delete them."""
 
-import contextlib
-import os
 import signal
 import subprocess
-import sys
 import time
 
-from network import Wire, check, wait_for
+from network import Wire, check, no_cpu_idle, wait_for
 from station import Station, station_binary
 
 V4, V6 = "192.0.2.100", "2001:db8::64"
@@ -19,31 +16,6 @@ DEPRECATED, NODAD, NOPREFIXROUTE = 0x20, 0x02, 0x200
 
 def node():
     return Wire().host("one", 1)
-
-
-# Longer than a tick of the slowest kernel (100 Hz) at work, so that its timers are looked at.
-BUSY_NOW_AND_THEN = """
-import time
-while True:
-    end = time.monotonic() + 0.015
-    while time.monotonic() < end:
-        pass
-    time.sleep(0.035)
-"""
-
-
-@contextlib.contextmanager
-def no_cpu_idle():
-    """Since Linux 6.13 an idle CPU is not woken for the end of an IPv4 lease (INIT_DEFERRABLE_WORK)."""
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY_NOW_AND_THEN],
-                             preexec_fn=lambda cpu=cpu: os.sched_setaffinity(0, {cpu}))
-            for cpu in os.sched_getaffinity(0)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
 def lease_ends_after(number):

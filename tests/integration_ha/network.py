@@ -8,6 +8,7 @@ Namespaces have no names: they last as long as a process or an open descriptor h
 """
 
 import collections
+import contextlib
 import ctypes
 import errno
 import json
@@ -18,6 +19,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -67,6 +69,31 @@ def become_root():
                 f.write(text)
     except OSError as e:
         raise Skip(f"no network namespaces here: {e}") from e
+
+
+# Longer than a tick of the slowest kernel (100 Hz) at work, so that its timers are looked at.
+BUSY_NOW_AND_THEN = """
+import time
+while True:
+    end = time.monotonic() + 0.015
+    while time.monotonic() < end:
+        pass
+    time.sleep(0.035)
+"""
+
+
+@contextlib.contextmanager
+def no_cpu_idle():
+    """Since Linux 6.13 an idle CPU is not woken for the end of an IPv4 lease (INIT_DEFERRABLE_WORK)."""
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY_NOW_AND_THEN],
+                             preexec_fn=lambda cpu=cpu: os.sched_setaffinity(0, {cpu}))
+            for cpu in os.sched_getaffinity(0)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def wait_for(look, seconds=5.0, what="that"):
