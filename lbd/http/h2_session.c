@@ -14,6 +14,7 @@ enum {
 	SESSION_MAGIC = 0x1bd30eee,
 	FRAME_HEAD = 9,
 	TRAILERS_MAX = 128,
+	CONTINUATIONS_MAX = 8,
 	BOMB = 4, /* a block so many times the limit is no mistake */
 	BOMB_FREE = 64 * 1024
 };
@@ -29,11 +30,14 @@ struct h2_session {
 	struct http_head *head;
 	struct h2_block *block; /* the head that is being received; NULL: none yet */
 	bool in_head;
+	unsigned continuations; /* of the present block */
 	bool busy; /* in feed or output */
 	bool ended; /* a graceful end was begun */
 	enum h2_offence offence;
 	bool cut; /* GOAWAY said it */
 	struct h2_budget budget;
+	int32_t highest; /* stream so far */
+	uint64_t opened; /* bit n: highest - 2n was opened */
 	size_t memory;
 	char *out, *out_end; /* during h2_session_output */
 };
@@ -112,13 +116,45 @@ offend(struct h2_session *s, enum h2_offence offence)
 	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* RFC 9113 5.1.1: false for a number that was left out before; far below the highest nobody remembers. */
+static bool
+stream_id_note(struct h2_session *s, int32_t id)
+{
+	int32_t up = (id - s->highest) / 2;
+
+	if (id > s->highest) {
+		s->opened = up < 64 ? s->opened << up | 1 : 1;
+		s->highest = id;
+		return true;
+	}
+	return -up >= 64 || s->opened >> -up & 1;
+}
+
 static int
 on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
 	struct h2_session *s = session_of(arg);
 
 	(void)ng;
+	if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0) /* nghttp2 ignores priorities */
+		return offend(s, H2_PROTOCOL);
+	if (hd->type == NGHTTP2_HEADERS && !stream_id_note(s, hd->stream_id))
+		return offend(s, H2_PROTOCOL);
+	s->continuations = hd->type == NGHTTP2_CONTINUATION ? s->continuations + 1 : 0;
+	if (s->continuations > CONTINUATIONS_MAX)
+		return offend(s, H2_HEADER_BLOCK);
 	return offend(s, h2_budget_frame(&s->budget, hd->type, hd->flags, hd->length));
+}
+
+/* Frames of types that nobody knows count, too: nghttp2 tells of them only if they are asked for. */
+static int
+on_unpack_extension(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *hd, void *arg)
+{
+	(void)ng;
+	(void)payload;
+	(void)hd;
+	(void)arg;
+	return NGHTTP2_ERR_CANCEL;
 }
 
 static int
@@ -435,6 +471,7 @@ callbacks_set(nghttp2_session_callbacks **cp)
 	if (nghttp2_session_callbacks_new(&c))
 		return -ENOMEM;
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unpack_extension);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
@@ -461,6 +498,10 @@ ng_new(struct h2_session *s)
 		return r;
 	if (nghttp2_option_new(&option) == 0) {
 		nghttp2_option_set_no_auto_window_update(option, 1);
+		/* nghttp2 counts them by the pieces in which they arrive: we count frames */
+		nghttp2_option_set_max_continuations(option, UINT32_MAX);
+		for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+			nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
 		r = nghttp2_session_server_new3(&s->ng, callbacks, s, option, &mem);
 		nghttp2_option_del(option);
 	}
@@ -500,6 +541,7 @@ h2_session_new(const struct h2_events *events, void *owner, const struct http_li
 		.magic = SESSION_MAGIC,
 		.events = events,
 		.owner = owner,
+		.highest = -1,
 		.limits = *limits,
 		.head = head,
 	};
