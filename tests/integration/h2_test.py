@@ -521,3 +521,20 @@ def test_the_records():
               [("HTTP/2.0", "GET", 200, "ok"), ("HTTP/2.0", "GET", 0, "malformed"),
                ("HTTP/2.0", "TRACE", 405, "method_denied")], "records")
         check(records[0]["bytes_out"] > 12, f"{records[0]}")
+
+
+# ---- metrics ----
+
+def test_the_metrics():
+    with Backend() as server, Lbd(config(server, listener=ON)) as lbd:
+        with connect(lbd) as client:
+            client.request(1)
+            client.request(3)
+        with connect(lbd) as client:
+            client.send(headers(0, GET))
+            client.end()
+        wait_for(lambda: lbd.metric("lbpair_http2_streams", listener="in") == 0, "no stream to be open")
+        equal(lbd.metric("lbpair_http2_streams_total", listener="in"), 2, "streams")
+        wait_for(lambda: lbd.metric("lbpair_http2_connections_cut_total", listener="in", reason="protocol") == 1,
+                 "the connection that was cut to be counted")
+        equal(lbd.metric("lbpair_http2_connections_cut_total", listener="in", reason="resets"), 0, "cut for resets")
