@@ -120,8 +120,10 @@ offend(struct h2_session *s, enum h2_offence offence)
 static bool
 stream_id_note(struct h2_session *s, int32_t id)
 {
-	int32_t up = (id - s->highest) / 2;
+	int64_t up = ((int64_t)id - s->highest) / 2;
 
+	if (id % 2 == 0)
+		return true; /* never a client's: nghttp2 says so */
 	if (id > s->highest) {
 		s->opened = up < 64 ? s->opened << up | 1 : 1;
 		s->highest = id;
