@@ -2,13 +2,13 @@
 #include "lbd/http/h2_session.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 #include "common/check.h"
 #include "lbd/http/h1_fields.h"
 #include "lbd/http/h2_head.h"
+#include "lbd/http/h2_memory.h"
 
 enum {
 	SESSION_MAGIC = 0x1bd30eee,
@@ -38,7 +38,7 @@ struct h2_session {
 	struct h2_budget budget;
 	int32_t highest; /* stream so far */
 	uint64_t opened; /* bit n: highest - 2n was opened */
-	size_t memory;
+	struct h2_memory memory;
 	char *out, *out_end; /* during h2_session_output */
 };
 
@@ -49,59 +49,6 @@ session_of(void *arg)
 
 	CHECK(s->magic == SESSION_MAGIC);
 	return s;
-}
-
-/* --- memory: all of nghttp2's, counted --- */
-
-static void *
-memory_counted(struct h2_session *s, void *p)
-{
-	if (p)
-		s->memory += malloc_usable_size(p);
-	return p;
-}
-
-static void *
-memory_malloc(size_t n, void *arg)
-{
-	struct h2_session *s = session_of(arg);
-
-	return s->memory + n > H2_MEMORY_MAX ? NULL : memory_counted(s, malloc(n));
-}
-
-static void *
-memory_calloc(size_t n, size_t size, void *arg)
-{
-	struct h2_session *s = session_of(arg);
-
-	/* nghttp2 multiplies nothing that a peer controls */
-	return s->memory + n * size > H2_MEMORY_MAX ? NULL : memory_counted(s, calloc(n, size));
-}
-
-static void
-memory_free(void *p, void *arg)
-{
-	struct h2_session *s = session_of(arg);
-
-	if (p)
-		s->memory -= malloc_usable_size(p);
-	free(p);
-}
-
-static void *
-memory_realloc(void *p, size_t n, void *arg)
-{
-	struct h2_session *s = session_of(arg);
-	size_t before = p ? malloc_usable_size(p) : 0;
-	void *moved;
-
-	if (s->memory - before + n > H2_MEMORY_MAX)
-		return NULL;
-	moved = realloc(p, n);
-	if (!moved)
-		return NULL;
-	s->memory -= before;
-	return memory_counted(s, moved);
 }
 
 /* --- what is received --- */
@@ -174,12 +121,20 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	return 0;
 }
 
+static struct str
+text_of(nghttp2_rcbuf *b)
+{
+	nghttp2_vec v = nghttp2_rcbuf_get_buf(b);
+
+	return (struct str){ (const char *)v.base, v.len };
+}
+
 static int
-on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
-    const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
+on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+    nghttp2_rcbuf *value, uint8_t flags, void *arg)
 {
 	struct h2_session *s = session_of(arg);
-	struct str n = { (const char *)name, name_n }, v = { (const char *)value, value_n };
+	struct str n = text_of(name), v = text_of(value);
 
 	(void)ng;
 	(void)frame;
@@ -188,20 +143,20 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
 		return offend(s, H2_MEMORY);
 	if (s->block->decoded > BOMB * (uint64_t)s->limits.head_size + BOMB_FREE)
 		return offend(s, H2_HEADER_BLOCK);
-	s->budget.payload += name_n + value_n;
+	s->budget.payload += n.n + v.n;
 	return 0;
 }
 
 /* What nghttp2 finds wrong with a field it would leave out; we refuse the request. */
 static int
-on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-    size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *arg)
+on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+    nghttp2_rcbuf *value, uint8_t flags, void *arg)
 {
 	struct h2_session *s = session_of(arg);
 
 	if (!s->block->refusal)
 		s->block->refusal = s->block->trailers ? REFUSE_TRAILER : REFUSE_FIELD_VALUE;
-	return on_header(ng, frame, name, name_n, value, value_n, flags, arg);
+	return on_header(ng, frame, name, value, flags, arg);
 }
 
 /* Reset for what the peer did. */
@@ -475,8 +430,8 @@ callbacks_set(nghttp2_session_callbacks **cp)
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
 	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unpack_extension);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
+	nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
+	nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
@@ -491,7 +446,7 @@ callbacks_set(nghttp2_session_callbacks **cp)
 static int
 ng_new(struct h2_session *s)
 {
-	nghttp2_mem mem = { s, memory_malloc, memory_free, memory_calloc, memory_realloc };
+	nghttp2_mem mem = h2_memory_functions(&s->memory);
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *option;
 	int r = -ENOMEM;
@@ -544,6 +499,7 @@ h2_session_new(const struct h2_events *events, void *owner, const struct http_li
 		.events = events,
 		.owner = owner,
 		.highest = -1,
+		.memory = { .most = H2_MEMORY_MAX },
 		.limits = *limits,
 		.head = head,
 	};
@@ -648,7 +604,7 @@ h2_session_offence(const struct h2_session *s)
 size_t
 h2_session_memory(const struct h2_session *s)
 {
-	return sizeof(*s) + s->memory + (s->block ? sizeof(*s->block) + s->block->size : 0);
+	return sizeof(*s) + s->memory.used + (s->block ? sizeof(*s->block) + s->block->size : 0);
 }
 
 static struct str

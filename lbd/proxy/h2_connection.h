@@ -48,7 +48,7 @@ void h2_connection_retire(struct h2_connection *);
 void h2_connection_wake(struct h2_connection *);
 
 /* For h2_stream.c: a request, or what was understood of one, is in the worker's head. */
-void *h2_connection_request(void *connection, int32_t id, enum refusal, size_t size);
+void *h2_connection_request(void *arg, int32_t id, enum refusal, size_t size);
 
 /* For proxy_init. */
 void h2_connections_init(struct proxy *);
