@@ -94,10 +94,10 @@ downstream_pending(const struct exchange *x)
 static inline bool
 downstream_full(const struct exchange *x)
 {
-	return x->stream ? h2_stream_room(x->stream) == 0 : x->client->conn.out != NULL;
+	return x->stream ? h2_stream_full(x->stream) : x->client->conn.out != NULL;
 }
 
-/* How much may be read for it at once; not 0 unless it is full. */
+/* How much may be read for it at once. */
 static inline size_t
 downstream_room(const struct exchange *x)
 {

@@ -9,7 +9,10 @@
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
 
-enum { HELD_MAX = 384 * 1024 }; /* of a connection: beyond it each stream has a small buffer */
+enum {
+	HELD_MAX = 256 * 1024, /* of a connection: beyond it each stream has a small buffer */
+	ROOM_MIN = 1024
+};
 
 static struct h2_stream *
 stream_of(void *arg)
@@ -228,15 +231,26 @@ on_end(void *arg, struct str trailers)
 
 /* --- the answer --- */
 
+/* How much may wait for the client.  Less, once the other streams have much. */
+static size_t
+share(const struct h2_stream *s)
+{
+	size_t others = s->connection->held - (s->out ? s->out->size : 0);
+
+	return others + BUFFER_LARGE_SIZE <= HELD_MAX ? BUFFER_LARGE_SIZE : BUFFER_SMALL_SIZE;
+}
+
+bool
+h2_stream_full(const struct h2_stream *s)
+{
+	return buffer_used(s->out) >= share(s);
+}
+
+/* Others may have filled up since it was asked last: then it takes a little, and is full. */
 size_t
 h2_stream_room(const struct h2_stream *s)
 {
-	size_t others = s->connection->held - (s->out ? s->out->size : 0);
-	size_t most =
-	    others + BUFFER_LARGE_SIZE <= HELD_MAX ? BUFFER_LARGE_SIZE : BUFFER_SMALL_SIZE;
-	size_t used = buffer_used(s->out);
-
-	return used < most ? most - used : 0;
+	return h2_stream_full(s) ? ROOM_MIN : share(s) - buffer_used(s->out);
 }
 
 int

@@ -47,7 +47,8 @@ void h2_stream_read_on(struct h2_stream *);
 int h2_stream_send(struct h2_stream *, const char *p, size_t n);
 int h2_stream_flush(const struct h2_stream *);
 
-/* How much may be sent at once; 0: it is full. */
+/* Nothing more should be sent; how much may be, at once. */
+bool h2_stream_full(const struct h2_stream *);
 size_t h2_stream_room(const struct h2_stream *);
 
 /* The answer's head, and what came with it.  `end`: that is all.  0 or -ENOMEM. */

@@ -1,6 +1,7 @@
 """HTTP/2 from clients: right and wrong frames, heads that must not change their meaning, bodies, tunnels, ends."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -304,6 +305,47 @@ def test_a_client_that_opens_no_window_gets_nothing_more():
             equal((got.status, len(got.body), got.reset), (200, 0, h2.INTERNAL_ERROR), "answer")
         server.wait(lambda: amounts, "the server to give up")
         check(amounts[0] < 20 << 20, f"{amounts[0]} bytes were taken from the server")
+
+
+def test_many_streams_that_nobody_reads():
+    """All windows shut, a hundred large answers: memory is bounded; some come only when the others have it all."""
+    def script(connection):
+        message = connection.request()
+        try:
+            if message.target == b"/late":
+                connection.send(answer(b"x" * 1000000)[:20000])
+                gate.wait(20)
+                connection.send(b"x" * 20000)
+            while message:
+                connection.send(answer(b"x" * 1000000))
+                message = connection.request()
+        except (OSError, Broken):
+            pass
+
+    def late(n):
+        return n < 10
+
+    gate = threading.Event()
+    with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd:
+        equal(lbd.get("/warm").status, 200, "a request before")
+        before, clients = lbd.proxy_memory(), 4
+        streams = range(1, 201, 2)
+        with contextlib.ExitStack() as stack:
+            stuck = [stack.enter_context(connect(lbd, (h2.INITIAL_WINDOW_SIZE, 0))) for _ in range(clients)]
+            for client in stuck:
+                client.alive()
+                for some in (filter(late, streams), (n for n in streams if not late(n))):
+                    some = list(some)
+                    client.send(b"".join(headers(n, [*GET[:2], (":path", "/late" if late(n) else "/"), GET[3]])
+                                         for n in some))
+                    client.until(lambda c=client, s=some: all(c.stream(n).fields for n in s), "their heads")
+            gate.set()
+            for client in stuck:
+                for _ in range(20):
+                    client.alive()
+            grown = (lbd.proxy_memory() - before) / clients
+            check(sanitizer() or grown < 1 << 20, f"{grown} bytes for each connection")
+            equal(lbd.get("/after").status, 200, "a request from elsewhere")
 
 
 # ---- tunnels ----
