@@ -89,11 +89,11 @@ table_frames.rows = lambda: h2_cases.NAMES
 
 
 def table_byte_by_byte(report):
-    """However the bytes arrive, the answer is the same."""
+    """However the bytes arrive, the answer is the same; but a stream that was answered meanwhile is forgotten."""
     with Backend(patient) as server, Lbd(config(server, listener=ON)) as lbd:
         rows = Rows(server, lbd)
         for row in h2_cases.ROWS:
-            if len(row.send) > 300:
+            if len(row.send) > 300 or row.name.endswith("_after_the_end"):
                 continue
             try:
                 with connect(lbd) as client:
