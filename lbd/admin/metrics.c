@@ -30,6 +30,33 @@ connections_total(const struct metrics *m, const struct listener_config *l)
 	return sum.connections_total;
 }
 
+static uint64_t
+http2_streams(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.http2_streams;
+}
+
+static uint64_t
+http2_streams_total(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.http2_streams_total;
+}
+
+static uint64_t
+http2_resets(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.http2_resets;
+}
+
 /* --- one number a pool --- */
 
 static uint64_t
@@ -185,6 +212,16 @@ static const struct family {
 	{ "lbpair_rejected_total", "counter",
 	    "Requests and connections that did not end well, by reason.",
 	    .series = metrics_write_rejected },
+	{ "lbpair_http2_streams", "gauge", "Streams of HTTP/2 clients open now.",
+	    .listener = http2_streams },
+	{ "lbpair_http2_streams_total", "counter", "Streams that HTTP/2 clients opened.",
+	    .listener = http2_streams_total },
+	{ "lbpair_http2_resets_total", "counter",
+	    "Streams that HTTP/2 clients gave up before their answer was complete.",
+	    .listener = http2_resets },
+	{ "lbpair_http2_connections_cut_total", "counter",
+	    "HTTP/2 connections that lbd ended because of what the client did, by reason.",
+	    .series = metrics_write_http2_cut },
 	{ "lbpair_tls_handshakes_total", "counter",
 	    "TLS handshakes with clients, by version, full or resumed from a ticket.",
 	    .series = metrics_write_handshakes },

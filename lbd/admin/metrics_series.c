@@ -145,6 +145,24 @@ metrics_write_rejected(struct metrics *m)
 }
 
 void
+metrics_write_http2_cut(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
+		const struct listener_config *l = &m->config->listeners[i];
+		struct metric_labels listener = metric_label("listener", l->name);
+		struct stats_listener_sum sum;
+
+		stats_sum_listener(m->source->stats, l->id, &sum);
+		for (unsigned o = H2_NO_OFFENCE + 1; o < H2_OFFENCES; o++) {
+			struct str reason = str_of(h2_offence_name((enum h2_offence)o));
+			struct metric_labels labels = metric_and(listener, "reason", reason);
+
+			metrics_count(&m->text, &labels, sum.http2_cut[o]);
+		}
+	}
+}
+
+void
 metrics_write_handshakes(struct metrics *m)
 {
 	static const struct {

@@ -66,6 +66,7 @@ struct listener_config {
 	uint32_t pool; /* index into lbd_config.pools */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
 	struct forwarded_config forwarded;
+	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
 };
 

@@ -206,6 +206,14 @@ static const struct json_field bind_element = {
 	.size = sizeof(struct address),
 };
 
+static const char *
+barred_with_tls(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->tls.n_certificates ? "has no effect with tls, where alpn decides" : NULL;
+}
+
 static const struct json_field listener_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct listener_config, name), .expects = "a name",
 	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
@@ -222,6 +230,8 @@ static const struct json_field listener_fields[] = {
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
 	    .object = config_tls_fields },
+	{ JSON_ROW("http2", json_kind_bool, struct listener_config, http2), .fallback = "false",
+	    .barred = barred_with_tls },
 	{ 0 },
 };
 

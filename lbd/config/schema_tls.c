@@ -23,6 +23,7 @@ static const struct json_choice versions[] = {
 };
 
 static const struct json_choice protocols[] = {
+	{ "h2", ALPN_H2 },
 	{ "http/1.1", ALPN_HTTP_1_1 },
 	{ NULL, 0 },
 };
@@ -63,7 +64,7 @@ const struct json_field config_tls_fields[] = {
 	{ JSON_ROW("groups", json_kind_string, struct tls_config, groups), .min = 1, .max = 512,
 	    .fallback = "\"X25519:P-256:P-384\"", .check = check_list },
 	{ JSON_ROW("alpn", json_kind_choices, struct tls_config, alpn),
-	    .fallback = "[\"http/1.1\"]", .choices = protocols },
+	    .fallback = "[\"h2\", \"http/1.1\"]", .choices = protocols },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
 	{ 0 },

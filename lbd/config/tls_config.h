@@ -10,7 +10,7 @@ struct tls_certificate_config {
 
 enum tls_version { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* as on the wire */
 
-enum tls_alpn { ALPN_HTTP_1_1 = 1 };
+enum tls_alpn { ALPN_HTTP_1_1 = 1, ALPN_H2 = 2 };
 
 struct tls_config {
 	const struct tls_certificate_config *certificates; /* the first is the default */

@@ -27,6 +27,7 @@ enum state { AT_SIZE, IN_DATA, AFTER_DATA, AT_TRAILER };
 struct cursor {
 	char *p;
 	size_t n, r, w;
+	size_t trailers; /* written behind w */
 };
 
 void
@@ -177,9 +178,11 @@ trailer_step(struct body *b, struct cursor *c)
 		return r;
 	in.n = (size_t)r;
 	c->r += in.n;
+	if (b->keep_trailers)
+		c->trailers = trailer_rewrite(c->p + c->w, in);
 	if (b->output == BODY_AS_IS) {
-		if (b->keep_trailers)
-			c->w += trailer_rewrite(c->p + c->w, in);
+		c->w += c->trailers;
+		c->trailers = 0;
 		c->p[c->w++] = '\r';
 		c->p[c->w++] = '\n';
 	}
@@ -213,7 +216,7 @@ chunked_decode(struct body *b, char *p, size_t n)
 		r = chunked_step(b, &c);
 	if (r < 0)
 		return (struct body_step){ .refusal = (enum refusal) - r };
-	return (struct body_step){ .eaten = c.r, .out = c.w };
+	return (struct body_step){ .eaten = c.r, .out = c.w, .trailers = c.trailers };
 }
 
 struct body_step

@@ -13,7 +13,7 @@
 
 enum body_output {
 	BODY_AS_IS, /* length and close framing: bytes pass; chunked: framing is generated anew */
-	BODY_PAYLOAD /* chunked framing is removed, trailers are dropped: for HTTP/1.0 clients */
+	BODY_PAYLOAD /* chunked framing is removed: for HTTP/1.0 and HTTP/2 clients */
 };
 
 struct body {
@@ -31,6 +31,8 @@ struct body {
 struct body_step {
 	size_t eaten; /* bytes of the input that are used up; the rest must be presented again */
 	size_t out; /* bytes to send on, at the start of the buffer */
+	size_t
+	    trailers; /* bytes of trailer lines behind them; with BODY_PAYLOAD, if they are kept */
 	enum refusal
 	    refusal; /* not REFUSE_NOTHING: the message is broken, nothing more may be sent */
 };

@@ -105,7 +105,10 @@ write_forwarded(
 static void
 write_via(struct writer *w, unsigned minor, struct str name)
 {
-	write_line(w, minor ? STR("Via: 1.1 ") : STR("Via: 1.0 "), name);
+	if (minor == HTTP_2)
+		write_line(w, STR("Via: 2.0 "), name);
+	else
+		write_line(w, minor ? STR("Via: 1.1 ") : STR("Via: 1.0 "), name);
 }
 
 static struct str

@@ -45,6 +45,12 @@ ssize_t h1_field_parse(struct str in, struct http_field *field);
 ssize_t
 h1_fields_parse(struct str in, const struct http_limits *, struct http_head *, struct h1_facts *);
 
+/*
+ * What the field says of its message goes into *head and *facts; a reason to refuse that.  For HTTP/2 too,
+ * where what belongs to a connection was refused before.
+ */
+enum refusal h1_field_note(struct http_head *, struct h1_facts *, const struct http_field *);
+
 /* RFC 9112 9.3: may another message follow on this connection? */
 bool h1_persistent(const struct http_head *, const struct h1_facts *);
 

@@ -14,7 +14,7 @@
 
 enum { METHOD_MAX = 64, EMPTY_LINES_MAX = 2 };
 
-static enum http_method
+__attribute__((always_inline)) static inline enum http_method
 method_of(struct str s)
 {
 	switch (s.n) {
@@ -41,6 +41,17 @@ static bool
 method_denied(struct str s)
 {
 	return word_is(s, "connect") || word_is(s, "trace");
+}
+
+enum refusal
+h1_method_decide(struct http_head *head)
+{
+	head->method_id = method_of(head->method);
+	if (head->method.n > METHOD_MAX) {
+		head->method.n = METHOD_MAX;
+		return REFUSE_METHOD_LENGTH;
+	}
+	return method_denied(head->method) ? REFUSE_METHOD_DENIED : REFUSE_NOTHING;
 }
 
 /* RFC 9112 2.2: a client may send an empty line too many after a body. */

@@ -16,4 +16,7 @@
  */
 enum refusal h1_target_resolve(struct http_head *, struct str *authority);
 
+/* head->method_id of a method that is a token; one too long is cut, for the log. */
+enum refusal h1_method_decide(struct http_head *);
+
 #endif

@@ -11,7 +11,10 @@
 
 #include "common/str.h"
 
-enum { HTTP_FIELDS_MAX = 256 };
+enum {
+	HTTP_FIELDS_MAX = 256,
+	HTTP_2 = 2 /* in place of the minor version: it came as HTTP/2 */
+};
 
 /* Fields that lbd itself understands; everything else is FIELD_OTHER and passed on. */
 enum field_id {
@@ -86,7 +89,7 @@ struct http_head {
 	unsigned status; /* 100..999 */
 	struct str reason;
 	/* both */
-	unsigned minor; /* HTTP/1.minor: 0, or 1 for everything from 1.1 to 1.9 */
+	unsigned minor; /* HTTP/1.minor: 0, or 1 for everything from 1.1 to 1.9; or HTTP_2 */
 	enum http_framing framing;
 	uint64_t
 	    length; /* of the body with FRAMING_LENGTH; also of HEAD's absent body, see has_length */

@@ -29,6 +29,10 @@ static const struct {
 	[REFUSE_CHUNK] = { "chunk", 400 },
 	[REFUSE_TRAILER] = { "trailer", 400 },
 	[REFUSE_BODY_SIZE] = { "body_size", 413 },
+	[REFUSE_PSEUDO_HEADER] = { "pseudo_header", 400 },
+	[REFUSE_CONNECTION_FIELD] = { "connection_field", 400 },
+	[REFUSE_MALFORMED] = { "malformed", 400 },
+	[REFUSE_PROTOCOL] = { "protocol", 501 },
 	[REFUSE_STATUS_LINE] = { "status_line", 502 },
 	[REFUSE_UPGRADE] = { "upgrade", 502 },
 };

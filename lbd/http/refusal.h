@@ -31,6 +31,10 @@ enum refusal {
 	REFUSE_CHUNK, /* 400 chunk size or extension */
 	REFUSE_TRAILER, /* 400 */
 	REFUSE_BODY_SIZE, /* 413 */
+	REFUSE_PSEUDO_HEADER, /* 400 HTTP/2: missing, repeated, unknown, or behind a field */
+	REFUSE_CONNECTION_FIELD, /* 400 HTTP/2: a field that means a connection of HTTP/1 */
+	REFUSE_MALFORMED, /* 400 HTTP/2: any other reason of RFC 9113 8.1.1 */
+	REFUSE_PROTOCOL, /* 501 HTTP/2: a tunnel for anything but WebSocket */
 	REFUSE_STATUS_LINE, /* 502, responses only */
 	REFUSE_UPGRADE, /* 502 a 101 nobody asked for */
 	REFUSE_COUNT

@@ -68,7 +68,10 @@ exchange_answer(struct exchange *x, enum termination why)
 	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
 	x->responding = true;
 	/* a broken connection is seen by exchange_complete */
-	downstream_send(x, w->format, (size_t)(out.p - w->format));
+	if (x->stream)
+		h2_stream_answer(x->stream, w->format, (size_t)(out.p - w->format));
+	else
+		downstream_send(x, w->format, (size_t)(out.p - w->format));
 	exchange_complete(x);
 }
 
@@ -159,7 +162,7 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 		.bytes_in = c->conn.bytes_read - c->counted_in,
 		.bytes_out = sent,
 		.status = (uint16_t)status,
-		.minor = 1,
+		.minor = c->h2 ? HTTP_2 : 1,
 		.termination = why,
 		.listener = c->listener->conf->name,
 		.client = client_address(c),
@@ -174,17 +177,11 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 	access_log_put(w->access_log, w->id, &r);
 }
 
-void
-exchange_refuse(struct client *c, enum termination why)
+static void
+refusal_record(struct client *c, enum termination why, unsigned status, size_t sent)
 {
 	struct worker *w = c->conn.worker;
-	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
-	unsigned status = status_of(why);
-	struct writer out = { w->format, w->format + ANSWER_MAX, false };
-	size_t n;
 
-	h1_format_error(&out, status, head_only, false, 0);
-	n = (size_t)(out.p - w->format);
 	count_rejected(c, why);
 	stats_exchange(w->stats,
 	    &(struct stats_exchange){
@@ -198,7 +195,31 @@ exchange_refuse(struct client *c, enum termination why)
 	    },
 	    w->now);
 	if (log_is_on(c->listener->snapshot))
-		refusal_log(c, why, status, n);
+		refusal_log(c, why, status, sent);
+}
+
+void
+exchange_malformed(struct client *c, enum termination why)
+{
+	refusal_record(c, why, 0, 0);
+}
+
+void
+exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
+{
+	struct worker *w = c->conn.worker;
+	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
+	unsigned status = status_of(why);
+	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	size_t n;
+
+	h1_format_error(&out, status, head_only, false, 0);
+	n = (size_t)(out.p - w->format);
+	refusal_record(c, why, status, n);
+	if (stream) {
+		h2_stream_refuse(stream, w->format, n);
+		return;
+	}
 	conn_send(&c->conn, w->format, n);
 	client_exchange_ended(c, false, true);
 }

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/handshake.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
@@ -76,8 +77,8 @@ client_become(struct client *c, enum client_state state)
 		idle_link(c);
 }
 
-static void
-count_bytes(struct client *c)
+void
+client_count_bytes(struct client *c)
 {
 	counter_add(&c->stats->bytes_in, c->conn.bytes_read - c->counted_in);
 	counter_add(&c->stats->bytes_out, c->conn.bytes_sent - c->counted_out);
@@ -97,8 +98,10 @@ client_close(struct client *c, bool reset)
 	if (c->exchange)
 		exchange_client_gone(c->exchange);
 	CHECK(!c->exchange);
+	if (c->h2)
+		h2_connection_free(&c->h2);
 	client_become(c, CLIENT_LINGER); /* out of the idle list */
-	count_bytes(c);
+	client_count_bytes(c);
 	counter_add(&c->stats->connections, (uint64_t)-1);
 	if (c->limited)
 		client_limit_leave(w->proxy->shared->limit, c->ip);
@@ -161,7 +164,7 @@ head_incomplete(struct client *c, const struct span *data)
 		return;
 	}
 	if (conn_keep(&c->conn, data->p, data->n) < 0) {
-		exchange_refuse(c, END_OUT_OF_MEMORY);
+		exchange_refuse(c, NULL, END_OUT_OF_MEMORY);
 		return;
 	}
 	if (c->state == CLIENT_IDLE &&
@@ -170,6 +173,21 @@ head_incomplete(struct client *c, const struct span *data)
 	client_become(c, CLIENT_HEAD);
 	if (c->conn.tls)
 		conn_tls_read_on(&c->conn);
+}
+
+/* RFC 9113 3.3: the client knows that we speak HTTP/2; true also if that is still open. */
+static bool
+preface_seen(struct client *c, const struct span *data)
+{
+	size_t n = data->n < h2_preface.n ? data->n : h2_preface.n;
+
+	if (memcmp(data->p, h2_preface.p, n) != 0)
+		return false;
+	if (n < h2_preface.n)
+		head_incomplete(c, data);
+	else
+		h2_connection_start(c, *data);
+	return true;
 }
 
 static void
@@ -182,6 +200,8 @@ head_parse(struct client *c, struct span data, size_t kept)
 
 	if (c->state == CLIENT_IDLE)
 		c->head_started = w->now;
+	if (c->requests == 0 && c->listener->conf->http2 && preface_seen(c, &data))
+		return;
 	if (worth_parsing(&data, kept, limits))
 		eaten = h1_parse_request((struct str){ data.p, data.n }, limits, &w->head);
 	if (eaten == 0) {
@@ -190,14 +210,14 @@ head_parse(struct client *c, struct span data, size_t kept)
 	}
 	c->requests++;
 	if (eaten < 0) {
-		exchange_refuse(c, (enum termination) - eaten);
+		exchange_refuse(c, NULL, (enum termination) - eaten);
 		return;
 	}
 	client_become(c, CLIENT_EXCHANGE);
 	timer_clear(&c->conn.timer);
 	conn_keep(&c->conn, NULL, 0);
 	rest = (struct span){ data.p + eaten, data.n - (size_t)eaten };
-	exchange_start(c, (size_t)eaten, rest);
+	exchange_start(c, NULL, (size_t)eaten, rest);
 }
 
 /* `fed`: called for bytes that were kept while the exchange before ran. */
@@ -295,7 +315,7 @@ on_expired(struct timer *t)
 		break;
 	case CLIENT_HEAD:
 		c->requests++;
-		exchange_refuse(c, END_CLIENT_HEADER_TIMEOUT);
+		exchange_refuse(c, NULL, END_CLIENT_HEADER_TIMEOUT);
 		break;
 	case CLIENT_EXCHANGE:
 		exchange_client_expired(c->exchange);
@@ -367,7 +387,7 @@ static void
 client_refuse_limit(struct client *c)
 {
 	if (!c->listener->tls) {
-		exchange_refuse(c, END_CLIENT_LIMIT);
+		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
 		return;
 	}
 	counter_add(&c->stats->rejected[END_CLIENT_LIMIT], 1);
@@ -378,6 +398,10 @@ void
 client_secured(struct client *c)
 {
 	client_become(c, CLIENT_IDLE);
+	if (tls_protocol(c->conn.tls) == ALPN_H2) {
+		h2_connection_start(c, (struct span){ c->conn.worker->scratch, 0 });
+		return;
+	}
 	conn_deadline(&c->conn, timeouts_of(c)->client_header);
 	conn_read_on(&c->conn);
 }
@@ -410,6 +434,25 @@ client_accepted(struct listener *l, int fd, const struct address *peer)
 		conn_read_on(&c->conn);
 }
 
+void
+client_idle(struct client *c)
+{
+	client_become(c, CLIENT_IDLE);
+}
+
+void
+client_busy(struct client *c)
+{
+	client_become(c, CLIENT_EXCHANGE);
+}
+
+void
+client_end(struct client *c)
+{
+	conn_events_set(&c->conn, &client_events);
+	client_linger(c);
+}
+
 /* What arrived meanwhile is looked at in the next round of events, not deeper in this one. */
 static void
 client_next(struct client *c)
@@ -434,7 +477,7 @@ void
 client_exchange_ended(struct client *c, bool keep_alive, bool linger)
 {
 	c->exchange = NULL;
-	count_bytes(c);
+	client_count_bytes(c);
 	if (c->conn.broken)
 		client_close(c, false);
 	else if (keep_alive && !c->conn.worker->draining && !c->retired)
@@ -483,14 +526,18 @@ client_yields(const struct client *c)
 void
 client_close_idle(struct client *c)
 {
-	if (client_is_silent(c))
+	if (c->h2)
+		h2_connection_retire(c->h2);
+	else if (client_is_silent(c))
 		client_linger(c);
 }
 
 void
 client_retire(struct client *c)
 {
-	if (client_is_silent(c)) {
+	if (c->h2) {
+		h2_connection_retire(c->h2);
+	} else if (client_is_silent(c)) {
 		client_close(c, false);
 		return;
 	}

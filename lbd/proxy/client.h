@@ -17,7 +17,7 @@ enum client_state {
 	CLIENT_HANDSHAKE, /* TLS: not yet secured; handshake.h */
 	CLIENT_IDLE, /* waits for the first byte of a request; in the idle list */
 	CLIENT_HEAD, /* part of a head is here */
-	CLIENT_EXCHANGE, /* `exchange` is set */
+	CLIENT_EXCHANGE, /* `exchange` is set, or `h2` has some */
 	CLIENT_LINGER /* our last word is said; reads on for a moment so that it arrives */
 };
 
@@ -35,7 +35,8 @@ struct client {
 	struct stats_listener *stats; /* outlives every snapshot */
 	struct snapshot
 	    *retired; /* set: its listener is gone, and this keeps it until the client is */
-	struct exchange *exchange;
+	struct exchange *exchange; /* of HTTP/1 */
+	struct h2_connection *h2; /* NULL: HTTP/1 */
 	struct client *next, **prev; /* all of the worker's */
 	struct client *older, *newer; /* idle ones; those that wait for their handshake */
 	int64_t accepted, head_started;
@@ -57,6 +58,12 @@ void client_close(struct client *, bool reset);
 
 /* handshake.c: TLS is there, the first request may come. */
 void client_secured(struct client *);
+
+/* HTTP/2: it has no exchange, or one at least; nothing is left to say; bytes so far go to the statistics. */
+void client_idle(struct client *);
+void client_busy(struct client *);
+void client_end(struct client *);
+void client_count_bytes(struct client *);
 
 /* May this idle connection end to make room for another?  Not if its request is on the way already. */
 bool client_gives_way(const struct client *);

@@ -20,6 +20,14 @@ conn_init(struct conn *c, struct worker *w, int fd, const struct conn_events *ev
 }
 
 void
+conn_events_set(struct conn *c, const struct conn_events *events)
+{
+	ev_set_cb(&c->read, events->readable);
+	ev_set_cb(&c->write, events->writable);
+	c->timer.fire = events->expired;
+}
+
+void
 conn_close(struct conn *c, bool reset)
 {
 	struct worker *w = c->worker;

@@ -38,6 +38,9 @@ struct conn_events {
 /* Takes over fd.  The read watcher is not started. */
 void conn_init(struct conn *, struct worker *, int fd, const struct conn_events *);
 
+/* Others hear of it from now on. */
+void conn_events_set(struct conn *, const struct conn_events *);
+
 /* Closes the socket and returns the buffers.  Closing twice is harmless.  `reset`: with RST. */
 void conn_close(struct conn *, bool reset);
 

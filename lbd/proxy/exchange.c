@@ -92,13 +92,15 @@ head_format(struct exchange *x, const struct http_head *head, size_t head_size)
 }
 
 static void
-exchange_init(struct exchange *x, struct client *c, const struct http_head *head, size_t head_size)
+exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
+    const struct http_head *head, size_t head_size)
 {
 	struct snapshot *s = c->listener->snapshot;
 
 	*x = (struct exchange){
 		.magic = EXCHANGE_MAGIC,
 		.client = c,
+		.stream = stream,
 		.snapshot = snapshot_ref(s),
 		.pool = &s->pools[c->listener->conf->pool],
 		.listener = c->listener->conf,
@@ -116,7 +118,7 @@ exchange_init(struct exchange *x, struct client *c, const struct http_head *head
 		.response_ns = -1,
 		.bytes_in = head_size,
 	};
-	c->exchange = x;
+	*downstream_exchange(x) = x;
 	x->sent_before = downstream_bytes_sent(x);
 }
 
@@ -129,7 +131,9 @@ exchange_free(struct exchange *x)
 	buffer_put(&w->buffers, &x->request);
 	buffer_put(&w->buffers, &x->held);
 	snapshot_unref(&x->snapshot);
-	x->client->exchange = NULL;
+	*downstream_exchange(x) = NULL;
+	if (x->stream)
+		h2_stream_exchange_ended(x->stream);
 	x->magic = 0;
 	cache_put(&w->proxy->exchange_cache, x);
 }
@@ -159,10 +163,12 @@ exchange_end(struct exchange *x)
 {
 	struct client *c = x->client;
 	bool keep_alive = x->keep_alive, linger = !x->request_body.done;
+	bool stream = x->stream;
 
 	exchange_record(x);
 	exchange_free(x);
-	client_exchange_ended(c, keep_alive, linger);
+	if (!stream)
+		client_exchange_ended(c, keep_alive, linger);
 }
 
 void
@@ -172,6 +178,7 @@ exchange_complete(struct exchange *x)
 	if (!x->request_body.done)
 		x->keep_alive = false;
 	exchange_release_server(x, x->server_keep_alive && x->request_body.done);
+	downstream_finish(x);
 	if (downstream_broken(x)) {
 		downstream_cut(x, false);
 	} else if (downstream_pending(x)) {
@@ -220,17 +227,17 @@ watch_client_later(struct client *c)
 }
 
 void
-exchange_start(struct client *c, size_t head_size, struct span rest)
+exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
 	struct exchange *x = cache_get(&w->proxy->exchange_cache);
 	enum termination why;
 
 	if (!x) {
-		exchange_refuse(c, END_OUT_OF_MEMORY);
+		exchange_refuse(c, stream, END_OUT_OF_MEMORY);
 		return;
 	}
-	exchange_init(x, c, &w->head, head_size);
+	exchange_init(x, c, stream, &w->head, head_size);
 	if (head_format(x, &w->head, head_size) < 0) {
 		exchange_answer(x, END_OUT_OF_MEMORY);
 		return;
@@ -242,7 +249,7 @@ exchange_start(struct client *c, size_t head_size, struct span rest)
 	}
 	retry_budget_request(&x->pool->budget, w->now);
 	exchange_try_first(x);
-	if (c->exchange == x)
+	if (!stream && c->exchange == x)
 		watch_client_later(c);
 }
 

@@ -24,6 +24,7 @@ enum { EXCHANGE_MAGIC = 0x1bd30ddd, REQUEST_ID_SIZE = 32, INTERIM_MAX = 64 };
 struct exchange {
 	uint32_t magic;
 	struct client *client; /* never NULL */
+	struct h2_stream *stream; /* of that client, with HTTP/2; else NULL */
 	struct upstream *upstream; /* NULL: none yet, or no more */
 	struct snapshot *snapshot;
 	struct pool *pool;
@@ -83,11 +84,17 @@ struct exchange {
 	uint64_t sent_before; /* bytes its connection had been sent when this exchange started */
 };
 
-/* A request's head is in worker->head; `rest`, in scratch memory, follows it. */
-void exchange_start(struct client *, size_t head_size, struct span rest);
+/* A request's head is in worker->head; `rest`, in scratch memory, follows it (HTTP/1). */
+void exchange_start(struct client *, struct h2_stream *, size_t head_size, struct span rest);
 
-/* No exchange comes of it: a head that is refused, or none in time.  Answers, records and closes. */
-void exchange_refuse(struct client *, enum termination);
+/*
+ * No exchange comes of it: a head that is refused, or none in time.  Answers, records and closes the
+ * connection, or the stream.
+ */
+void exchange_refuse(struct client *, struct h2_stream *, enum termination);
+
+/* HTTP/2: the same without an answer. */
+void exchange_malformed(struct client *, enum termination);
 
 /* What happens to the client's connection. */
 void exchange_client_readable(struct exchange *);

@@ -7,6 +7,8 @@
 #include "common/check.h"
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_connection.h"
+#include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
 
@@ -67,6 +69,7 @@ proxy_turn_end(struct worker *w)
 	cache_turn(&w->proxy->client_cache);
 	cache_turn(&w->proxy->upstream_cache);
 	cache_turn(&w->proxy->exchange_cache);
+	cache_turn(&w->proxy->stream_cache);
 }
 
 static bool
@@ -153,6 +156,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	proxy->client_cache.size = sizeof(struct client);
 	proxy->upstream_cache.size = sizeof(struct upstream);
 	proxy->exchange_cache.size = sizeof(struct exchange);
+	proxy->stream_cache.size = sizeof(struct h2_stream);
 	proxy->upstreams = calloc(SERVER_SLOTS_MAX, sizeof(struct upstream_set *));
 	if (!proxy->upstreams) {
 		free(proxy);
@@ -160,6 +164,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	}
 	w->proxy = proxy;
 	queue_init(proxy);
+	h2_connections_init(proxy);
 	return 0;
 }
 
@@ -174,6 +179,8 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->client_cache);
 	cache_fini(&proxy->upstream_cache);
 	cache_fini(&proxy->exchange_cache);
+	cache_fini(&proxy->stream_cache);
+	free(proxy->h2_input);
 	free(proxy);
 	w->proxy = NULL;
 }
@@ -211,6 +218,8 @@ proxy_cut(struct worker *w)
 		next = c->next;
 		if (c->exchange && c->exchange->termination == END_OK)
 			c->exchange->termination = END_DRAIN;
+		if (c->h2)
+			h2_connection_blame(c->h2, END_DRAIN);
 		client_close(c, false);
 	}
 	upstream_close_idle(w->proxy);

@@ -12,6 +12,7 @@
 struct client;
 struct client_limit;
 struct exchange;
+struct h2_connection;
 struct upstream;
 struct upstream_set;
 
@@ -38,7 +39,10 @@ struct proxy {
 	struct pool *waiting; /* pools for which exchanges wait */
 	_Atomic uint32_t n_waiting; /* those exchanges */
 	ev_async server_free; /* an exchange gave its server up, here or in another worker */
-	struct cache client_cache, upstream_cache, exchange_cache;
+	struct h2_connection *h2_awake, *h2_working; /* have something to do; h2_turn is at these */
+	ev_async h2_turn; /* is fed when the first of them has */
+	char *h2_input; /* SCRATCH_READ bytes: what a session is reading; made on first use */
+	struct cache client_cache, upstream_cache, exchange_cache, stream_cache;
 	struct proxy_shared *shared;
 };
 

@@ -59,6 +59,8 @@ body_take(struct exchange *x, struct span *data)
 	}
 	if (conn_keep(from, data->p + step.eaten, rest) < 0)
 		return false;
+	if (step.trailers && h2_stream_trailers(x->stream, data->p + step.out, step.trailers) < 0)
+		return false;
 	data->n = step.out;
 	if (x->wrap && data->n)
 		data->p = chunk_wrap(data->p, data->n, &data->n);
@@ -152,6 +154,21 @@ send_head_and(struct exchange *x, const struct writer *out, struct span data)
 	return downstream_send(x, start, n + data.n);
 }
 
+/* HTTP/2 frames the body by itself, and says nothing of the connection. */
+static void
+stream_begin(struct exchange *x, struct span data)
+{
+	const struct http_head *head = &exchange_worker(x)->head;
+
+	body_init(&x->response_body, head->framing, head->length, BODY_PAYLOAD, x->te_trailers);
+	if (!body_take(x, &data)) {
+		exchange_answer(x, END_SERVER_BAD_RESPONSE);
+		return;
+	}
+	x->responding = true;
+	response_sent(x, h2_stream_respond(x->stream, head, data, x->response_body.done));
+}
+
 static void
 response_begin(struct exchange *x, struct span data)
 {
@@ -163,6 +180,10 @@ response_begin(struct exchange *x, struct span data)
 		x, w->head.status, head_field(&w->head, FIELD_RETRY_AFTER) != NULL))
 		return;
 	note_response(x, &w->head);
+	if (x->stream) {
+		stream_begin(x, data);
+		return;
+	}
 	reply = reply_to(x, &w->head);
 	h1_format_response(&out, &w->head, &reply);
 	if (out.overflow || !body_take(x, &data)) {
@@ -173,21 +194,30 @@ response_begin(struct exchange *x, struct span data)
 	response_sent(x, send_head_and(x, &out, data));
 }
 
-/* 100, 103 and the like; none for HTTP/1.0 clients.  False: the exchange is over. */
-static bool
-interim_forward(struct exchange *x)
+/* What stands in w->head, of which no body follows, as the client's protocol says it. */
+static int
+interim_send(struct exchange *x)
 {
 	struct worker *w = exchange_worker(x);
 	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
 	struct reply reply = { .client_minor = 1, .keep_alive = true };
 
+	if (x->stream)
+		return h2_stream_respond(x->stream, &w->head, (struct span){ NULL, 0 }, false);
+	h1_format_response(&out, &w->head, &reply);
+	return downstream_send(x, w->format, (size_t)(out.p - w->format));
+}
+
+/* 100, 103 and the like; none for HTTP/1.0 clients.  False: the exchange is over. */
+static bool
+interim_forward(struct exchange *x)
+{
 	if (++x->interim > INTERIM_MAX) {
 		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 		return false;
 	}
 	if (x->minor > 0) {
-		h1_format_response(&out, &w->head, &reply);
-		if (downstream_send(x, w->format, (size_t)(out.p - w->format)) < 0) {
+		if (interim_send(x) < 0) {
 			downstream_cut(x, false);
 			return false;
 		}

@@ -142,6 +142,8 @@ tunnel_answer(struct exchange *x, struct span rest)
 	struct reply reply = { .client_minor = 1, .keep_alive = true, .upgrade = true };
 	int err;
 
+	if (x->stream)
+		return h2_stream_respond(x->stream, &w->head, rest, false);
 	h1_format_response(&out, &w->head, &reply);
 	err = downstream_send(x, w->format, (size_t)(out.p - w->format));
 	return err ? err : downstream_send(x, rest.p, rest.n);
@@ -150,14 +152,19 @@ tunnel_answer(struct exchange *x, struct span rest)
 void
 tunnel_start(struct exchange *x, struct span rest)
 {
+	struct http_head *head = &exchange_worker(x)->head;
 	struct conn *u = &x->upstream->conn;
 	struct span early;
 
+	if (x->stream && !websocket_response(head, x->stream->websocket_key)) {
+		exchange_answer(x, END_SERVER_BAD_RESPONSE);
+		return;
+	}
 	x->tunnel = true;
 	x->responding = true;
 	x->take_by = TIMER_NEVER;
 	timer_clear(downstream_timer(x)); /* from now on the server's is the tunnel's */
-	x->status = 101;
+	x->status = (uint16_t)head->status;
 	x->response_ns = exchange_worker(x)->now - x->sent_at;
 	if (tunnel_answer(x, rest) < 0) {
 		tunnel_end(x, END_CLIENT_CLOSED);

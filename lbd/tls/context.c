@@ -304,8 +304,12 @@ certificates_load(struct builder *b)
 static void
 alpn_fill(struct tls_context *c, unsigned protocols)
 {
-	static const char http_1_1[] = "\x08http/1.1";
+	static const char h2[] = "\x02h2", http_1_1[] = "\x08http/1.1";
 
+	if (protocols & ALPN_H2) {
+		memcpy(c->alpn + c->alpn_n, h2, sizeof(h2) - 1);
+		c->alpn_n += sizeof(h2) - 1;
+	}
 	if (protocols & ALPN_HTTP_1_1) {
 		memcpy(c->alpn + c->alpn_n, http_1_1, sizeof(http_1_1) - 1);
 		c->alpn_n += sizeof(http_1_1) - 1;

@@ -137,6 +137,9 @@ tls_version_name(const struct tls *t)
 enum tls_alpn
 tls_protocol(const struct tls *t)
 {
-	(void)t;
-	return ALPN_HTTP_1_1;
+	const unsigned char *p;
+	unsigned n;
+
+	SSL_get0_alpn_selected(t->ssl, &p, &n);
+	return n == 2 && memcmp(p, "h2", 2) == 0 ? ALPN_H2 : ALPN_HTTP_1_1;
 }

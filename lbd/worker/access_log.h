@@ -22,7 +22,7 @@ struct access_record {
 	uint64_t bytes_in, bytes_out; /* client side, heads included */
 	uint16_t status; /* 0: none was sent */
 	uint16_t retries;
-	uint8_t minor; /* of HTTP/1.minor */
+	uint8_t minor; /* of HTTP/1.minor, or HTTP_2 */
 	enum termination termination;
 	struct str listener, client, method, host, target, pool, server, request_id, referer,
 	    user_agent;

@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/http/head.h"
 #include "lbd/worker/access_log.h"
 #include "lbd/worker/access_log_fields.h"
 
@@ -274,6 +275,14 @@ put_member(char *p, struct str key, struct str value, size_t max)
 	return p;
 }
 
+static char *
+put_protocol(char *p, const struct access_record *r)
+{
+	if (r->minor == HTTP_2)
+		return put(p, STR("HTTP/2.0"));
+	return put_number(put(p, STR("HTTP/1.")), r->minor);
+}
+
 #define MEMBER(p, r, name) put_member(p, STR(",\"" #name "\":"), (r)->name, ACCESS_MAX_##name)
 
 static size_t
@@ -288,8 +297,8 @@ format_json(const struct access_record *r, char *line)
 	p = MEMBER(p, r, method);
 	p = MEMBER(p, r, host);
 	p = MEMBER(p, r, target);
-	p = put(p, STR(",\"protocol\":\"HTTP/1."));
-	p = put_number(p, r->minor);
+	p = put(p, STR(",\"protocol\":\""));
+	p = put_protocol(p, r);
 	p = put_number(put(p, STR("\",\"status\":")), r->status);
 	p = put_number(put(p, STR(",\"bytes_in\":")), r->bytes_in);
 	p = put_number(put(p, STR(",\"bytes_out\":")), r->bytes_out);
@@ -322,8 +331,8 @@ put_request_line(char *p, const struct access_record *r)
 	p = put_combined(p, r->method, ACCESS_MAX_method);
 	*p++ = ' ';
 	p = put_combined(p, r->target, ACCESS_MAX_target);
-	p = put(p, STR(" HTTP/1."));
-	return put_number(p, r->minor);
+	*p++ = ' ';
+	return put_protocol(p, r);
 }
 
 /* client - - [time] "request" status bytes "referer" "user agent" */

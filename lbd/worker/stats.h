@@ -12,6 +12,7 @@
 #define LBD_WORKER_STATS_H
 
 #include "common/str.h"
+#include "lbd/http/h2_budget.h"
 #include "lbd/tls/failure.h"
 #include "lbd/worker/stats_counter.h"
 #include "lbd/worker/termination.h"
@@ -51,6 +52,10 @@ struct stats_listener {
 	counter connections_total;
 	counter bytes_in, bytes_out; /* client side */
 	counter rejected[TERMINATION_COUNT];
+	counter http2_streams; /* open now (a gauge) */
+	counter http2_streams_total;
+	counter http2_resets; /* streams that the client gave up */
+	counter http2_cut[H2_OFFENCES]; /* connections */
 	counter tls_handshakes[STATS_HANDSHAKES];
 	counter tls_failures[TLS_FAILURES];
 };

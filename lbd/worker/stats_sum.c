@@ -168,6 +168,11 @@ stats_sum_listener(struct stats_blocks blocks, uint32_t id, struct stats_listene
 		sum->bytes_out += counter_get(&l->bytes_out);
 		for (unsigned t = 0; t < TERMINATION_COUNT; t++)
 			sum->rejected[t] += counter_get(&l->rejected[t]);
+		sum->http2_streams += counter_get(&l->http2_streams);
+		sum->http2_streams_total += counter_get(&l->http2_streams_total);
+		sum->http2_resets += counter_get(&l->http2_resets);
+		for (unsigned o = 0; o < H2_OFFENCES; o++)
+			sum->http2_cut[o] += counter_get(&l->http2_cut[o]);
 		for (unsigned h = 0; h < STATS_HANDSHAKES; h++)
 			sum->tls_handshakes[h] += counter_get(&l->tls_handshakes[h]);
 		for (unsigned f = 0; f < TLS_FAILURES; f++)

@@ -1,0 +1,87 @@
+/*
+ * h2_session.h - one HTTP/2 connection, the server's side: bytes in, requests out; answers in, bytes out.
+ *
+ * nghttp2 does frames, HPACK, windows and the states of streams; here is what it lacks: the rules for heads
+ * (h2_head.h), the budgets (h2_budget.h), a bound on memory, the graceful end.  No socket and no clock: what
+ * waits too long is its owner's affair.  Whoever made the session owns it and keeps a `void *` for each stream,
+ * from `request` until `closed`.  Events are told from within h2_session_feed and h2_session_output, which must
+ * not be called, nor the session freed, from there; everything else may be.
+ */
+#ifndef LBD_HTTP_H2_SESSION_H
+#define LBD_HTTP_H2_SESSION_H
+
+#include <sys/types.h>
+
+#include "lbd/http/h1_parse.h"
+#include "lbd/http/h2_budget.h"
+
+enum {
+	H2_STREAMS_MAX = 100, /* at once; RFC 9113 advises no less */
+	H2_WINDOW_STREAM = 256 * 1024, /* what a client may send ahead, of one body */
+	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
+	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
+	H2_OUTPUT_MIN = 20 * 1024 /* room that h2_session_output needs: a frame */
+};
+
+struct h2_events {
+	/*
+	 * A request's head is complete: it is in the `head` that the session was given, until this returns.
+	 * With a refusal it holds what was understood; one of status 400 is malformed, and its stream is
+	 * reset whatever is returned.  Else the stream's owner, who will answer; NULL: refused for now.
+	 */
+	void *(*request)(void *owner, int32_t id, enum refusal, size_t size);
+	void (*data)(void *stream, const char *p, size_t n);
+	void (*end)(void *stream, struct str trailers); /* the request is complete; trailer lines */
+	void (*closed)(void *stream); /* neither side sends more; the last event of a stream */
+
+	/* What waits to be sent; *end: nothing follows that.  Then that it goes out; its trailers. */
+	size_t (*waiting)(void *stream, bool *end);
+	void (*take)(void *stream, char *to, size_t n);
+	struct str (*trailers)(void *stream);
+	void (*sent)(void *stream, size_t bytes, bool end); /* a frame of any kind; the last one */
+};
+
+struct h2_session;
+
+/* NULL: out of memory.  The limits are copied, the rest is borrowed. */
+struct h2_session *h2_session_new(
+    const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
+void h2_session_free(struct h2_session **);
+
+/* All of it is used up.  False: the connection is over as soon as what is left to send is sent. */
+bool h2_session_feed(struct h2_session *, const char *p, size_t n);
+
+/* Up to `size` bytes to send; 0 when there is nothing. */
+size_t h2_session_output(struct h2_session *, char *to, size_t size);
+
+/* Nothing is to be received or sent any more. */
+bool h2_session_over(const struct h2_session *);
+
+/* A header block has begun and not ended. */
+bool h2_session_in_head(const struct h2_session *);
+
+/* Why it was ended before its time. */
+enum h2_offence h2_session_offence(const struct h2_session *);
+
+/* Bytes allocated now, by nghttp2 and for a head that is not complete. */
+size_t h2_session_memory(const struct h2_session *);
+
+/* An answer's head, interim or final.  `end`: nothing follows it.  0 or -ENOMEM. */
+int h2_session_respond(struct h2_session *, int32_t id, const struct http_head *, bool end);
+
+/* `waiting` has something new to say. */
+void h2_session_resume(struct h2_session *, int32_t id);
+
+/* The stream ends at once, with an error of ours (not the peer's). */
+void h2_session_reset(struct h2_session *, int32_t id);
+
+/* So much of what `data` brought is used up, and the client may send as much again; id 0: of a closed one. */
+void h2_session_consume(struct h2_session *, int32_t id, size_t n);
+
+/* No new streams: first the peer is told, and when that has arrived, up to which one they were taken. */
+void h2_session_shutdown(struct h2_session *);
+
+/* Ends at once, streams or not. */
+void h2_session_end(struct h2_session *);
+
+#endif

@@ -1,0 +1,418 @@
+/* h2_connection.c - the socket, the turn and the end of an HTTP/2 connection. */
+#include "lbd/proxy/h2_connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "lbd/proxy/conn_tls.h"
+#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_stream.h"
+
+enum {
+	READ_MAX = 64 * 1024, /* in one turn: others want theirs, too */
+	WRITE_MAX = 128 * 1024,
+	WRITES_MAX = 4 /* in one turn */
+};
+
+static const int64_t GOAWAY_NS = NS_PER_S; /* to hear that the client knows we are ending */
+
+const struct str h2_preface = STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+static struct h2_connection *
+connection_of(void *arg)
+{
+	struct h2_connection *h = arg;
+
+	CHECK(h->magic == H2_CONNECTION_MAGIC);
+	return h;
+}
+
+static const struct timeouts_config *
+timeouts_of(const struct h2_connection *h)
+{
+	return &h->client->listener->snapshot->config->timeouts;
+}
+
+void
+h2_connection_wake(struct h2_connection *h)
+{
+	struct proxy *proxy = h->client->conn.worker->proxy;
+
+	if (h->awake)
+		return;
+	h->awake = true;
+	h->next_awake = proxy->h2_awake;
+	proxy->h2_awake = h;
+	if (!h->next_awake)
+		ev_feed_event(proxy->worker->loop, &proxy->h2_turn, EV_CUSTOM);
+}
+
+/* --- requests --- */
+
+/* The worker's head is a tunnel's; `key` is what its server must prove. */
+static bool
+tunnel_prepare(struct worker *w, char key[WEBSOCKET_KEY_SIZE])
+{
+	const uint64_t random[2] = { worker_random(w), worker_random(w) };
+
+	websocket_key_make(random, key);
+	return websocket_request(&w->head, key);
+}
+
+void *
+h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
+{
+	struct h2_connection *h = connection_of(arg);
+	struct client *c = h->client;
+	struct worker *w = c->conn.worker;
+	struct h2_stream *s;
+
+	c->requests++;
+	c->head_started = w->now;
+	if (refusal && refusal_status(refusal) == 400) {
+		exchange_malformed(c, (enum termination)refusal);
+		return NULL;
+	}
+	s = h2_stream_new(h, id);
+	if (!s)
+		return NULL;
+	client_busy(c);
+	s->chunked = w->head.framing == FRAMING_CHUNKED;
+	if (!refusal && w->head.upgrade_websocket && !tunnel_prepare(w, s->websocket_key))
+		refusal = REFUSE_FIELD_COUNT;
+	if (refusal)
+		exchange_refuse(c, s, (enum termination)refusal);
+	else
+		exchange_start(c, s, size, (struct span){ w->scratch, 0 });
+	return s;
+}
+
+/* --- the turn --- */
+
+static void
+work_ready(struct h2_connection *h)
+{
+	struct h2_stream *s;
+
+	while ((s = h->ready)) {
+		h->ready = s->next_ready;
+		s->ready = false;
+		h2_stream_do_ready(s);
+	}
+}
+
+static void
+work_progressed(struct h2_connection *h)
+{
+	struct h2_stream *s;
+
+	while ((s = h->progressed)) {
+		h->progressed = s->next_progressed;
+		s->progressed = false;
+		h2_stream_do_progressed(s);
+	}
+}
+
+/* One write, unless there is more than that.  False: there is still more. */
+static bool
+work_output(struct h2_connection *h)
+{
+	struct conn *c = &h->client->conn;
+	char *to = c->worker->scratch;
+	size_t n;
+
+	for (int i = 0; i < WRITES_MAX; i++) {
+		if (c->out || c->broken)
+			return true;
+		n = h2_session_output(h->session, to, WRITE_MAX);
+		if (n == 0 || conn_send(c, to, n) < 0)
+			return true;
+		h->out_since = c->worker->now;
+		if (n + H2_OUTPUT_MIN < WRITE_MAX)
+			return true;
+	}
+	return false;
+}
+
+static void
+timer_update(struct h2_connection *h)
+{
+	struct conn *c = &h->client->conn;
+	int64_t at = TIMER_NEVER;
+
+	if (c->out)
+		at = h->out_since + timeouts_of(h)->client_body;
+	else if (h2_session_in_head(h->session))
+		at = h->head_since + timeouts_of(h)->client_header;
+	else if (!h->streams)
+		at = h->idle_since + (h->ending ? GOAWAY_NS : timeouts_of(h)->client_idle);
+	if (at == TIMER_NEVER)
+		timer_clear(&c->timer);
+	else
+		timer_set(&c->worker->wheel, &c->timer, at);
+}
+
+static void
+count_offence(struct h2_connection *h)
+{
+	enum h2_offence offence = h2_session_offence(h->session);
+
+	if (offence)
+		counter_add(&h->client->stats->http2_cut[offence], 1);
+}
+
+/* The last word is said; the client still gets it. */
+static void
+connection_end(struct h2_connection *h)
+{
+	struct client *c = h->client;
+
+	count_offence(h);
+	h2_connection_free(&c->h2);
+	client_end(c);
+}
+
+static bool
+must_end(const struct h2_connection *h)
+{
+	const struct client *c = h->client;
+	const struct worker *w = c->conn.worker;
+
+	return w->draining || c->retired ||
+	    atomic_load_explicit(&w->shared->yielding, memory_order_relaxed);
+}
+
+/* Nothing is read while the client does not take what it was sent. */
+static void
+reading_update(struct h2_connection *h)
+{
+	struct conn *c = &h->client->conn;
+
+	if (c->out)
+		conn_read_off(c);
+	else
+		conn_read_on(c);
+}
+
+static void
+idle_update(struct h2_connection *h)
+{
+	struct client *c = h->client;
+
+	if (h->streams || c->state == CLIENT_IDLE)
+		return;
+	h->idle_since = c->conn.worker->now;
+	client_idle(c);
+}
+
+static void
+connection_turn(struct h2_connection *h)
+{
+	struct client *c = h->client;
+
+	if (!h->ending && must_end(h))
+		h2_connection_retire(h);
+	work_ready(h);
+	if (!work_output(h))
+		h2_connection_wake(h);
+	work_progressed(h);
+	client_count_bytes(c);
+	if (c->conn.broken) {
+		client_close(c, false);
+	} else if (!c->conn.out && h2_session_over(h->session)) {
+		connection_end(h);
+	} else {
+		idle_update(h);
+		reading_update(h);
+		timer_update(h);
+	}
+}
+
+/* Behind all other events of the turn. */
+static void
+on_turn(struct ev_loop *loop, ev_async *a, int revents)
+{
+	struct proxy *proxy = a->data;
+	struct h2_connection *list = proxy->h2_awake, *h;
+
+	(void)loop;
+	(void)revents;
+	proxy->h2_awake = NULL;
+	proxy->h2_working = list;
+	while ((h = proxy->h2_working)) {
+		proxy->h2_working = h->next_awake;
+		h->awake = false;
+		connection_turn(h);
+	}
+}
+
+void
+h2_connections_init(struct proxy *proxy)
+{
+	ev_async_init(&proxy->h2_turn, on_turn);
+	proxy->h2_turn.data = proxy;
+	ev_set_priority(&proxy->h2_turn, -1); /* before turn_over, which has EV_MINPRI */
+	ev_async_start(proxy->worker->loop, &proxy->h2_turn);
+}
+
+/* --- the socket --- */
+
+/* The session gets a copy: exchanges that start meanwhile use the scratch memory. */
+static void
+connection_feed(struct h2_connection *h, struct span data)
+{
+	struct worker *w = h->client->conn.worker;
+	bool in_head = h2_session_in_head(h->session);
+
+	memcpy(w->proxy->h2_input, data.p, data.n);
+	h2_session_feed(h->session, w->proxy->h2_input, data.n);
+	if (!in_head)
+		h->head_since = w->now;
+	h2_connection_wake(h);
+}
+
+static struct client *
+client_of(struct conn *c)
+{
+	struct client *client = (struct client *)c;
+
+	CHECK(client->magic == CLIENT_MAGIC);
+	return client;
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = client_of(io->data);
+	struct span data;
+	ssize_t n;
+
+	(void)loop;
+	(void)revents;
+	n = conn_read(&c->conn, &data, READ_MAX);
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0)
+		client_close(c, false);
+	else
+		connection_feed(c->h2, data);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = client_of(io->data);
+
+	(void)loop;
+	(void)revents;
+	if (conn_flush(&c->conn) == -EAGAIN)
+		c->h2->out_since = c->conn.worker->now;
+	h2_connection_wake(c->h2);
+}
+
+static void
+on_expired(struct timer *t)
+{
+	struct client *c =
+	    client_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
+	struct h2_connection *h = c->h2;
+
+	if (c->conn.out) {
+		client_close(c, true);
+		return;
+	}
+	if (h2_session_in_head(h->session))
+		counter_add(&c->stats->rejected[END_CLIENT_HEADER_TIMEOUT], 1);
+	h2_session_end(h->session);
+	h2_connection_wake(h);
+}
+
+static const struct conn_events events = { on_readable, on_writable, on_expired };
+
+/* --- its life --- */
+
+void
+h2_connection_start(struct client *c, struct span data)
+{
+	struct worker *w = c->conn.worker;
+	struct h2_connection *h = malloc(sizeof(*h));
+
+	if (!w->proxy->h2_input)
+		w->proxy->h2_input = malloc(SCRATCH_READ);
+	if (!h || !w->proxy->h2_input) {
+		free(h);
+		client_close(c, false);
+		return;
+	}
+	*h = (struct h2_connection){
+		.magic = H2_CONNECTION_MAGIC,
+		.client = c,
+		.idle_since = w->now,
+		.head_since = w->now,
+	};
+	h->session = h2_session_new(
+	    &h2_stream_events, h, &c->listener->snapshot->config->limits.request, &w->head);
+	c->h2 = h;
+	if (!h->session) {
+		client_close(c, false);
+		return;
+	}
+	conn_events_set(&c->conn, &events);
+	conn_keep(&c->conn, NULL, 0);
+	client_idle(c);
+	connection_feed(h, data);
+	conn_read_on(&c->conn);
+}
+
+void
+h2_connection_blame(struct h2_connection *h, enum termination why)
+{
+	for (struct h2_stream *s = h->streams; s; s = s->next)
+		if (s->exchange && s->exchange->termination == END_OK)
+			s->exchange->termination = why;
+}
+
+void
+h2_connection_retire(struct h2_connection *h)
+{
+	if (h->ending)
+		return;
+	h->ending = true;
+	h->idle_since = h->client->conn.worker->now;
+	h2_session_shutdown(h->session);
+	h2_connection_wake(h);
+}
+
+static void
+awake_remove(struct h2_connection **list, const struct h2_connection *h)
+{
+	while (*list && *list != h)
+		list = &(*list)->next_awake;
+	if (*list)
+		*list = h->next_awake;
+}
+
+void
+h2_connection_free(struct h2_connection **hp)
+{
+	struct h2_connection *h = *hp;
+	struct proxy *proxy = h->client->conn.worker->proxy;
+
+	for (struct h2_stream *s = h->streams, *next; s; s = next) {
+		next = s->next;
+		s->closed = true; /* nothing more is said of it */
+		h2_stream_cut(s);
+		h2_stream_free(s);
+	}
+	*hp = NULL;
+	if (h->awake) {
+		awake_remove(&proxy->h2_awake, h);
+		awake_remove(&proxy->h2_working, h);
+	}
+	h2_session_free(&h->session);
+	h->magic = 0;
+	free(h);
+}

@@ -1,0 +1,466 @@
+/* h2_stream.c - bytes between an exchange and its stream, and what the session tells of that. */
+#include "lbd/proxy/h2_stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "lbd/http/body.h"
+#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_connection.h"
+
+enum {
+	HELD_MAX = 256 * 1024, /* of a connection: beyond it each stream has a small buffer */
+	ROOM_MIN = 1024
+};
+
+static struct h2_stream *
+stream_of(void *arg)
+{
+	struct h2_stream *s = arg;
+
+	CHECK(s->magic == H2_STREAM_MAGIC);
+	return s;
+}
+
+static struct worker *
+worker_of(const struct h2_stream *s)
+{
+	return s->connection->client->conn.worker;
+}
+
+static struct buffer_pool *
+pool_of(const struct h2_stream *s)
+{
+	return &worker_of(s)->buffers;
+}
+
+static void
+on_expired(struct timer *t)
+{
+	struct h2_stream *s = stream_of((char *)t - offsetof(struct h2_stream, timer));
+
+	if (s->exchange)
+		exchange_client_expired(s->exchange);
+	else
+		h2_stream_cut(s);
+}
+
+struct h2_stream *
+h2_stream_new(struct h2_connection *h, int32_t id)
+{
+	struct h2_stream *s = cache_get(&h->client->conn.worker->proxy->stream_cache);
+
+	if (!s)
+		return NULL;
+	*s = (struct h2_stream){ .magic = H2_STREAM_MAGIC, .id = id, .connection = h };
+	timer_init(&s->timer, on_expired);
+	s->next = h->streams;
+	s->prev = &h->streams;
+	if (s->next)
+		s->next->prev = &s->next;
+	h->streams = s;
+	counter_add(&h->client->stats->http2_streams, 1);
+	counter_add(&h->client->stats->http2_streams_total, 1);
+	return s;
+}
+
+static void
+list_remove(struct h2_stream **list, struct h2_stream *s, bool ready)
+{
+	while (*list && *list != s)
+		list = ready ? &(*list)->next_ready : &(*list)->next_progressed;
+	if (*list)
+		*list = ready ? s->next_ready : s->next_progressed;
+}
+
+void
+h2_stream_free(struct h2_stream *s)
+{
+	struct h2_connection *h = s->connection;
+	struct worker *w = worker_of(s);
+
+	CHECK(!s->exchange);
+	if (s->ready)
+		list_remove(&h->ready, s, true);
+	if (s->progressed)
+		list_remove(&h->progressed, s, false);
+	*s->prev = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	timer_remove(&w->wheel, &s->timer);
+	if (s->out)
+		h->held -= s->out->size;
+	buffer_put(&w->buffers, &s->in);
+	buffer_put(&w->buffers, &s->out);
+	buffer_put(&w->buffers, &s->trailers_in);
+	buffer_put(&w->buffers, &s->trailers_out);
+	counter_add(&h->client->stats->http2_streams, (uint64_t)-1);
+	s->magic = 0;
+	cache_put(&w->proxy->stream_cache, s);
+}
+
+/* --- the request --- */
+
+static bool
+has_more(const struct h2_stream *s)
+{
+	return s->in || (s->ended && !s->end_read);
+}
+
+static void
+make_ready(struct h2_stream *s)
+{
+	struct h2_connection *h = s->connection;
+
+	if (s->ready || !s->reading || !has_more(s))
+		return;
+	s->ready = true;
+	s->next_ready = h->ready;
+	h->ready = s;
+	h2_connection_wake(h);
+}
+
+void
+h2_stream_read_on(struct h2_stream *s)
+{
+	s->reading = true;
+	make_ready(s);
+}
+
+void
+h2_stream_do_ready(struct h2_stream *s)
+{
+	struct exchange *x;
+
+	/* each time something is read, or `reading` ends */
+	while (s->reading && has_more(s)) {
+		x = s->exchange;
+		if (!x || (!x->tunnel && x->request_body.done))
+			return;
+		exchange_client_readable(x);
+	}
+}
+
+/* The client may send as much again. */
+static void
+consumed(struct h2_stream *s, size_t n)
+{
+	h2_session_consume(s->connection->session, s->closed ? 0 : s->id, n);
+	h2_connection_wake(s->connection);
+}
+
+static void
+scratch_add(struct span *data, const char *p, size_t n)
+{
+	memcpy(data->p + data->n, p, n);
+	data->n += n;
+}
+
+/* The last chunk and what follows it. */
+static void
+read_end(struct h2_stream *s, struct span *data)
+{
+	s->end_read = true;
+	scratch_add(data, "0\r\n", 3);
+	if (s->trailers_in)
+		scratch_add(data, s->trailers_in->data, s->trailers_in->end);
+	scratch_add(data, "\r\n", 2);
+}
+
+static void
+read_piece(struct h2_stream *s, struct span *data, size_t n)
+{
+	memcpy(data->p, s->in->data + s->in->start, n);
+	data->n = n;
+	s->in->start += (uint32_t)n;
+	if (s->in->start == s->in->end)
+		buffer_put(pool_of(s), &s->in);
+	consumed(s, n);
+	if (s->chunked)
+		data->p = chunk_wrap(data->p, n, &data->n);
+}
+
+ssize_t
+h2_stream_read(struct h2_stream *s, struct span *data, size_t most)
+{
+	size_t n = buffer_used(s->in);
+
+	*data = (struct span){ worker_of(s)->scratch, 0 };
+	if (n == 0 && !s->ended)
+		return -EAGAIN;
+	if (n)
+		read_piece(s, data, n < most ? n : most);
+	if (s->chunked && s->ended && !s->in && !s->end_read)
+		read_end(s, data);
+	if (data->n == 0)
+		s->end_read = true;
+	return (ssize_t)data->n;
+}
+
+static void
+on_data(void *arg, const char *p, size_t n)
+{
+	struct h2_stream *s = stream_of(arg);
+
+	if (!s->exchange) {
+		consumed(s, n); /* nobody wants it any more */
+		return;
+	}
+	if (buffer_append(pool_of(s), &s->in, p, n) < 0) {
+		consumed(s, n);
+		h2_stream_cut(s);
+		return;
+	}
+	make_ready(s);
+}
+
+static void
+on_end(void *arg, struct str trailers)
+{
+	struct h2_stream *s = stream_of(arg);
+
+	s->ended = true;
+	if (trailers.n && s->exchange &&
+	    buffer_append(pool_of(s), &s->trailers_in, trailers.p, trailers.n) < 0) {
+		h2_stream_cut(s);
+		return;
+	}
+	make_ready(s);
+}
+
+/* --- the answer --- */
+
+/* How much may wait for the client.  Less, once the other streams have much. */
+static size_t
+share(const struct h2_stream *s)
+{
+	size_t others = s->connection->held - (s->out ? s->out->size : 0);
+
+	return others + BUFFER_LARGE_SIZE <= HELD_MAX ? BUFFER_LARGE_SIZE : BUFFER_SMALL_SIZE;
+}
+
+bool
+h2_stream_full(const struct h2_stream *s)
+{
+	return buffer_used(s->out) >= share(s);
+}
+
+/* Others may have filled up since it was asked last: then it takes a little, and is full. */
+size_t
+h2_stream_room(const struct h2_stream *s)
+{
+	return h2_stream_full(s) ? ROOM_MIN : share(s) - buffer_used(s->out);
+}
+
+int
+h2_stream_send(struct h2_stream *s, const char *p, size_t n)
+{
+	const struct buffer *before = s->out;
+	size_t size = before ? before->size : 0;
+	int err;
+
+	if (n == 0)
+		return 0;
+	err = buffer_append(pool_of(s), &s->out, p, n);
+	s->connection->held += (s->out ? s->out->size : 0) - size;
+	if (err)
+		return err;
+	if (!before)
+		h2_session_resume(s->connection->session, s->id);
+	h2_connection_wake(s->connection);
+	return 0;
+}
+
+int
+h2_stream_flush(const struct h2_stream *s)
+{
+	if (h2_stream_pending(s))
+		return s->closed ? -EPIPE : -EAGAIN;
+	return 0;
+}
+
+int
+h2_stream_respond(struct h2_stream *s, const struct http_head *head, struct span data, bool end)
+{
+	int err = h2_session_respond(s->connection->session, s->id, head, end && data.n == 0);
+
+	h2_connection_wake(s->connection);
+	return err ? err : h2_stream_send(s, data.p, data.n);
+}
+
+int
+h2_stream_answer(struct h2_stream *s, const char *p, size_t n)
+{
+	static const struct http_limits limits = { .head_size = 4096, .fields = 16 };
+	struct h1_expected expected = { METHOD_GET, false };
+	struct http_head *head = &worker_of(s)->head;
+	ssize_t eaten = h1_parse_response((struct str){ p, n }, &limits, expected, head);
+	int err;
+
+	CHECK(eaten > 0);
+	p += eaten;
+	n -= (size_t)eaten;
+	err = h2_stream_respond(s, head, (struct span){ NULL, 0 }, n == 0);
+	return err ? err : h2_stream_send(s, p, n);
+}
+
+void
+h2_stream_refuse(struct h2_stream *s, const char *p, size_t n)
+{
+	struct worker *w = worker_of(s);
+
+	if (h2_stream_answer(s, p, n) < 0) {
+		h2_stream_cut(s);
+		return;
+	}
+	h2_stream_finish(s);
+	timer_set(&w->wheel, &s->timer,
+	    w->now + s->connection->client->listener->snapshot->config->timeouts.client_body);
+}
+
+int
+h2_stream_trailers(struct h2_stream *s, const char *p, size_t n)
+{
+	return buffer_append(pool_of(s), &s->trailers_out, p, n);
+}
+
+void
+h2_stream_finish(struct h2_stream *s)
+{
+	if (s->finished)
+		return;
+	s->finished = true;
+	h2_session_resume(s->connection->session, s->id);
+	h2_connection_wake(s->connection);
+}
+
+void
+h2_stream_cut(struct h2_stream *s)
+{
+	if (s->exchange)
+		exchange_client_gone(s->exchange);
+	if (s->closed)
+		return;
+	h2_session_reset(s->connection->session, s->id);
+	h2_connection_wake(s->connection);
+}
+
+void
+h2_stream_exchange_ended(struct h2_stream *s)
+{
+	size_t unread = buffer_used(s->in);
+
+	timer_clear(&s->timer);
+	if (unread)
+		consumed(s, unread);
+	buffer_put(pool_of(s), &s->in);
+}
+
+static size_t
+on_waiting(void *arg, bool *end)
+{
+	const struct h2_stream *s = stream_of(arg);
+
+	*end = s->finished;
+	return buffer_used(s->out);
+}
+
+static void
+make_progressed(struct h2_stream *s)
+{
+	struct h2_connection *h = s->connection;
+
+	if (s->progressed)
+		return;
+	s->progressed = true;
+	s->next_progressed = h->progressed;
+	h->progressed = s;
+}
+
+static void
+on_take(void *arg, char *to, size_t n)
+{
+	struct h2_stream *s = stream_of(arg);
+
+	if (n == 0)
+		return;
+	memcpy(to, s->out->data + s->out->start, n);
+	s->out->start += (uint32_t)n;
+	if (s->out->start == s->out->end) {
+		s->connection->held -= s->out->size;
+		buffer_put(pool_of(s), &s->out);
+	}
+	make_progressed(s);
+}
+
+static struct str
+on_trailers(void *arg)
+{
+	const struct h2_stream *s = stream_of(arg);
+
+	if (!s->trailers_out)
+		return (struct str){ NULL, 0 };
+	return (struct str){ s->trailers_out->data, s->trailers_out->end };
+}
+
+static void
+on_sent(void *arg, size_t bytes, bool end)
+{
+	struct h2_stream *s = stream_of(arg);
+
+	s->bytes_sent += bytes;
+	if (!end)
+		return;
+	s->end_sent = true;
+	make_progressed(s);
+}
+
+void
+h2_stream_do_progressed(struct h2_stream *s)
+{
+	struct exchange *x = s->exchange;
+
+	if (x && (x->take_by != TIMER_NEVER || x->tunnel))
+		exchange_client_writable(x);
+}
+
+/* A tunnel whose both sides have ended may still owe the server something. */
+static void
+closed_exchange(struct h2_stream *s)
+{
+	if (s->exchange->tunnel && has_more(s)) {
+		s->reading = true;
+		h2_stream_do_ready(s);
+	}
+	if (s->exchange && s->end_sent)
+		exchange_client_writable(s->exchange);
+	if (s->exchange)
+		exchange_client_gone(s->exchange);
+}
+
+static void
+on_closed(void *arg)
+{
+	struct h2_stream *s = stream_of(arg);
+	struct stats_listener *stats = s->connection->client->stats;
+
+	s->closed = true;
+	if (!s->end_sent && s->exchange)
+		counter_add(&stats->http2_resets, 1);
+	if (s->exchange)
+		closed_exchange(s);
+	h2_connection_wake(s->connection);
+	h2_stream_free(s);
+}
+
+const struct h2_events h2_stream_events = {
+	.request = h2_connection_request,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+	.waiting = on_waiting,
+	.take = on_take,
+	.trailers = on_trailers,
+	.sent = on_sent,
+};
