@@ -23,6 +23,7 @@ election_configure(struct election *e, const struct election_config *c)
 {
 	CHECK(c->paths >= 1 && c->paths <= HEARTBEAT_PATHS_MAX && c->moves <= ELECTION_MOVES_MAX);
 	CHECK(c->interval_ns > 0 && c->dead_after > 0 && c->handover_ns > 0);
+	CHECK(!c->witness || c->lease_ns);
 	e->config = *c;
 }
 
@@ -65,19 +66,28 @@ note_move(struct election *e, enum cause cause, int64_t now)
 		e->moved_ns[e->n_moved++ % ELECTION_MOVES_MAX] = now;
 }
 
+/* With a witness renewals wait for votes: a little more often, and none of them matters. */
+static int64_t
+refresh_interval(const struct election *e)
+{
+	return e->config.lease_ns / (e->config.witness ? 6 : 3);
+}
+
 void
 election_become_active(
     struct election *e, enum cause cause, bool planned, int64_t now, struct election_out *out)
 {
 	note_move(e, cause, now);
 	change_role(e, ROLE_ACTIVE, cause, now, out);
+	election_vote_claimed(e);
+	election_order_end(e, REFUSAL_NONE, out);
 	e->holding = e->owner = true;
 	e->owner_term = e->term;
 	e->planned = planned;
 	e->take.refused = false;
 	e->handover.again_ns = 0;
 	e->refreshed_ns = now;
-	e->refresh_ns = now + e->config.lease_ns / 3;
+	e->refresh_ns = now + refresh_interval(e);
 	out->todo &= ~(unsigned)ELECTION_DO_RELEASE;
 	out->todo |= ELECTION_DO_CLAIM | ELECTION_DO_ANNOUNCE;
 }
@@ -99,6 +109,7 @@ election_let_go(
 	change_role(e, election_rest(e, now), cause, now, out);
 	e->owner = keep;
 	release(e, out);
+	election_vote_drop(e, now, out);
 }
 
 void
@@ -169,6 +180,7 @@ election_heartbeat(struct election *e, int64_t now)
 		h.hears = peer_view_paths(&e->peer, h.dead_ns, now);
 	}
 	add_message(e, &h);
+	election_vote_send(e, &h, now);
 	return h;
 }
 
@@ -201,6 +213,10 @@ start(struct election *e, const struct election_start *s, int64_t now, struct el
 		release(e, out);
 	if (e->holding) /* it must be renewed before it ends */
 		patience = s->lease_left_ns / 2 < dead ? s->lease_left_ns / 2 : dead;
+	e->adopt_until_ns = now +
+	    (s->lease_left_ns > 0 && s->lease_left_ns < e->config.lease_ns ? s->lease_left_ns
+									   : e->config.lease_ns);
+	election_vote_start(e, now);
 	listen(e, patience, now, out);
 }
 
@@ -239,6 +255,7 @@ heard(struct election *e, const struct election_event *ev, int64_t now, struct e
 		election_adopt_term(e, p->term, out);
 	if (e->role != ROLE_ACTIVE && p->owner && p->term > e->owner_term)
 		e->owner = false;
+	election_vote_heard(e, now);
 	election_asked_to_take(e, now, out);
 	election_peer_answered(e, now, out);
 }
@@ -273,7 +290,8 @@ failover(struct election *e, const struct election_event *ev, int64_t now, struc
 	}
 	if (why == REFUSAL_NONE)
 		election_operator_claims(e, now, out);
-	election_answer(out, why);
+	else
+		election_answer(out, why);
 }
 
 static void
@@ -346,8 +364,11 @@ take_in(struct election *e, const struct election_event *ev, int64_t now, struct
 		election_conflict(e, ev->conflict.by_peer, now, out);
 		break;
 	case ELECTION_VIP_GONE:
-		if (e->role == ROLE_ACTIVE)
+		if (e->role == ROLE_ACTIVE && election_vote_covers(e, now))
 			out->todo |= ELECTION_DO_REFRESH | ELECTION_DO_ANNOUNCE;
+		break;
+	case ELECTION_WITNESS:
+		election_witnessed(e, &ev->witness, now);
 		break;
 	case ELECTION_VIP_FAILED:
 		vip_failed(e, now);
@@ -367,12 +388,29 @@ take_in(struct election *e, const struct election_event *ev, int64_t now, struct
 	}
 }
 
+/* No vote came in time: as if there had been nothing to adopt. */
+static void
+adoption_failed(struct election *e, int64_t now, struct election_out *out)
+{
+	int64_t listened = now - e->since_ns;
+	int64_t wanted = LISTEN_DEADS * e->config.interval_ns * e->config.dead_after;
+
+	release(e, out);
+	if (!e->peer.known && listened < wanted)
+		listen(e, wanted - listened, now, out);
+}
+
 /* The end of listening at start: adopt, or take the place of a node that is not Active. */
 static void
 enter(struct election *e, int64_t now, struct election_out *out)
 {
 	if (!e->holding) {
 		change_role(e, election_rest(e, now), CAUSE_LISTENED, now, out);
+		return;
+	}
+	if (!election_vote_seek(e, CAUSE_ADOPTED, now, out)) {
+		if (now >= e->adopt_until_ns)
+			adoption_failed(e, now, out);
 		return;
 	}
 	if (!e->term)
@@ -429,6 +467,7 @@ decide(struct election *e, int64_t now, struct election_out *out)
 	election_begin_drain(e, now, out);
 	election_upkeep_drain(e, now, out);
 	election_upkeep_steer(e, now, out);
+	election_vote_upkeep(e, now, out);
 	if (e->stopping && e->role != ROLE_ACTIVE && !e->drain.on) {
 		e->stopped = true;
 		out->todo |= ELECTION_DO_SEND | ELECTION_DO_STOPPED;
@@ -438,10 +477,11 @@ decide(struct election *e, int64_t now, struct election_out *out)
 static void
 refresh(struct election *e, int64_t now, struct election_out *out)
 {
-	if (e->role != ROLE_ACTIVE || !e->config.lease_ns || now < e->refresh_ns)
+	if (e->role != ROLE_ACTIVE || !e->config.lease_ns || now < e->refresh_ns ||
+	    !election_vote_covers(e, now))
 		return;
 	e->refreshed_ns = now;
-	e->refresh_ns = now + e->config.lease_ns / 3;
+	e->refresh_ns = now + refresh_interval(e);
 	out->todo |= ELECTION_DO_REFRESH;
 }
 
@@ -474,11 +514,14 @@ send(struct election *e, int64_t now, struct election_out *out)
 static int64_t
 next_step(const struct election *e, int64_t now)
 {
-	int64_t at = election_claim_deadline(e, now);
+	int64_t at = election_claim_deadline(e, now), vote = election_vote_deadline(e, now);
 
+	if (vote < at)
+		at = vote;
 	if (e->send_ns < at)
 		at = e->send_ns;
-	if (e->role == ROLE_ACTIVE && e->config.lease_ns && e->refresh_ns < at)
+	if (e->role == ROLE_ACTIVE && e->config.lease_ns && e->refresh_ns > now &&
+	    e->refresh_ns < at)
 		at = e->refresh_ns;
 	if (e->listening && e->listen_until_ns < at)
 		at = e->listen_until_ns;
@@ -486,7 +529,10 @@ next_step(const struct election *e, int64_t now)
 		at = e->handover.until_ns;
 	if (election_drain_deadline(e) < at)
 		at = election_drain_deadline(e);
-	return at;
+	if (e->role == ROLE_INITIALIZE && e->holding && e->adopt_until_ns > now &&
+	    e->adopt_until_ns < at)
+		at = e->adopt_until_ns;
+	return at > now ? at : now + NS_PER_MS;
 }
 
 static bool

@@ -21,6 +21,7 @@
 
 #include "hafailover/heartbeat.h"
 #include "hafailover/peer_view.h"
+#include "hafailover/witness_rule.h"
 
 enum election_prefer { PREFER_NONE, PREFER_SELF, PREFER_PEER };
 
@@ -39,9 +40,13 @@ struct election_config {
 	int64_t moves_within_ns; /* ... within so long, moves that are not needed wait; 0: off */
 	int64_t handover_ns; /* a planned move is given up after so long */
 	int64_t drain_ns; /* connections may take so long to end at a planned move; 0: none */
+	bool witness; /* nobody is Active without two of three votes; needs a lease */
 };
 
 enum { ELECTION_MOVES_MAX = 16 }; /* limit of `moves` */
+
+/* Of so many last heartbeats and questions to the witness it is known when they were sent. */
+enum { ELECTION_SENT_MAX = 64, ELECTION_ASKED_MAX = 16 };
 
 enum election_event_type {
 	ELECTION_START, /* first of all, once */
@@ -52,6 +57,7 @@ enum election_event_type {
 	ELECTION_CONFLICT, /* another station announces the virtual address */
 	ELECTION_VIP_GONE, /* the kernel lost an address that we should hold */
 	ELECTION_VIP_FAILED, /* ELECTION_DO_CLAIM or _REFRESH was refused by the kernel */
+	ELECTION_WITNESS, /* it has answered */
 	ELECTION_STALLED, /* noticed otherwise (CLOCK_BOOTTIME ahead of CLOCK_MONOTONIC) */
 	ELECTION_FAILOVER, /* operator: move */
 	ELECTION_STANDBY, /* operator: on or off */
@@ -110,6 +116,7 @@ struct election_event {
 		struct {
 			bool by_peer;
 		} conflict;
+		struct witness_answer witness;
 		struct {
 			enum election_target to; /* TARGET_OTHER: the one that is not Active */
 			bool
@@ -135,7 +142,8 @@ enum election_do {
 	ELECTION_DO_SEND = 1 << 5, /* election_heartbeat() on all paths, now */
 	ELECTION_DO_PROBE = 1 << 6, /* out.probe_id; answer within out.probe_budget_ns */
 	ELECTION_DO_PERSIST = 1 << 7, /* election.term to the state directory; may take its time */
-	ELECTION_DO_STOPPED = 1 << 8, /* the process may end */
+	ELECTION_DO_WITNESS = 1 << 8, /* send out.witness to it */
+	ELECTION_DO_STOPPED = 1 << 9, /* the process may end */
 };
 
 struct election_transition {
@@ -148,6 +156,7 @@ struct election_out {
 	int64_t timer_ns; /* absolute: the next step at the latest */
 	uint32_t probe_id;
 	int64_t probe_budget_ns;
+	struct witness_request witness;
 	unsigned n_transitions;
 	struct election_transition
 	    transitions[4]; /* in their order; election.since_ns: of the last */
@@ -171,8 +180,11 @@ enum election_alarm {
 	ALARM_CONFIG_DIFFERS = 1 << 7,
 	ALARM_NOBODY_ACTIVE = 1 << 8, /* and none can be */
 	ALARM_ACTIVE_UNFIT = 1 << 9, /* Active here, not eligible, and the peer is no better */
+	ALARM_WITNESS_SILENT = 1 << 10,
+	ALARM_WITNESS_REFUSES = 1 << 11, /* it does not lend for as long as our lease needs */
+	ALARM_NO_VOTE = 1 << 12, /* would serve, and has no second vote */
 };
-enum { ELECTION_ALARMS = 10 };
+enum { ELECTION_ALARMS = 13 };
 
 /* "peer_silent", ...: of one bit. */
 const char *election_alarm_name(enum election_alarm);
@@ -234,6 +246,23 @@ struct election {
 		enum refusal why;
 	} take;
 
+	struct {
+		int64_t given_until_ns; /* ours is lent to the peer */
+		enum cause want; /* claims for that when it has another */
+		int64_t want_ns; /* since */
+		uint64_t want_from; /* the peer's counts if it heard this heartbeat */
+		bool sought; /* in this step */
+		int64_t peer_until_ns, witness_until_ns; /* theirs are lent to us */
+		int64_t sent_ns[ELECTION_SENT_MAX]; /* heartbeats, by number */
+		int64_t asked_ns[ELECTION_ASKED_MAX]; /* questions to the witness, by number */
+		uint32_t ask_id, ask_from, answered_id; /* last; first that counts; last answered */
+		bool takes; /* the last asked for its vote */
+		int64_t ask_ns; /* the next is due */
+		int64_t answered_ns, left_until_ns;
+		struct witness_answer answer; /* the last */
+	} vote;
+	int64_t adopt_until_ns; /* so long the kernel keeps what was there at start */
+	int64_t order_until_ns; /* an operator waits for us to claim; 0: none */
 	/* The end of a planned move, and its other side; see election_drain.c. */
 	struct {
 		bool on; /* not Active, yet holding, silently, for connections that are left */
@@ -270,6 +299,10 @@ struct election_out election_step(struct election *, const struct election_event
 /* The peer is taken for dead after so long: by the slower heartbeat interval of the two. */
 int64_t election_dead_ns(const struct election *);
 bool election_peer_reachable(const struct election *, int64_t now_ns);
+
+/* With a witness: the addresses must be gone from the kernel by then.  INT64_MAX: no such limit. */
+int64_t election_vote_bound(const struct election *);
+bool election_witness_answers(const struct election *, int64_t now_ns);
 
 /* For ELECTION_DO_SEND: once, the same content on all paths. */
 struct heartbeat election_heartbeat(struct election *, int64_t now_ns);

@@ -23,6 +23,8 @@ static void
 claim(struct election *e, enum cause cause, bool planned, int64_t now, struct election_out *out)
 {
 	CHECK(e->role != ROLE_ACTIVE && !e->listening);
+	if (!election_vote_seek(e, cause, now, out))
+		return;
 	e->term++; /* the peer's was adopted when it was heard */
 	out->todo |= ELECTION_DO_PERSIST;
 	election_become_active(e, cause, planned, now, out);
@@ -232,6 +234,34 @@ preemption(struct election *e, int64_t now)
 }
 
 void
+election_order_end(struct election *e, enum refusal why, struct election_out *out)
+{
+	if (e->order_until_ns)
+		election_answer(out, why);
+	e->order_until_ns = 0;
+}
+
+/* An operator's order that waits for a vote. */
+static void
+order_upkeep(struct election *e, int64_t now, struct election_out *out)
+{
+	enum refusal why = election_self_unready(e, now);
+
+	if (!e->order_until_ns || e->role == ROLE_ACTIVE)
+		return;
+	if (why != REFUSAL_NONE)
+		election_order_end(e, why, out);
+	else if (now >= e->order_until_ns)
+		election_order_end(e, REFUSAL_NO_VOTE, out);
+}
+
+static bool
+is_planned(enum cause cause)
+{
+	return cause == CAUSE_PREEMPT || cause == CAUSE_PREFER || cause == CAUSE_OPERATOR;
+}
+
+void
 election_decide_claim(struct election *e, int64_t now, struct election_out *out)
 {
 	enum cause cause;
@@ -240,16 +270,19 @@ election_decide_claim(struct election *e, int64_t now, struct election_out *out)
 		e->better_since_ns = 0;
 	if (!election_peer_reachable(e, now) || e->peer.last.role == ROLE_ACTIVE)
 		e->vacant_since_ns = 0, e->vacant_from = 0;
+	order_upkeep(e, now, out);
 	if (e->role != ROLE_BACKUP || e->listening)
 		return;
-	if (!election_peer_reachable(e, now))
+	if (e->order_until_ns)
+		cause = CAUSE_OPERATOR;
+	else if (!election_peer_reachable(e, now))
 		cause = silent_peer(e, now);
 	else if (e->peer.last.role == ROLE_ACTIVE)
 		cause = preemption(e, now);
 	else
 		cause = vacancy(e, now, out);
 	if (cause != CAUSE_NONE)
-		claim(e, cause, cause == CAUSE_PREEMPT || cause == CAUSE_PREFER, now, out);
+		claim(e, cause, is_planned(cause), now, out);
 }
 
 /* As the one who asked will read it: what is true of this node is true of its peer. */
@@ -294,15 +327,19 @@ election_asked_to_take(struct election *e, int64_t now, struct election_out *out
 		e->take.session = p->session;
 		e->take.id = p->message_id;
 		e->take.from = ask_peer(e, out);
+		election_vote_seek(e, p->message_cause, now, out);
 	} else if (e->take.from && answered(e, e->take.from)) {
-		e->take.from = 0;
 		claim(e, p->message_cause, true, now, out);
+		if (e->role == ROLE_ACTIVE)
+			e->take.from = 0;
 	}
 }
 
+/* With a witness the claim may have to wait for a vote, and the answer for the claim. */
 void
 election_operator_claims(struct election *e, int64_t now, struct election_out *out)
 {
+	e->order_until_ns = now + e->config.drain_ns + e->config.handover_ns;
 	claim(e, CAUSE_OPERATOR, true, now, out);
 }
 
@@ -325,6 +362,8 @@ election_claim_deadline(const struct election *e, int64_t now)
 		at = next(at, probe_expires(e), now);
 	else if (e->config.probe)
 		at = next(at, e->probe.due_ns, now);
+	if (e->order_until_ns)
+		at = next(at, e->order_until_ns, now);
 	if (e->better_since_ns)
 		at = next(at, e->better_since_ns + e->config.preempt_delay_ns, now);
 	return at;

@@ -4,6 +4,7 @@
  * election.c         a step: stall, event, decision, what is due; roles and their changes
  * election_claim.c   a Backup: when may it claim?  Probing, vacancy, preemption, TAKE
  * election_yield.c   an Active: when must it go?  Two Actives, planned moves, isolation
+ * election_vote.c    with a witness: who has whose vote?
  * election_drain.c   the connections of a planned move: they stay, or end before it
  * election_rule.c    comparisons and conditions: they change nothing
  */
@@ -25,6 +26,7 @@ struct heartbeat election_describe(const struct election *, int64_t now_ns);
 /* election_claim.c */
 void election_decide_claim(struct election *, int64_t now_ns, struct election_out *);
 void election_asked_to_take(struct election *, int64_t now_ns, struct election_out *);
+void election_order_end(struct election *, enum refusal, struct election_out *);
 void election_operator_claims(struct election *, int64_t now_ns, struct election_out *);
 void election_forget_probes(struct election *);
 void election_probed(
@@ -43,6 +45,22 @@ void election_begin_handover(struct election *, enum cause, int64_t now_ns, stru
 void election_end_handover(struct election *, enum refusal, int64_t now_ns, struct election_out *);
 void election_conflict(struct election *, bool by_peer, int64_t now_ns, struct election_out *);
 
+/* election_vote.c; without a witness nothing is wanted, lost or asked for, and all is covered */
+bool
+election_vote_seek(struct election *, enum cause, int64_t now_ns, struct election_out *); /* may */
+bool election_vote_covers(const struct election *, int64_t now_ns); /* addresses renewed now */
+bool election_vote_lost(const struct election *, int64_t now_ns); /* by an Active */
+bool election_vote_wanted(const struct election *, int64_t now_ns); /* the peer waits for it */
+enum cause election_vote_asked(const struct election *, int64_t now_ns); /* an Active to move */
+void election_vote_start(struct election *, int64_t now_ns);
+void election_vote_heard(struct election *, int64_t now_ns);
+void election_vote_send(struct election *, struct heartbeat *, int64_t now_ns);
+void election_vote_claimed(struct election *);
+void election_vote_drop(struct election *, int64_t now_ns, struct election_out *);
+void election_vote_upkeep(struct election *, int64_t now_ns, struct election_out *);
+int64_t election_vote_deadline(const struct election *, int64_t now_ns);
+unsigned election_vote_alarms(const struct election *, int64_t now_ns);
+void election_witnessed(struct election *, const struct witness_answer *, int64_t now_ns);
 /* election_drain.c */
 /* What is to be released may stay for its connections: then it is not. */
 void election_begin_drain(struct election *, int64_t now_ns, struct election_out *);

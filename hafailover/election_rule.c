@@ -251,6 +251,7 @@ election_move_is_planned(const struct heartbeat *h, int64_t recent_ns)
 	case CAUSE_CONFLICT:
 	case CAUSE_STALL:
 	case CAUSE_ISOLATED:
+	case CAUSE_NO_VOTE:
 	case CAUSE_N:
 		return false;
 	}
@@ -304,7 +305,7 @@ election_alarms(const struct election *e, int64_t now)
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;
-	return a;
+	return a | election_vote_alarms(e, now);
 }
 
 const char *
@@ -331,6 +332,12 @@ election_alarm_name(enum election_alarm alarm)
 		return "nobody_active";
 	case ALARM_ACTIVE_UNFIT:
 		return "active_unfit";
+	case ALARM_WITNESS_SILENT:
+		return "witness_silent";
+	case ALARM_WITNESS_REFUSES:
+		return "witness_refuses";
+	case ALARM_NO_VOTE:
+		return "no_vote";
 	}
 	return "unknown";
 }

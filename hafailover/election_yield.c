@@ -194,6 +194,8 @@ wish(struct election *e, int64_t now)
 		return CAUSE_STOP;
 	if (e->tracked && !election_fit(e, now))
 		return damped_hold(e, now) ? CAUSE_NONE : election_unfit_why(e, now);
+	if (election_vote_asked(e, now) != CAUSE_NONE)
+		return election_vote_asked(e, now);
 	if (!e->tracked || !election_peer_reachable(e, now) || !election_poorer(e)) {
 		e->richer_since_ns = 0;
 		return CAUSE_NONE;
@@ -234,6 +236,8 @@ election_decide_yield(struct election *e, int64_t now, struct election_out *out)
 	if (election_peer_active(e, now))
 		meet_other_active(e, now, out);
 	upkeep_handover(e, now, out);
+	if (e->role == ROLE_ACTIVE && election_vote_lost(e, now))
+		election_let_go(e, CAUSE_NO_VOTE, true, now, out);
 	election_upkeep_emptying(e, now, out);
 	if (e->role != ROLE_ACTIVE || e->handover.asked)
 		return;
@@ -243,6 +247,9 @@ election_decide_yield(struct election *e, int64_t now, struct election_out *out)
 		election_begin_handover(e, cause, now, out);
 	else if (e->stopping)
 		election_let_go(e, CAUSE_STOP, false, now, out);
+	else if (cause != CAUSE_NONE && !election_peer_reachable(e, now) &&
+	    election_vote_wanted(e, now))
+		election_let_go(e, cause, false, now, out);
 	else if (isolated(e, now))
 		election_let_go(e, CAUSE_ISOLATED, true, now, out);
 }

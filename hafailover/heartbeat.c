@@ -48,6 +48,7 @@ cause_name(enum cause cause)
 		[CAUSE_STALL] = "stall",
 		[CAUSE_ISOLATED] = "isolated",
 		[CAUSE_VIP_FAILED] = "vip_failed",
+		[CAUSE_NO_VOTE] = "no_vote",
 	};
 
 	return name_at(names, CAUSE_N, cause);
@@ -83,6 +84,7 @@ static const struct refusal_words refusals[REFUSAL_N] = {
 	[REFUSAL_OVERTAKEN] = { "overtaken", "the roles changed for another reason meanwhile" },
 	[REFUSAL_PEER_PRIORITY] = { "peer_priority",
 	    "the peer's priority is the highest there is: it gives way to nobody" },
+	[REFUSAL_NO_VOTE] = { "no_vote", "neither the witness nor the peer lends its vote" },
 };
 
 const char *

@@ -51,6 +51,7 @@ enum cause {
 	CAUSE_STALL, /* this process did not run for too long */
 	CAUSE_ISOLATED, /* neither the peer nor the network is there */
 	CAUSE_VIP_FAILED, /* the kernel refused the addresses */
+	CAUSE_NO_VOTE, /* neither the witness nor the peer lends its vote */
 	CAUSE_N,
 };
 
@@ -78,6 +79,7 @@ enum refusal {
 	REFUSAL_PEER_REFUSED, /* it said no, for a reason that this version does not know */
 	REFUSAL_OVERTAKEN, /* something else changed the roles meanwhile */
 	REFUSAL_PEER_PRIORITY, /* VRRP: it has the highest there is */
+	REFUSAL_NO_VOTE, /* neither the witness nor the peer lends its vote */
 	REFUSAL_N,
 };
 
@@ -120,6 +122,10 @@ struct heartbeat {
 	uint32_t message_id; /* an answer has that of the question */
 	enum cause message_cause; /* of TAKE: why */
 	enum refusal message_refusal; /* of REFUSED: why not */
+
+	/* with a witness; election_vote.c */
+	enum cause want; /* claims for that when it has a second vote */
+	int64_t vote_ns; /* lends its vote for so long from when it heard `heard`; 0: not */
 };
 
 /* "backup", "peer_silent", "peer is in standby"; never NULL, "unknown" for other numbers. */

@@ -215,6 +215,12 @@ alarm_text(enum election_alarm alarm)
 		return "no node is active, and none can be";
 	case ALARM_ACTIVE_UNFIT:
 		return "this node is active though it should not be, and the peer is no better";
+	case ALARM_WITNESS_SILENT:
+		return "the witness does not answer: the peer must not be lost as well";
+	case ALARM_WITNESS_REFUSES:
+		return "the witness does not lend its vote for as long as `lease` needs: raise its own";
+	case ALARM_NO_VOTE:
+		return "this node would serve, but neither the witness nor the peer lets it";
 	}
 	return "unknown";
 }

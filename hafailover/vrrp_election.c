@@ -321,6 +321,7 @@ take_in(
 		break;
 	case ELECTION_HEARTBEAT:
 	case ELECTION_PROBED:
+	case ELECTION_WITNESS:
 		CHECK_NEVER();
 	}
 }

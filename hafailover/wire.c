@@ -104,6 +104,8 @@ put_heartbeat(uint8_t **p, const struct heartbeat *h)
 	put(p, h->message_id, 4);
 	put(p, (h->steers ? FLAG_STEERS : 0) | (h->draining ? FLAG_DRAINING : 0), 1);
 	put(p, h->connections, 4);
+	put(p, h->want, 1);
+	put(p, (uint64_t)(h->vote_ns / NS_PER_MS), 4); /* less is safe */
 }
 
 bool
@@ -177,7 +179,7 @@ is_sane(const struct heartbeat *h)
 {
 	return h->role < ROLE_N && h->message < MESSAGE_N && h->age_ns >= 0 &&
 	    h->age_ns < INT64_MAX / 2 && h->interval_ns > 0 && h->interval_ns <= LONGEST_NS &&
-	    h->dead_ns > 0 && h->dead_ns <= LONGEST_NS;
+	    h->dead_ns > 0 && h->dead_ns <= LONGEST_NS && h->vote_ns <= LONGEST_NS;
 }
 
 static bool
@@ -203,6 +205,8 @@ get_heartbeat(const uint8_t **p, struct heartbeat *h)
 	h->message_id = (uint32_t)get(p, 4);
 	set_move_flags(h, (unsigned)get(p, 1));
 	h->connections = (uint32_t)get(p, 4);
+	h->want = (enum cause)get(p, 1);
+	h->vote_ns = (int64_t)get(p, 4) * NS_PER_MS;
 	return is_sane(h);
 }
 

@@ -7,7 +7,8 @@
 
 static const char *const names[FAULT_TYPES] = { "cut", "lan", "lossy", "slow", "kill", "freeze",
 	"pause", "power", "link", "gateway", "lbd", "lbd_flaps", "servers", "late", "config",
-	"priority", "vip_gone", "stranger", "failover", "standby", "stop" };
+	"priority", "vip_gone", "stranger", "failover", "standby", "stop",
+	"witness", "witness_restarts", "witness_cut", "partition" };
 
 static void
 configure(struct world *w, unsigned n, const struct election_config *common, unsigned prefer)
@@ -43,12 +44,17 @@ choose_config(struct world *w)
 		.moves_within_ns = 60 * NS_PER_S,
 		.handover_ns = NS_PER_S,
 	};
+	bool third = random_chance(r, 400);
 	unsigned n, prefer = random_chance(r, 150) ? random_below(r, 2) : NODES;
 
 	if (c.interval_ns < 100 * NS_PER_MS)
 		c.dead_after = 5;
+	c.witness = third && c.lease_ns;
 	for (n = 0; n < NODES; n++)
 		configure(w, n, &c, prefer);
+	w->third.ppm = random_between(r, -20000, 20000);
+	if (c.witness)
+		world_third_up(w);
 }
 
 static void
@@ -63,6 +69,19 @@ some_time(struct random *r)
 {
 	return random_chance(r, 500) ? random_between(r, NS_PER_MS, 500 * NS_PER_MS)
 				     : random_between(r, 300 * NS_PER_MS, 6 * NS_PER_S);
+}
+
+/* With a witness votes are what goes wrong: half of the faults are of those that part voters. */
+static enum fault_type
+some_fault(const struct world *w, struct random *r)
+{
+	static const enum fault_type parting[] = { FAULT_PARTITION, FAULT_PARTITION, FAULT_WITNESS,
+		FAULT_WITNESS_RESTARTS, FAULT_WITNESS_CUT, FAULT_WITNESS_CUT, FAULT_KILL,
+		FAULT_FREEZE, FAULT_FAILOVER, FAULT_SLOW, FAULT_STANDBY };
+
+	if (w->nodes[0].config.witness && random_chance(r, 500))
+		return parting[random_below(r, sizeof(parting) / sizeof(*parting))];
+	return (enum fault_type)random_below(r, FAULT_TYPES);
 }
 
 void
@@ -80,7 +99,7 @@ faults_plan(struct world *w, struct plan *plan)
 	for (i = 0; i < plan->n; i++) {
 		struct fault *f = &plan->faults[i];
 
-		*f = (struct fault){ (enum fault_type)random_below(r, FAULT_TYPES),
+		*f = (struct fault){ some_fault(w, r),
 			(uint8_t)random_below(r, NODES), (uint32_t)random_next(r), some_time(r),
 			false };
 		/* half of them close upon the one before */
@@ -164,6 +183,31 @@ standby(struct world *w, unsigned n, bool on, bool force)
 	judge_command(w, n);
 	world_event(w, n, &ev);
 	w->nodes[n].disk_standby = w->nodes[n].election.standby;
+}
+
+static void
+witness_cut(struct world *w, const struct fault *f, bool on)
+{
+	w->third.cut[f->node] = on;
+	if (f->how % 3 == 0)
+		w->third.cut[!f->node] = on;
+}
+
+static void
+partition(struct world *w, bool on)
+{
+	unsigned n, path;
+
+	for (n = 0; n < NODES; n++)
+		for (path = 0; path < PATHS; path++)
+			w->wires[n][path].cut = on;
+}
+
+static void
+witness_up(struct world *w)
+{
+	if (w->nodes[0].config.witness)
+		world_third_up(w);
 }
 
 static void
@@ -298,6 +342,19 @@ faults_begin(struct world *w, unsigned i)
 	case FAULT_STOP:
 		simple_event(w, n, ELECTION_STOP);
 		break;
+	case FAULT_WITNESS:
+		w->third.up = false;
+		break;
+	case FAULT_WITNESS_RESTARTS:
+		w->third.up = false;
+		witness_up(w);
+		break;
+	case FAULT_WITNESS_CUT:
+		witness_cut(w, f, true);
+		break;
+	case FAULT_PARTITION:
+		partition(w, true);
+		break;
 	case FAULT_TYPES:
 		break;
 	}
@@ -356,6 +413,16 @@ faults_end(struct world *w, unsigned i)
 	case FAULT_STANDBY:
 		standby(w, n, false, false);
 		break;
+	case FAULT_WITNESS:
+		witness_up(w);
+		break;
+	case FAULT_WITNESS_CUT:
+		witness_cut(w, f, false);
+		break;
+	case FAULT_PARTITION:
+		partition(w, false);
+		break;
+	case FAULT_WITNESS_RESTARTS:
 	case FAULT_VIP_GONE:
 	case FAULT_STRANGER:
 	case FAULT_FAILOVER:

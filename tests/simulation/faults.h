@@ -32,6 +32,10 @@ enum fault_type {
 	FAULT_FAILOVER,
 	FAULT_STANDBY,
 	FAULT_STOP, /* the service, then started again */
+	FAULT_WITNESS, /* it is off */
+	FAULT_WITNESS_RESTARTS,
+	FAULT_WITNESS_CUT, /* from one node, or from both */
+	FAULT_PARTITION, /* no path between the nodes */
 	FAULT_TYPES,
 };
 

@@ -30,6 +30,10 @@
  * 12. Who has handed over by agreement, an order or a preference, and nobody else, lingers: holds on
  *     for the time that is set, counted while it runs.  The other holds when that begins, its own lbd
  *     is ready; it is not Active, the other does not linger, too, and a stall ends it.
+ * 13. With a witness nobody else ever holds: two holders only in a planned move, for a dead interval,
+ *     or where a clock stood still.
+ * 14. With a witness the fit node that keeps it, while the other hears neither, is Active within
+ *     JUDGE_KEPT_NS.
  */
 #ifndef SIMULATION_JUDGE_H
 #define SIMULATION_JUDGE_H
@@ -38,6 +42,7 @@
 #include "tests/simulation/world.h"
 
 #define JUDGE_SETTLE_NS (6 * NS_PER_S)
+#define JUDGE_KEPT_NS (3 * NS_PER_S / 2) /* with a lease of a second */
 enum {
 	JUDGE_DUAL_DEADS = 3,
 	JUDGE_SEEN_DEADS = 5,
@@ -82,6 +87,8 @@ struct judge {
 
 	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
 	enum cause dual_cause;
+	bool agreed; /* the last claim was on a TAKE */
+	int64_t kept_ns[NODES]; /* rule 14 holds since; 0: not */
 	unsigned moves, faults;
 	unsigned commands[NODES]; /* unanswered */
 	int64_t command_ns[NODES]; /* the last of them */

@@ -55,6 +55,38 @@ check_seen(struct world *w)
 		judge_wrong(w, "both hold and see each other");
 }
 
+static bool
+stopped_clock(const struct world *w)
+{
+	int64_t long_ago = 3 * witness_lease_ns(w->nodes[0].config.lease_ns);
+	unsigned n;
+
+	for (n = 0; n < NODES; n++)
+		if (w->nodes[n].resumed_ns && w->now_ns - w->nodes[n].resumed_ns < long_ago)
+			return true;
+	return false;
+}
+
+/* Rule 13. */
+static void
+check_dual_with_witness(struct world *w)
+{
+	const struct judge *j = w->judge;
+	int64_t dead = judge_dead_ns(w), limit = dead + judge_delay_ns(w) + judge_slack_ns(w, dead);
+	unsigned n;
+
+	if (!w->nodes[0].config.witness || !j->dual_ns || stopped_clock(w))
+		return;
+	for (n = 0; n < NODES; n++) /* its kernel ends the lease */
+		if (j->halted_ns[n] || w->now_ns - j->started_ns[n] < 2 * NS_PER_S)
+			limit = 2 * dead + w->nodes[n].config.lease_ns * 17 / 16;
+	if (!j->agreed)
+		judge_wrong(w, "both hold in spite of the witness");
+	else if (w->now_ns - j->dual_ns > limit)
+		judge_wrong(w, "both hold for %d ms after a planned move",
+		    (int)((w->now_ns - j->dual_ns) / NS_PER_MS));
+}
+
 static void
 watch_dual(struct world *w)
 {
@@ -169,6 +201,63 @@ fit(const struct node *node)
 	    node->gateways && !node->election.standby && !node->election.stopping;
 }
 
+static bool
+is_clear(const struct world *w)
+{
+	return !w->wires[0][0].loss && !w->wires[1][0].loss && judge_delay_ns(w) < 10 * NS_PER_MS;
+}
+
+/* The node could have the vote of the witness if the other one has not. */
+static bool
+witness_kept(const struct world *w, unsigned n)
+{
+	int64_t quiet = w->third.terms.quiet_until_ns;
+
+	return w->third.up && w->now_ns + w->now_ns / 1000000 * w->third.ppm > quiet &&
+	    !w->third.cut[n] && w->nodes[n].carrier && is_clear(w);
+}
+
+static bool
+path_open(const struct world *w, unsigned from, unsigned path)
+{
+	if (path == 0 && !w->lan)
+		return false;
+	return !w->wires[from][path].cut;
+}
+
+static bool
+parted(const struct world *w)
+{
+	unsigned n, path;
+
+	for (n = 0; n < NODES; n++)
+		for (path = 0; path < w->nodes[n].config.paths; path++)
+			if (path_open(w, n, path))
+				return false;
+	return true;
+}
+
+/* Rule 14. */
+static void
+check_kept(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct node *node = &w->nodes[n];
+	int64_t lease = witness_lease_ns(node->config.lease_ns);
+	bool kept = node->config.witness && fit(node) && witness_kept(w, n) && parted(w) &&
+	    (w->third.cut[!n] || !w->nodes[!n].powered) && !world_sees_service(w, n) &&
+	    w->now_ns - node->started_ns > 2 * lease && !node->paused_ns &&
+	    node->late_ns <= 3 * NS_PER_MS;
+
+	if (!kept)
+		j->kept_ns[n] = 0;
+	else if (!j->kept_ns[n])
+		j->kept_ns[n] = w->now_ns;
+	if (kept && node->election.role != ROLE_ACTIVE &&
+	    w->now_ns - j->kept_ns[n] > JUDGE_KEPT_NS)
+		judge_wrong(w, "node %u keeps the witness and is not Active", n);
+}
+
 /* Rule 10. */
 static void
 check_lonely(struct world *w, unsigned n)
@@ -177,18 +266,22 @@ check_lonely(struct world *w, unsigned n)
 	const struct node *node = &w->nodes[n];
 	int64_t dead = judge_dead_ns(w);
 	bool lonely = node->election.role != ROLE_ACTIVE && fit(node) &&
-	    !world_sees_service(w, n) && node->late_ns < dead / 2 &&
+	    (!node->config.witness || witness_kept(w, n)) && !world_sees_service(w, n) && node->late_ns < dead / 2 &&
 	    w->nodes[!n].late_ns < dead / 2;
 	int64_t from;
 
 	if (w->nodes[!n].election.role == ROLE_ACTIVE && w->nodes[!n].process == PROCESS_RUNNING &&
 	    w->now_ns - j->heard_ns[n] < 2 * dead)
 		lonely = false;
+	if (node->config.witness && w->nodes[!n].election.role == ROLE_ACTIVE && fit(&w->nodes[!n]))
+		lonely = false; /* it may keep the witness, too */
 	if (!lonely)
 		j->lonely_ns[n] = 0;
 	else if (!j->lonely_ns[n])
 		j->lonely_ns[n] = w->now_ns;
 	from = j->lonely_ns[n];
+	if (node->config.witness)
+		dead += witness_lease_ns(node->config.lease_ns) / 4;
 	if (lonely &&
 	    w->now_ns - from >
 		JUDGE_TAKE_DEADS * dead + judge_delay_ns(w) + judge_slack_ns(w, 8 * dead))
@@ -224,6 +317,7 @@ watch_node(struct world *w, unsigned n)
 	check_linger(w, n);
 	check_lonely(w, n);
 	check_cut_off(w, n);
+	check_kept(w, n);
 	if (w->nodes[n].process == PROCESS_RUNNING)
 		j->halted_ns[n] = 0;
 	else if (!j->halted_ns[n])
@@ -245,6 +339,7 @@ void
 judge_look(struct world *w)
 {
 	watch_dual(w);
+	check_dual_with_witness(w);
 	watch_overlap(w);
 	check_seen(w);
 	watch_node(w, 0);

@@ -62,19 +62,42 @@ MUTANTS = [
     ("a Backup in standby claims", "rule", "return ROLE_STANDBY;", "return ROLE_BACKUP;"),
     ("a stop never ends", "election", "ELECTION_DO_SEND | ELECTION_DO_STOPPED", "ELECTION_DO_SEND"),
     ("an old heartbeat is news", "peer_view", "h->sequence > v->last.sequence", "true"),
+    ("witness: claims with its own vote lent", "vote", "return now >= e->vote.given_until_ns;", "return true;"),
+    ("witness: who starts has promised nothing", "vote", "e->vote.given_until_ns = now + vote_ns(e);", ";"),
+    ("witness: adopts though its vote may be lent", "vote", "adopts(e) && is_still_counted(e)", "adopts(e)"),
+    ("witness: a vote counts from when it came", "vote", "counted(sent, lent)", "counted(now, lent)"),
+    ("witness: a grant counts from when it came", "vote", "counted(e->vote.asked_ns[id % ELECTION_ASKED_MAX], vote_ns(e))",
+     "counted(now, 2 * vote_ns(e))"),
+    ("witness: votes for an earlier want count", "vote", "p->heard < e->vote.want_from ||", ""),
+    ("witness: addresses outlive the votes", "vote", "lent_until(e) >= now + e->config.lease_ns", "lent_until(e) >= now"),
+    ("witness: without votes it stays", "vote", "return now >= e->refreshed_ns + e->config.lease_ns ||", "return false &&"),
+    ("witness: stays though its vote is lent and nothing is heard", "vote",
+     "(!own_is_free(e, now) && !election_peer_reachable(e, now))", "false"),
+    ("witness: an Active lends its vote unasked", "vote", "return e->handover.asked && !e->handover.empties && p->want != CAUSE_NONE;", "return true;"),
+    ("witness: votes are void too early", "vote", "if (p->role != ROLE_ACTIVE && p->want == CAUSE_NONE && !p->holding)",
+     "if (p->role != ROLE_ACTIVE)"),
+    ("witness: votes are never void", "vote", "if (p->role != ROLE_ACTIVE && p->want == CAUSE_NONE && !p->holding)", "if (false)"),
+    ("witness: no vote for the peer", "vote", "	if (!gives(e, now))", "	if (true)"),
+    ("witness: it does not matter", "vote", "return (own_is_free(e, now) || agreed || adopted) && election_vote_covers(e, now);", "return true;"),
+    ("witness: an Active is not asked to move", "vote", "return cause == CAUSE_OPERATOR ||", "return false &&"),
+    ("witness: an unfit Active keeps it from a fit one", "vote", "now < e->vote.witness_until_ns && e->vote.answer.wanted", "false"),
+    ("witness: lends to both", "witness_rule", "	if ((a.verdict == WITNESS_HELD && !a.yours) ||", "	if ("),
+    ("witness: forgets what it lent", "witness_rule", "if (now < t->quiet_until_ns)", "if (false)"),
+    ("witness: nobody keeps it while it is quiet", "witness_rule", "a.verdict == WITNESS_QUIET && !r->has", "a.verdict == WITNESS_QUIET"),
+    ("witness: nothing is given back", "witness_rule", "(r->wish == WITNESS_GIVE_BACK && l->holder == who)", "false"),
     ("hears itself heard for ever", "peer_view", "v->deaf_since_ns = now_ns;", ";"),
 ]
 
 
 def build(folder):
     sources = glob.glob("hafailover/election*.c", root_dir=folder) + glob.glob("tests/simulation/*.c", root_dir=folder)
-    sources += ["hafailover/heartbeat.c", "hafailover/peer_view.c", "common/check.c"]
+    sources += ["hafailover/heartbeat.c", "hafailover/peer_view.c", "hafailover/witness_rule.c", "common/check.c"]
     return subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-o", "simulation", *sources], cwd=folder,
                           capture_output=True, text=True)
 
 
 def file_of(word):
-    return {"election": "election.c", "peer_view": "peer_view.c"}.get(word, "election_%s.c" % word)
+    return {"election": "election.c", "peer_view": "peer_view.c", "witness_rule": "witness_rule.c"}.get(word, "election_%s.c" % word)
 
 
 def copy(folder):

@@ -150,6 +150,79 @@ set_timer(struct world *w, unsigned n, int64_t at_local)
 	node->timer_at = queue_add(&w->queue, d);
 }
 
+/* --- the witness --- */
+
+static int64_t
+third_local(const struct world *w)
+{
+	return w->now_ns + w->now_ns / 1000000 * w->third.ppm;
+}
+
+void
+world_third_up(struct world *w)
+{
+	struct third *t = &w->third;
+	int64_t longest = witness_lease_ns(w->nodes[0].config.lease_ns);
+
+	if (t->up)
+		return;
+	t->up = true;
+	memset(&t->lease, 0, sizeof(t->lease));
+	memset(t->heard, 0, sizeof(t->heard));
+	t->terms = (struct witness_terms){ third_local(w) + longest, longest };
+}
+
+/* The way to it is lossy and slow when the paths are. */
+static void
+letter_send(struct world *w, unsigned n, uint32_t slot, enum happening arrives)
+{
+	const struct wire *wire = &w->wires[n][0];
+	int64_t delay = 200 * NS_PER_US + random_between(&w->random, 0, wire->delay_ns);
+
+	if (w->third.cut[n] || !w->nodes[n].carrier || random_chance(&w->random, wire->loss))
+		return;
+	add(w, delay, arrives, n, slot, 0);
+}
+
+static void
+ask_third(struct world *w, unsigned n, const struct witness_request *r)
+{
+	uint32_t slot = w->next_letter++ % LETTERS;
+
+	w->letters[slot] = (struct letter){ .life = w->nodes[n].life, .request = *r };
+	letter_send(w, n, slot, HAPPEN_ASKED);
+}
+
+static void
+third_asked(struct world *w, unsigned n, uint32_t slot)
+{
+	struct third *t = &w->third;
+	struct letter *l = &w->letters[slot];
+
+	if (!t->up || l->life < t->heard_life[n] ||
+	    (l->life == t->heard_life[n] && l->request.id <= t->heard[n]))
+		return;
+	t->heard_life[n] = l->life;
+	t->heard[n] = l->request.id;
+	l->answer = witness_decide(&t->lease, &t->terms, n + 1, &l->request, third_local(w));
+	if (w->trace && l->request.wish != WITNESS_LOOK)
+		world_say(w, "    witness to %u: %s for %d ms%s", n,
+		    witness_verdict_name(l->answer.verdict),
+		    (int)(l->answer.left_ns / NS_PER_MS),
+		    l->request.wish == WITNESS_GIVE_BACK ? " (given back)" : "");
+	letter_send(w, n, slot, HAPPEN_ANSWERED);
+}
+
+static void
+third_answered(struct world *w, unsigned n, uint32_t slot)
+{
+	const struct letter *l = &w->letters[slot];
+	const struct election_event ev = { .type = ELECTION_WITNESS, .witness = l->answer };
+
+	if (l->life == w->nodes[n].life)
+		world_event(w, n, &ev);
+}
+
 /* --- lingering: node_act.c, and vip.c, which renews what is claimed --- */
 
 static void
@@ -244,6 +317,8 @@ perform(struct world *w, unsigned n, const struct election_out *out)
 	if (out->todo & ELECTION_DO_PERSIST)
 		add(w, random_between(&w->random, 0, 20 * NS_PER_MS), HAPPEN_DISK, n, node->life,
 		    0);
+	if (out->todo & ELECTION_DO_WITNESS)
+		ask_third(w, n, &out->witness);
 	if (out->todo & ELECTION_DO_STOPPED)
 		node->ends = true;
 	if (node->ends && !node->lingers) /* else when that is over */
@@ -557,6 +632,12 @@ happen(struct world *w, const struct due *d)
 		if (d->what == node->life && node->process == PROCESS_RUNNING)
 			node->disk_term = node->election.term;
 		break;
+	case HAPPEN_ASKED:
+		third_asked(w, n, d->what);
+		break;
+	case HAPPEN_ANSWERED:
+		third_answered(w, n, d->what);
+		break;
 	case HAPPEN_THAW:
 		world_thaw(w, n);
 		break;
@@ -593,6 +674,8 @@ world_init(struct world *w, uint64_t seed, int64_t linger_ns, bool trace, struct
 		w->packets[n].users = 0;
 	memset(w->nodes, 0, sizeof(w->nodes));
 	memset(w->wires, 0, sizeof(w->wires));
+	memset(&w->third, 0, sizeof(w->third));
+	w->next_letter = 0;
 	w->lan = true;
 	w->arp_loss = 0;
 	w->linger_ns = linger_ns;

@@ -13,7 +13,7 @@
 #include "tests/simulation/queue.h"
 #include "tests/simulation/random.h"
 
-enum { NODES = 2, PATHS = 2, INBOX = 64, PACKETS = 1024 };
+enum { NODES = 2, PATHS = 2, INBOX = 64, PACKETS = 1024, LETTERS = 1024 };
 
 enum process {
 	PROCESS_DEAD,
@@ -75,6 +75,23 @@ struct wire {
 	int64_t delay_ns; /* up to */
 };
 
+/* On a third machine; each node has a way to it and back. */
+struct third {
+	bool up;
+	bool cut[NODES];
+	int64_t ppm;
+	struct witness_lease lease;
+	struct witness_terms terms;
+	uint32_t heard[NODES], heard_life[NODES]; /* what session.c keeps */
+};
+
+/* A question to it, and then its answer, on its way. */
+struct letter {
+	uint32_t life; /* of the asking node */
+	struct witness_request request;
+	struct witness_answer answer;
+};
+
 struct judge;
 struct plan;
 
@@ -87,6 +104,9 @@ struct world {
 	unsigned next_packet;
 	struct node nodes[NODES];
 	struct wire wires[NODES][PATHS]; /* by sender */
+	struct third third;
+	struct letter letters[LETTERS];
+	unsigned next_letter;
 	bool lan; /* the nodes' ports on the clients' network reach each other */
 	uint32_t arp_loss; /* per mille */
 	int64_t heal_ns, end_ns;
@@ -104,6 +124,8 @@ enum happening {
 	HAPPEN_TRACK,
 	HAPPEN_PROBE,
 	HAPPEN_DISK,
+	HAPPEN_ASKED, /* the witness */
+	HAPPEN_ANSWERED,
 	HAPPEN_THAW,
 	HAPPEN_LINGER, /* it is over, or the lease is due */
 	HAPPEN_START,
@@ -127,6 +149,7 @@ void world_pause(struct world *, unsigned node);
 void world_resume(struct world *, unsigned node, bool clock_stood);
 void world_power_off(struct world *, unsigned node);
 void world_track(struct world *, unsigned node);
+void world_third_up(struct world *); /* the witness starts, and knows nothing */
 void world_event(struct world *, unsigned node, const struct election_event *);
 
 int64_t world_local(const struct world *, unsigned node);

@@ -13,6 +13,7 @@
 
 #include <openssl/hmac.h>
 
+#include "common/clock.h"
 #include "hafailover/wire.h"
 
 static const struct wire_key key = { { 1, 2, 3 } };
@@ -53,6 +54,8 @@ example(void)
 			.steers = true,
 			.draining = true,
 			.connections = 0xcafef00d,
+			.want = CAUSE_PREFER,
+			.vote_ns = 1333 * NS_PER_MS,
 			.servers_up = 65535,
 			.priority = 255,
 			.digest = 0x8877665544332211,
@@ -115,6 +118,8 @@ assert_same(const struct heartbeat *a, const struct heartbeat *b)
 	SAME(steers);
 	SAME(draining);
 	SAME(connections);
+	SAME(want);
+	SAME(vote_ns);
 	SAME(servers_up);
 	SAME(priority);
 	SAME(digest);
