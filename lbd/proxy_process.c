@@ -123,19 +123,13 @@ config_use(
 
 	if (code)
 		return code;
-	p->config = config_ref(config);
-	code = prober_apply(p->prober, config);
-	if (code)
-		err_set(err, code, "out of memory for the health checks");
-	else
+	code = prober_prepare(p->prober, config, files, err);
+	if (!code)
 		code = rollout_start(&p->rollout, config, p->start->listens, files, err);
-	if (code) {
-		config_unref(&p->config);
-		p->config = old;
-		if (old && prober_apply(p->prober, old) < 0)
-			log_err("checks_lost", "reason=\"out of memory\"");
+	if (code)
 		return code;
-	}
+	p->config = config_ref(config);
+	prober_apply(p->prober, config);
 	config_unref(&old);
 	p->config_loaded_wall_ns = clock_wall_ns();
 	return 0;

@@ -85,6 +85,7 @@ struct health_config {
 struct server_config {
 	struct str name; /* default: the address as written */
 	struct str address_text;
+	struct str host; /* of that, without the port; empty: a unix socket */
 	struct address address;
 	uint32_t weight;
 	uint32_t max_connections; /* exchanges at once, over all workers; 0: no limit */
@@ -117,6 +118,7 @@ struct pool_config {
 	uint32_t id; /* for statistics, as a listener's */
 	struct health_config health;
 	struct retry_config retry;
+	struct tls_server_config tls;
 };
 
 struct lbd_config {

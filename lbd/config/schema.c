@@ -339,6 +339,8 @@ static const struct json_field pool_fields[] = {
 	    .fallback = "{ \"type\": \"tcp\" }", .object = health_fields },
 	{ JSON_ROW("retry", json_kind_object, struct pool_config, retry), .fallback = "{}",
 	    .object = retry_fields },
+	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),
+	    .object = config_server_tls_fields },
 	{ 0 },
 };
 

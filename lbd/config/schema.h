@@ -13,6 +13,7 @@ extern const struct json_field config_fields[];
 
 /* listeners[].tls; schema_tls.c. */
 extern const struct json_field config_tls_fields[];
+extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
 
 /* Kinds that only lbd has. */
 extern const struct json_kind config_kind_target; /* enum log_target; beside: struct str path */

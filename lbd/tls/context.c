@@ -435,6 +435,8 @@ contexts_try(
 		problems_add(problems, 0, "%s", err.text);
 	for (uint32_t i = 0; engine && i < config->n_listeners; i++)
 		listener_try(engine, i, &config->listeners[i].tls, files, problems);
+	if (engine)
+		tls_upstreams_try(engine, config, files, problems);
 	tls_engine_free(&engine);
 }
 

@@ -12,18 +12,23 @@
 
 #include "lbd/tls/context.h"
 #include "lbd/tls/failure.h"
+#include "lbd/tls/upstream.h"
 
 struct tls {
 	SSL *ssl;
 	struct tls_engine *engine;
-	struct tls_context *context; /* of the listener */
+	struct tls_context *context; /* of the listener; NULL: we are the client, of: */
+	struct tls_upstream *upstream;
+	struct tls_peer *peer;
+	uint32_t peer_epoch;
 	uint32_t set; /* of its sets, by the name that the client asked for */
 	bool secured; /* the handshake is over */
 	bool failed; /* what came is no TLS: nothing more can be read */
 };
 
-/* NULL: out of memory. */
+/* NULL: out of memory.  The peer is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
+struct tls *tls_connect(struct tls_peer *);
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */

@@ -21,6 +21,7 @@ struct worker;
 struct listener;
 struct tls_context;
 struct tls_files;
+struct tls_upstream;
 
 /* One listening socket of this worker. */
 struct acceptor {
@@ -42,6 +43,7 @@ struct pool {
 	struct balance_server *servers;
 	struct balancer *balancer;
 	struct stats_pool *stats;
+	struct tls_upstream *tls; /* NULL: plain */
 	struct retry_budget budget;
 	uint64_t version; /* of the server table when the balancer was updated */
 	struct exchange *first_waiting, *last_waiting; /* for a server; proxy/queue.h */
