@@ -65,6 +65,8 @@ const struct json_field config_tls_fields[] = {
 	    .fallback = "\"X25519:P-256:P-384\"", .check = check_list },
 	{ JSON_ROW("alpn", json_kind_choices, struct tls_config, alpn),
 	    .fallback = "[\"h2\", \"http/1.1\"]", .choices = protocols },
+	{ JSON_ROW("check_host", json_kind_bool, struct tls_config, check_host),
+	    .fallback = "true" },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
 	{ 0 },

@@ -19,6 +19,7 @@ struct tls_config {
 	struct str ciphers; /* of TLS 1.2 */
 	struct str groups;
 	struct str ticket_secret_file; /* empty: a secret of this process's own */
+	bool check_host; /* 421 for hosts that are not of the connection's certificate */
 	unsigned alpn; /* bits of enum tls_alpn; 0: none is negotiated */
 };
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/tls/tls.h"
 
 /* What a head may grow by, apart from a blank in each field and three times the authority. */
 enum { ADDED_MAX = 512 };
@@ -226,13 +227,25 @@ watch_client_later(struct client *c)
 	conn_deadline(&c->conn, WATCH_AFTER_NS);
 }
 
+/* RFC 9110 15.5.20: a client that has more than one name of ours, or lies. */
+static bool
+is_misdirected(const struct client *c, const struct http_head *head)
+{
+	return c->conn.tls && head->host.n && !tls_serves(c->conn.tls, head->host);
+}
+
 void
 exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
-	struct exchange *x = cache_get(&w->proxy->exchange_cache);
+	struct exchange *x;
 	enum termination why;
 
+	if (is_misdirected(c, &w->head)) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
+		return;
+	}
+	x = cache_get(&w->proxy->exchange_cache);
 	if (!x) {
 		exchange_refuse(c, stream, END_OUT_OF_MEMORY);
 		return;

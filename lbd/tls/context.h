@@ -29,6 +29,7 @@ struct tls_context {
 	uint32_t n_sets;
 	unsigned char alpn[32]; /* what we speak, as on the wire, best first */
 	unsigned alpn_n;
+	bool check_host;
 	struct tls_ticket_keys tickets;
 };
 

@@ -128,6 +128,16 @@ tls_has_part(const struct tls *t)
 	return SSL_has_pending(t->ssl) != 0;
 }
 
+/* Where no certificate names anything, clients cannot have looked for a name. */
+bool
+tls_serves(const struct tls *t, struct str host)
+{
+	const struct tls_names *names = &t->context->sets[t->set].names;
+
+	return !t->context->check_host || names->n == 0 ||
+	    tls_names_find(names, tls_host_name(host)) >= 0;
+}
+
 struct str
 tls_version_name(const struct tls *t)
 {

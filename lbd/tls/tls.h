@@ -44,6 +44,9 @@ bool tls_has_more(const struct tls *);
 /* A record is here, or its beginning that the rest is yet to follow; not seen before its header is whole. */
 bool tls_has_part(const struct tls *);
 
+/* May that host be asked for here?  With or without a port, as in a Host field. */
+bool tls_serves(const struct tls *, struct str host);
+
 /* "TLSv1.3" */
 struct str tls_version_name(const struct tls *);
 
