@@ -16,9 +16,6 @@ extern const struct json_kind ha_kind_vip_address; /* struct address; beside: ui
 extern const struct json_kind ha_kind_vip; /* struct ha_vip_config: a text or an object */
 extern const struct json_kind ha_kind_lease; /* int64_t, whole seconds; 0: "off" */
 
-/* An address without a port; false when it is none. */
-bool ha_host_parse(struct address *, struct str text);
-
 /* Moves what may be written in two ways to where it is read. */
 void ha_config_complete(struct ha_config *);
 
