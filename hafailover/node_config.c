@@ -244,7 +244,6 @@ parts_apply(struct node *n, const struct ha_config *next, struct err *err)
 static void
 parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 {
-	const struct election_event timer = { .type = ELECTION_TIMER };
 	struct err err;
 
 	if (node_vips_apply(n, next, &err) < 0)
@@ -255,9 +254,6 @@ parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 		log_err("admin_http_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	if (node_log_use(next, &err) < 0)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	node_machine_configure(n, next);
-	if (n->begun)
-		node_feed(n, &timer);
 }
 
 int
@@ -282,5 +278,7 @@ node_config_apply(struct node *n, struct err *err)
 	parts_follow(n, next, http_fd);
 	ha_config_free(&n->config);
 	n->config = next;
+	node_machine_configure(n, next);
+	node_track_again(n);
 	return 0;
 }
