@@ -83,6 +83,7 @@ struct election_track {
 	bool
 	    steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */
 	uint16_t servers_up;
+	bool servers_pending; /* some may be up: their first check has not ended */
 	uint16_t priority; /* effective */
 };
 

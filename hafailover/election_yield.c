@@ -196,7 +196,8 @@ wish(struct election *e, int64_t now)
 		return damped_hold(e, now) ? CAUSE_NONE : election_unfit_why(e, now);
 	if (election_vote_asked(e, now) != CAUSE_NONE)
 		return election_vote_asked(e, now);
-	if (!e->tracked || !election_peer_reachable(e, now) || !election_poorer(e)) {
+	if (!e->tracked || !election_peer_reachable(e, now) || !election_poorer(e) ||
+	    e->track.servers_pending) {
 		e->richer_since_ns = 0;
 		return CAUSE_NONE;
 	}

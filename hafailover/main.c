@@ -11,6 +11,7 @@
 #include "common/unix_socket.h"
 #include "hafailover/node.h"
 #include "hafailover/realtime.h"
+#include "hafailover/service.h"
 #include "hafailover/vip.h"
 
 enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE };
@@ -221,9 +222,10 @@ sockets_open(
 	o->control_fd = control_listen(s, config, err);
 	if (o->control_fd < 0)
 		return o->control_fd;
-	err->code = 0;
-	o->http_fd = node_http_open(config, err);
-	return err->code;
+	if (!config->http_on)
+		return 0;
+	o->http_fd = service_http_open(&config->http, err);
+	return o->http_fd < 0 ? o->http_fd : 0;
 }
 
 static void
@@ -264,7 +266,7 @@ serve(const struct ha_config_options *options)
 
 	if (!config)
 		return EXIT_FAILURE;
-	code = node_log_use(config, &err);
+	code = service_log_use(&config->log, &err);
 	if (!code)
 		code = run(&s, &config, &o, &err);
 	if (code)

@@ -33,6 +33,7 @@ track_now(const struct node *n)
 		.lbd_draining = r.lbd->draining,
 		.servers_up =
 		    (uint16_t)(r.lbd->servers_up < UINT16_MAX ? r.lbd->servers_up : UINT16_MAX),
+		.servers_pending = r.lbd->servers_unchecked > 0,
 		.priority = (uint16_t)ha_config_self(n->config)->priority,
 	};
 }
@@ -115,6 +116,12 @@ nested_add(struct node *n, enum node_nested what)
 {
 	n->nested |= what;
 	nested_run(n);
+}
+
+void
+node_track_again(struct node *n)
+{
+	nested_add(n, NESTED_TRACKED);
 }
 
 void
@@ -222,7 +229,7 @@ on_tracked(void *owner)
 		return;
 	r = track_report(n->track);
 	if (n->link)
-		peer_link_set_servers(n->link, r.lbd->servers_total);
+		peer_link_set_servers(n->link, r.lbd->servers_total, r.lbd->servers_unchecked);
 	if (n->begun)
 		nested_add(n, NESTED_TRACKED);
 	else if (r.settled)

@@ -79,6 +79,9 @@ struct node {
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
 
+/* What tracking says is weighed anew: it depends on the configuration. */
+void node_track_again(struct node *);
+
 /* An advertisement was heard. */
 void node_advertisement(void *owner, const struct vrrp_heard *);
 

@@ -36,7 +36,7 @@ struct peer_link {
 	unsigned n_paths;
 	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
 	uint8_t n_macs;
-	uint16_t servers_total;
+	uint16_t servers_total, servers_unchecked;
 	struct wire_packet last;
 	bool heard;
 	struct peer_link_trouble trouble;
@@ -83,6 +83,7 @@ packet_init(struct peer_link *l, struct wire_packet *w, enum wire_type type, uin
 	memcpy(w->macs, l->macs, sizeof(w->macs));
 	w->n_macs = l->n_macs;
 	w->servers_total = l->servers_total;
+	w->servers_unchecked = l->servers_unchecked;
 	session_stamp(&l->sessions, w, sequence);
 }
 
@@ -414,10 +415,17 @@ peer_link_set_macs(struct peer_link *l, const uint8_t (*macs)[WIRE_MAC], size_t 
 		memcpy(l->macs, macs, (size_t)l->n_macs * WIRE_MAC);
 }
 
-void
-peer_link_set_servers(struct peer_link *l, uint32_t total)
+static uint16_t
+at_most_u16(uint32_t n)
 {
-	l->servers_total = (uint16_t)(total < UINT16_MAX ? total : UINT16_MAX);
+	return (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
+}
+
+void
+peer_link_set_servers(struct peer_link *l, uint32_t total, uint32_t unchecked)
+{
+	l->servers_total = at_most_u16(total);
+	l->servers_unchecked = at_most_u16(unchecked);
 }
 
 unsigned

@@ -108,10 +108,11 @@ peer_words(const struct ha_view *v)
 	const struct wire_packet *w = peer_link_last(v->link);
 	int64_t age = v->now_ns - v->election->peer.last_ns + h->age_ns;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
 	    role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
 	    cause_name(h->cause), "term", (json_int_t)h->term, "priority", (int)h->priority,
-	    "servers_up", (int)h->servers_up, "servers_total", w ? (int)w->servers_total : 0,
+	    "servers_up", (int)h->servers_up, "servers_unchecked",
+	    w ? (int)w->servers_unchecked : 0, "servers_total", w ? (int)w->servers_total : 0,
 	    "eligible", (int)h->eligible, "holding", (int)h->holding, "ready",
 	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
 }
@@ -178,9 +179,9 @@ lbd_json(const struct ha_view *v)
 {
 	const struct track_lbd_state *s = v->track.lbd;
 
-	return json_pack("{s:b, s:b, s:I, s:I}", "ready", (int)s->ready, "draining",
-	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_total",
-	    (json_int_t)s->servers_total);
+	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "ready", (int)s->ready, "draining",
+	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_unchecked",
+	    (json_int_t)s->servers_unchecked, "servers_total", (json_int_t)s->servers_total);
 }
 
 static void
@@ -218,7 +219,8 @@ alarm_text(enum election_alarm alarm)
 	case ALARM_WITNESS_SILENT:
 		return "the witness does not answer: the peer must not be lost as well";
 	case ALARM_WITNESS_REFUSES:
-		return "the witness does not lend its vote for as long as `lease` needs: raise its own";
+		return "the witness does not lend its vote for as long as `lease` needs: raise its "
+		       "own";
 	case ALARM_NO_VOTE:
 		return "this node would serve, but neither the witness nor the peer lets it";
 	}

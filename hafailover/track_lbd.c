@@ -87,6 +87,7 @@ track_lbd_parse(struct track_lbd_state *s, struct str line)
 	s->ready = json_is_true(ready);
 	s->draining = json_is_true(json_object_get(o, "draining"));
 	s->servers_up = count(o, "servers_up");
+	s->servers_unchecked = count(o, "servers_unchecked");
 	s->servers_total = count(o, "servers_total");
 	json_array_foreach(json_object_get(o, "listeners"), i, listener) services_read(s, listener);
 	if (!s->ready)
@@ -143,8 +144,9 @@ static bool
 state_equal(const struct track_lbd_state *a, const struct track_lbd_state *b)
 {
 	return a->heard == b->heard && a->ready == b->ready && a->draining == b->draining &&
-	    a->servers_up == b->servers_up && a->servers_total == b->servers_total &&
-	    strcmp(a->why, b->why) == 0 && services_equal(a, b);
+	    a->servers_up == b->servers_up && a->servers_unchecked == b->servers_unchecked &&
+	    a->servers_total == b->servers_total && strcmp(a->why, b->why) == 0 &&
+	    services_equal(a, b);
 }
 
 static void
@@ -169,13 +171,14 @@ state_set(struct track_lbd *t, const struct track_lbd_state *now)
 		t->changed(t->owner);
 }
 
-/* Not ready, for that reason; what else is known of it stays known. */
+/* Not ready, for that reason, and nobody checks servers; where it listens stays known. */
 static void
 state_lose(struct track_lbd *t, const char *why)
 {
 	struct track_lbd_state now = t->state;
 
-	now.ready = now.heard = false;
+	now.ready = now.heard = now.draining = false;
+	now.servers_up = now.servers_unchecked = now.servers_total = 0;
 	snprintf(now.why, sizeof(now.why), "%s", why);
 	state_set(t, &now);
 }

@@ -34,7 +34,7 @@ vrrp_election_rest(const struct vrrp_election *e, int64_t now)
 static bool
 has_servers(const struct vrrp_election *e)
 {
-	return !e->track.lbd_ready || e->track.servers_up > 0;
+	return !e->track.lbd_ready || e->track.servers_up > 0 || e->track.servers_pending;
 }
 
 uint8_t

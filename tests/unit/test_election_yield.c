@@ -335,6 +335,10 @@ test_no_servers(void **state)
 	fixture_live(&f, NS_PER_S);
 	assert_false(f.e.handover.asked);
 	f.peer.servers_up = 1;
+	f.e.track.servers_pending = true; /* lbd has only begun to ask */
+	fixture_live(&f, NS_PER_S);
+	assert_false(f.e.handover.asked);
+	f.e.track.servers_pending = false;
 	fixture_live(&f, DEAD - INTERVAL);
 	assert_false(f.e.handover.asked);
 	fixture_live(&f, 2 * INTERVAL);

@@ -46,7 +46,8 @@ test_alone(void **state)
 	assert_member(o, "config",
 	    "{\"digest\": \"0000000000001234\", \"match\": null, \"peer_digest\": null}");
 	assert_member(o, "lbd",
-	    "{\"draining\": false, \"ready\": true, \"servers_total\": 3, \"servers_up\": 2}");
+	    "{\"draining\": false, \"ready\": true, \"servers_total\": 3, "
+	    "\"servers_unchecked\": 1, \"servers_up\": 2}");
 	assert_member(o, "peer",
 	    "{\"name\": \"lb2\", \"paths\": ["
 	    "{\"address\": \"10.0.0.2\", \"from\": \"10.0.0.1\", \"hears_us\": false, "
@@ -74,6 +75,7 @@ test_peer(void **state)
 	assert_member(peer, "since", "\"2026-01-02T03:04:00.000Z\"");
 	assert_member(peer, "priority", "90");
 	assert_member(peer, "servers_up", "1");
+	assert_member(peer, "servers_unchecked", "3");
 	assert_member(peer, "servers_total", "4");
 	assert_member(peer, "reachable", "true");
 	assert_member(peer, "ready", "true");
