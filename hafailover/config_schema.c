@@ -75,6 +75,20 @@ static const struct json_field heartbeat_fields[] = {
 	{ 0 },
 };
 
+static const struct json_choice steering_choices[] = {
+	{ "auto", true },
+	{ "off", false },
+	{ NULL, 0 },
+};
+
+static const struct json_field handover_fields[] = {
+	{ JSON_ROW("drain", json_kind_duration, struct ha_config, drain), .fallback = "\"30s\"",
+	    .max = HOUR },
+	{ JSON_ROW("steering", json_kind_choice, struct ha_config, steers), .fallback = "\"auto\"",
+	    .choices = steering_choices },
+	{ 0 },
+};
+
 static const struct json_field vip_fields[] = {
 	{ JSON_ROW("address", ha_kind_vip_address, struct ha_vip_config, address),
 	    .beside = offsetof(struct ha_vip_config, prefix), .required = true },
@@ -282,6 +296,11 @@ const struct json_field ha_config_fields[] = {
 	    .object = heartbeat_fields,
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("lease", ha_kind_lease, struct ha_config, lease), .fallback = "\"1s\"" },
+	{ .key = "handover",
+	    .kind = &json_kind_object,
+	    .fallback = "{}",
+	    .object = handover_fields,
+	    .barred = barred_by_vrrp },
 	{ JSON_ROW("track", json_kind_object, struct ha_config, track), .fallback = "{}",
 	    .object = track_fields },
 	{ .key = "admin", .kind = &json_kind_object, .fallback = "{}", .object = admin_fields },

@@ -12,6 +12,7 @@
 #include "hafailover/node.h"
 #include "hafailover/realtime.h"
 #include "hafailover/service.h"
+#include "hafailover/steering/steering.h"
 #include "hafailover/vip.h"
 
 enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE };
@@ -140,6 +141,7 @@ release(const struct ha_config_options *options)
 	struct err err;
 	int released = vip_release_all(known, n, &err);
 
+	steering_remove_all();
 	ha_config_free(&config);
 	if (released < 0) {
 		fprintf(stderr, "hafailover: %s\n", err.text);

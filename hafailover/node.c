@@ -31,6 +31,7 @@ track_now(const struct node *n)
 		.isolated = r.isolated,
 		.lbd_ready = r.lbd->ready,
 		.lbd_draining = r.lbd->draining,
+		.steers = !node_steer_obstacle(n),
 		.servers_up =
 		    (uint16_t)(r.lbd->servers_up < UINT16_MAX ? r.lbd->servers_up : UINT16_MAX),
 		.servers_pending = r.lbd->servers_unchecked > 0,
@@ -55,7 +56,9 @@ follow(struct node *n, const struct election_out *out, int64_t now)
 {
 	bool news;
 
+	node_steer_prepare(n, out, now);
 	node_act(n, out, now);
+	node_steer_follow(n, now);
 	news = node_tell(n, out, now);
 	if (out->answered)
 		node_command_answer(n, out->refusal);
@@ -239,8 +242,7 @@ on_tracked(void *owner)
 static void
 on_link(void *owner, const struct link *link, unsigned changes)
 {
-	(void)link;
-	(void)changes;
+	node_steer_link(owner, link, changes);
 	node_macs_tell(owner);
 }
 
@@ -312,7 +314,7 @@ node_stop(struct node *n)
 		return;
 	}
 	n->stopping = true;
-	sd_notify_stopping(STOP_TAKES_NS);
+	sd_notify_stopping(STOP_TAKES_NS + n->config->drain);
 	log_notice("stopping", "role=%s", role_name(node_standing(n, clock_ns()).role));
 	node_feed(n, &stop);
 }
@@ -449,6 +451,7 @@ parts_open(struct node *n, struct err *err)
 		code = node_vips_apply(n, n->config, err);
 	if (code)
 		return code;
+	node_steer_open(n);
 	link_watch_add(n->links, &n->watch);
 	parts.links = n->links;
 	parts.neighbours = n->neighbours;
@@ -473,6 +476,7 @@ timers_init(struct node *n)
 	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
 	ev_init(&n->begin, on_begin);
 	node_linger_init(n);
+	node_steer_init(n);
 	n->begin.data = n;
 	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
 }
@@ -534,6 +538,7 @@ node_free(struct node **np)
 	ev_timer_stop(n->loop, &n->second);
 	ev_timer_stop(n->loop, &n->watchdog);
 	node_probe_stop(n);
+	node_steer_close(n);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
 	vrrp_close(&n->router);

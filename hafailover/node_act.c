@@ -25,6 +25,9 @@ node_view(struct node *n)
 		.router = n->router,
 		.history = &n->history,
 		.track = track_report(n->track),
+		.no_steering = node_steer_obstacle(n),
+		.steering = node_steer_counters(n),
+		.steered = node_steer_packets(n),
 		.transitions = n->transitions,
 		.delay = &n->delay,
 	};

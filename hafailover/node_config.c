@@ -67,30 +67,39 @@ node_election_config(const struct ha_config *c)
 		.moves = MOVES,
 		.moves_within_ns = MOVES_WITHIN_NS,
 		.handover_ns = HANDOVER_MS * NS_PER_MS,
+		.drain_ns = c->drain,
 	};
 }
 
 /* --- virtual addresses --- */
 
-/* The peer shall know our announcements from those of a stranger. */
-void
-node_macs_tell(struct node *n)
+size_t
+node_vip_links(const struct node *n, const struct link *links[WIRE_MACS_MAX])
 {
-	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
-	int seen[WIRE_MACS_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < vip_count(n->vips) && count < WIRE_MACS_MAX; i++) {
 		const struct link *l = vip_interface(n->vips, i);
 		size_t j = 0;
 
-		while (l && j < count && seen[j] != l->index)
+		while (j < count && links[j] != l)
 			j++;
-		if (!l || j < count)
-			continue;
-		memcpy(macs[count], l->mac, WIRE_MAC);
-		seen[count++] = l->index;
+		if (l && j == count)
+			links[count++] = l;
 	}
+	return count;
+}
+
+/* The peer shall know our announcements from those of a stranger, and send us what is ours. */
+void
+node_macs_tell(struct node *n)
+{
+	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
+	const struct link *links[WIRE_MACS_MAX];
+	size_t count = node_vip_links(n, links);
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(macs[i], links[i]->mac, WIRE_MAC);
 	if (n->link)
 		peer_link_set_macs(n->link, (const uint8_t(*)[WIRE_MAC])macs, count);
 }
@@ -151,6 +160,8 @@ check_fixed(const struct ha_config *now, const struct ha_config *next, struct er
 		return err_set(err, -EINVAL, "control: changes with a restart only");
 	if (!str_eq(now->state_directory, next->state_directory))
 		return err_set(err, -EINVAL, "state_directory: changes with a restart only");
+	if (now->steers != next->steers)
+		return err_set(err, -EINVAL, "handover.steering: changes with a restart only");
 	if (ha_config_is_vrrp(now) != ha_config_is_vrrp(next))
 		return err_set(err, -EINVAL, "instances[0].protocol: changes with a restart only");
 	return 0;

@@ -158,6 +158,46 @@ peer_json(const struct ha_view *v)
 	return o;
 }
 
+/* --- planned moves --- */
+
+/* What goes on: connections are waited for before the move, or after it; or are the peer's. */
+static const char *
+handover_phase(const struct ha_view *v)
+{
+	const struct election *e = v->election;
+
+	if (election_steers(e))
+		return "steering";
+	if (election_drains(e))
+		return "draining";
+	if (election_counts(e))
+		return "emptying";
+	return e->handover.asked ? "moving" : "idle";
+}
+
+static json_t *
+connections_json(const struct election *e)
+{
+	if (election_steers(e))
+		return json_integer(e->peer.last.connections);
+	return election_counts(e) && e->counted ? json_integer(e->connections) : json_null();
+}
+
+static json_t *
+handover_json(const struct ha_view *v)
+{
+	const char *why = v->no_steering;
+
+	if (v->vrrp)
+		return json_null();
+	if (!why && peer_known(v) && !v->election->peer.last.steers)
+		why = "the peer cannot";
+	return json_pack("{s:b, s:s?, s:I, s:s, s:o, s:I}", "steering", why == NULL, "no_steering",
+	    why, "drain_ms", (json_int_t)(v->election->config.drain_ns / NS_PER_MS), "phase",
+	    handover_phase(v), "connections", connections_json(v->election), "packets_steered",
+	    (json_int_t)v->steered);
+}
+
 /* --- the rest --- */
 
 static json_t *
@@ -298,17 +338,17 @@ json_t *
 ha_status_json(const struct ha_view *v)
 {
 	struct standing e = standing_of(v->election, v->vrrp, v->now_ns);
-	json_t *o =
-	    json_pack("{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
-		      "s:o, s:o, s:o}",
-		"version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
-		time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
-		"protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
-		time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
-		"term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
-		(int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby,
-		"vips", vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config",
-		config_json(v), "lbd", lbd_json(v), "alarms", ha_status_alarms(v));
+	json_t *o = json_pack(
+	    "{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
+	    "s:o, s:o, s:o, s:o}",
+	    "version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
+	    time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
+	    "protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
+	    time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
+	    "term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
+	    (int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby, "vips",
+	    vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config", config_json(v),
+	    "lbd", lbd_json(v), "handover", handover_json(v), "alarms", ha_status_alarms(v));
 
 	return o;
 }

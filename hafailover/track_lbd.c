@@ -34,6 +34,7 @@ struct track_lbd {
 	bool granted; /* time to replace its proxy process: "not ready" says nothing new then */
 	int64_t ended_ns[CRASHES]; /* ring: when streams ended */
 	unsigned n_ended;
+	int64_t yield_idle_ns, yield_until_ns; /* idle 0: does not */
 };
 
 static void stream_open(struct track_lbd *);
@@ -299,6 +300,40 @@ refused(struct track_lbd *t, int code)
 	state_lose(t, why);
 }
 
+/* --- what it is told --- */
+
+static int64_t
+in_ms(int64_t ns)
+{
+	return ns < NS_PER_MS ? 1 : ns / NS_PER_MS;
+}
+
+/* What does not fit it does not read: that is noticed by its silence. */
+static void
+yield_say(const struct track_lbd *t)
+{
+	static const char off[] = "{\"command\":\"yield\",\"on\":false}\n";
+	int64_t left = t->yield_until_ns - clock_ns();
+	char line[128];
+
+	if (t->yield_idle_ns)
+		snprintf(line, sizeof(line),
+		    "{\"command\":\"yield\",\"on\":true,\"idle_ms\":%lld,\"for_ms\":%lld}\n",
+		    (long long)in_ms(t->yield_idle_ns), (long long)in_ms(left));
+	else
+		memcpy(line, off, sizeof(off));
+	if (t->connected && send(t->io.fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		log_debug("lbd_not_told", "reason=%s", log_quoted(str_of(strerror(errno))).text);
+}
+
+void
+track_lbd_yield(struct track_lbd *t, int64_t idle_ns, int64_t for_ns)
+{
+	t->yield_idle_ns = idle_ns;
+	t->yield_until_ns = clock_ns() + for_ns;
+	yield_say(t);
+}
+
 static void
 stream_open(struct track_lbd *t)
 {
@@ -313,6 +348,8 @@ stream_open(struct track_lbd *t)
 	t->connected = true;
 	ev_io_set(&t->io, fd, EV_READ);
 	ev_io_start(t->loop, &t->io);
+	if (t->yield_idle_ns && t->yield_until_ns > clock_ns())
+		yield_say(t);
 	if (!ev_is_active(&t->silence))
 		timer_set(t, &t->silence, SILENT_S);
 }

@@ -39,6 +39,12 @@ void track_lbd_stop(struct track_lbd **);
 
 const struct track_lbd_state *track_lbd_state(const struct track_lbd *);
 
+/*
+ * Its connections shall end, within `for_ns` (process_yield.c of lbd); idle ones after `idle_ns`.
+ * idle_ns 0: no longer.  A new stream hears of it, too.
+ */
+void track_lbd_yield(struct track_lbd *, int64_t idle_ns, int64_t for_ns);
+
 /* Where a client of that virtual address finds lbd.  NULL: nowhere. */
 const struct track_lbd_service *
 track_lbd_service_of(const struct track_lbd_state *, const struct address *vip);
