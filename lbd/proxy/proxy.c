@@ -11,6 +11,7 @@
 #include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
+#include "lbd/tls/context.h"
 
 enum { CACHE_KEEP = 1024, MAKE_ROOM_LOOKS = 16 };
 
@@ -98,6 +99,15 @@ listener_named(struct snapshot *s, struct str name)
 	return NULL;
 }
 
+/* Has it proved what the listener now asks for? */
+static bool
+is_alike(const struct client *c, const struct listener *l)
+{
+	if (!l->tls != !c->listener->tls)
+		return false;
+	return !l->tls || tls_context_alike(c->listener->tls, l->tls);
+}
+
 /* Connections obey the new configuration from their next request on. */
 static void
 clients_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
@@ -110,7 +120,7 @@ clients_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
 		if (c->listener->snapshot != old)
 			continue; /* retired by an earlier change */
 		l = listener_named(now, c->listener->conf->name);
-		if (l && !l->tls == !c->listener->tls)
+		if (l && is_alike(c, l))
 			c->listener = l;
 		else
 			client_retire(c);

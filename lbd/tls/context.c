@@ -215,22 +215,11 @@ alpn_fill(struct tls_context *c, unsigned protocols)
 	}
 }
 
-/* What makes a difference to whom a ticket lets in. */
-static int
-policy_digest(struct builder *b, unsigned char digest[TLS_POLICY_SIZE])
-{
-	return EVP_Q_digest(b->context->engine->lib, "SHA256", NULL, "anybody", 7, digest, NULL) ==
-		1
-	    ? 0
-	    : -ENOMEM;
-}
-
 /* The secret without the end of its line. */
 static int
 tickets_init(struct builder *b)
 {
 	struct str path = b->config->ticket_secret_file, secret = tls_files_find(b->files, path);
-	unsigned char policy[TLS_POLICY_SIZE];
 
 	while (path.n && secret.n &&
 	    (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
@@ -239,10 +228,10 @@ tickets_init(struct builder *b)
 		return err_set(b->err, -EINVAL,
 		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
 		    STR_ARG(path), secret.n, TLS_SECRET_MIN);
-	if (policy_digest(b, policy) < 0 ||
-	    tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret, policy) < 0)
-		return out_of_memory(b);
-	return 0;
+	return tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret,
+		   b->context->clients.digest) < 0
+	    ? out_of_memory(b)
+	    : 0;
 }
 
 static void
@@ -273,7 +262,9 @@ tls_context_new(struct tls_engine *engine, const struct tls_config *config,
 	c->engine = engine;
 	c->check_host = config->check_host;
 	alpn_fill(c, config->alpn);
-	code = tickets_init(&b);
+	code = tls_client_policy_init(&c->clients, engine->lib, config, files, err);
+	if (!code)
+		code = tickets_init(&b);
 	if (!code)
 		code = certificates_load(&b);
 	if (!code)
@@ -304,9 +295,16 @@ tls_context_unref(struct tls_context **cp)
 		tls_names_fini(&c->sets[i].names);
 	}
 	free(c->sets);
+	tls_client_policy_fini(&c->clients);
 	tls_ticket_keys_fini(&c->tickets);
 	tls_names_fini(&c->names);
 	free(c);
+}
+
+bool
+tls_context_alike(const struct tls_context *a, const struct tls_context *b)
+{
+	return memcmp(a->clients.digest, b->clients.digest, TLS_POLICY_SIZE) == 0;
 }
 
 static void

@@ -80,6 +80,15 @@ name_asked(SSL *ssl, const struct tls_context *c)
 	return tls_names_find(&c->names, name) < 0 ? (struct str){ NULL, 0 } : name;
 }
 
+/* A ticket may outlive the certificate that its client has shown. */
+static bool
+is_expired(const SSL_SESSION *session)
+{
+	const X509 *x = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
+
+	return x && X509_cmp_current_time(X509_get0_notAfter(x)) < 0;
+}
+
 /*
  * A ticket was opened, or could not be.  A session is resumed under the name that it was made for alone
  * (RFC 6066 3): with another the client has not seen the certificate.
@@ -95,7 +104,7 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key, size_t key_
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	name = SSL_SESSION_get0_hostname(session);
-	if (!str_eq_nocase(name_asked(ssl, arg), str_of(name ? name : "")))
+	if (is_expired(session) || !str_eq_nocase(name_asked(ssl, arg), str_of(name ? name : "")))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
@@ -129,6 +138,8 @@ tls_server_ctx_configure(
 	SSL_CTX_set_session_id_context(ctx, c->tickets.policy, TLS_POLICY_SIZE);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
+	if (tls_client_policy_apply(&c->clients, ctx) < 0)
+		return err_set(err, -ENOMEM, "out of memory for TLS");
 	if (c->alpn_n)
 		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, c);
 	return ctx_set_lists(ctx, config, err);

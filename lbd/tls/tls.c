@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "lbd/tls/peer.h"
 
 static struct tls *
 tls_new(struct tls_engine *e, SSL_CTX *ctx)
@@ -47,6 +48,7 @@ tls_free(struct tls **tp)
 	if (!t)
 		return;
 	SSL_free(t->ssl);
+	tls_peer_free(&t->peer);
 	tls_context_unref(&t->context);
 	free(t);
 }

@@ -13,10 +13,13 @@
 #include "lbd/tls/context.h"
 #include "lbd/tls/failure.h"
 
+struct tls_peer;
+
 struct tls {
 	SSL *ssl;
 	struct tls_engine *engine;
 	struct tls_context *context; /* of the listener */
+	struct tls_peer *peer; /* what was read of its certificate; NULL: nothing yet */
 	uint32_t set; /* of its sets, by the name that the client asked for */
 	bool secured; /* the handshake is over */
 	bool failed; /* what came is no TLS: nothing more can be read */
