@@ -14,8 +14,9 @@
 #include "hafailover/service.h"
 #include "hafailover/steering/steering.h"
 #include "hafailover/vip.h"
+#include "hafailover/witness_main.h"
 
-enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE };
+enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE, OPTION_WITNESS };
 
 enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT, MODE_RELEASE };
 
@@ -25,12 +26,14 @@ static void
 usage_print(FILE *to)
 {
 	fputs("usage: hafailover [-c FILE] [--node NAME] [-t | -T | --release]\n"
+	      "       hafailover --witness [-c FILE] [-t | -T]\n"
 	      "       hafailover -V | -h\n"
 	      "  -c FILE      configuration (default: /etc/lbpair/hafailover.json)\n"
 	      "  --node NAME  the name of this node (default: found by its addresses)\n"
 	      "  -t           check the configuration and the secret, and exit\n"
 	      "  -T           print the effective configuration and exit\n"
 	      "  --release    take all virtual addresses off this machine and exit\n"
+	      "  --witness    lend votes to pairs, as /etc/lbpair/witness.json or -c FILE says\n"
 	      "  -V           print the version and exit\n"
 	      "  -h           this help\n"
 	      "Signals: HUP reload, USR1 reopen the log, TERM hand over and end, twice: end at "
@@ -309,18 +312,28 @@ mode_run(enum mode mode, const struct ha_config_options *options)
 	return EXIT_FAILURE;
 }
 
+static int
+witness_run(enum mode mode, const char *file)
+{
+	if (mode == MODE_CHECK)
+		return witness_main(file, WITNESS_CHECK);
+	return witness_main(file, mode == MODE_PRINT ? WITNESS_PRINT : WITNESS_SERVE);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{ "node", required_argument, NULL, OPTION_NODE },
 		{ "release", no_argument, NULL, OPTION_RELEASE },
+		{ "witness", no_argument, NULL, OPTION_WITNESS },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct ha_config_options options = { .file = "/etc/lbpair/hafailover.json" };
+	struct ha_config_options options = { .file = NULL };
 	enum mode mode = MODE_SERVE;
+	bool witness = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:tTVh", names, NULL)) >= 0) {
@@ -340,6 +353,9 @@ main(int argc, char **argv)
 		case OPTION_RELEASE:
 			mode = MODE_RELEASE;
 			break;
+		case OPTION_WITNESS:
+			witness = true;
+			break;
 		case 'V':
 			puts("hafailover " LBPAIR_VERSION);
 			return EXIT_SUCCESS;
@@ -356,7 +372,13 @@ main(int argc, char **argv)
 		usage_print(stderr);
 		return EXIT_USAGE;
 	}
+	if (witness && (options.node || mode == MODE_RELEASE)) {
+		fprintf(stderr, "hafailover: a witness is no node and has no addresses\n");
+		return EXIT_USAGE;
+	}
 	standard_streams_ensure();
 	log_init("hafailover");
-	return mode_run(mode, &options);
+	if (!options.file)
+		options.file = witness ? "/etc/lbpair/witness.json" : "/etc/lbpair/hafailover.json";
+	return witness ? witness_run(mode, options.file) : mode_run(mode, &options);
 }
