@@ -63,7 +63,8 @@ pool_init(struct snapshot *s, uint32_t i, uint64_t seed, struct err *err)
 	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
 		const struct server_config *c = &p->conf->servers[j];
 
-		p->servers[j] = (struct balance_server){ c->name, c->slot, c->weight };
+		p->servers[j] =
+		    (struct balance_server){ c->name, c->slot, c->weight, c->max_connections };
 	}
 	p->version = atomic_load(&s->worker->servers->version);
 	p->balancer = balancer_new(
