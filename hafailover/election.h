@@ -184,8 +184,9 @@ enum election_alarm {
 	ALARM_WITNESS_SILENT = 1 << 10,
 	ALARM_WITNESS_REFUSES = 1 << 11, /* it does not lend for as long as our lease needs */
 	ALARM_NO_VOTE = 1 << 12, /* would serve, and has no second vote */
+	ALARM_VIP_FAILED = 1 << 13, /* the kernel refuses an address that should be here */
 };
-enum { ELECTION_ALARMS = 13 };
+enum { ELECTION_ALARMS = 14 };
 
 /* "peer_silent", ...: of one bit. */
 const char *election_alarm_name(enum election_alarm);

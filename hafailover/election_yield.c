@@ -39,6 +39,8 @@ lose(struct election *e, int64_t now, struct election_out *out)
 		cause = e->handover.cause;
 	else if (election_move_is_planned(&e->peer.last, 2 * election_dead_ns(e)))
 		cause = e->peer.last.cause;
+	else if (e->planned && now < e->broken_until_ns) /* agreed, and then not able */
+		cause = CAUSE_VIP_FAILED;
 	else
 		dual_ended(e, dual_since(e, now), now);
 	election_end_handover(e, REFUSAL_NONE, now, out);

@@ -252,6 +252,7 @@ on_conflict(void *owner, const struct announce_conflict *c)
 	struct node *n = owner;
 
 	CHECK(n->magic == NODE_MAGIC);
+	node_conflict_note(n, &vip_at(n->vips, c->vip)->address, c->mac);
 	nested_add(n, node_is_peer_mac(n, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
 }
 
@@ -272,6 +273,7 @@ on_vip_failed(void *owner, size_t vip, const struct err *err)
 
 	address_format_host(&vip_at(n->vips, vip)->address, text);
 	log_err("vip_failed", "address=%s reason=%s", text, log_quoted(str_of(err->text)).text);
+	n->vip_refused = *err;
 	nested_add(n, NESTED_VIP_FAILED);
 }
 
@@ -415,7 +417,6 @@ network_open(struct node *n, struct err *err)
 	n->links = link_open(n->loop, err);
 	if (!n->links)
 		return err->code;
-	n->watch = (struct link_watch){ .changed = on_link, .owner = n };
 	n->neighbours = neighbour_open(n->loop, n->links, err);
 	if (!n->neighbours)
 		return err->code;
@@ -452,6 +453,7 @@ parts_open(struct node *n, struct err *err)
 	if (code)
 		return code;
 	node_steer_open(n);
+	n->watch = (struct link_watch){ .changed = on_link, .owner = n };
 	link_watch_add(n->links, &n->watch);
 	parts.links = n->links;
 	parts.neighbours = n->neighbours;
@@ -545,7 +547,7 @@ node_free(struct node **np)
 	announce_free(&n->announcer);
 	vip_close(&n->vips);
 	neighbour_close(&n->neighbours);
-	if (n->links)
+	if (n->watch.changed)
 		link_watch_remove(n->links, &n->watch);
 	link_close(&n->links);
 	keeper_stop(&n->keeper);

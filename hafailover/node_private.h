@@ -92,6 +92,7 @@ struct node {
 	struct history history;
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
+	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;
 };
@@ -124,6 +125,8 @@ bool
 node_tell(struct node *, const struct election_out *, int64_t now_ns); /* there was something */
 void node_command_answer(struct node *, enum refusal);
 void node_vips_release(struct node *);
+/* Another station has an address of ours, for the alarm's words. */
+void node_conflict_note(struct node *, const struct address *vip, const uint8_t mac[LINK_MAC]);
 void node_linger_init(struct node *);
 void node_linger_end(struct node *); /* at once */
 struct ha_view node_view(struct node *);

@@ -18,6 +18,8 @@
 
 enum { PEER_LINK_MAGIC = 0x68616c6b, READ_MAX = 256, PRIORITY = 6, RECEIVE_BUFFER = 1 << 18 };
 
+static const int64_t TROUBLE_QUIET_NS = 60 * NS_PER_S;
+
 struct path {
 	struct peer_link *link;
 	ev_io io;
@@ -40,6 +42,8 @@ struct peer_link {
 	struct wire_packet last;
 	bool heard;
 	struct peer_link_trouble trouble;
+	enum peer_link_result told; /* to the log; PACKET_OK: nothing */
+	int64_t told_ns;
 };
 
 const char *
@@ -110,11 +114,31 @@ hello_send(struct path *p)
 /* --- receiving --- */
 
 static void
-trouble_note(struct peer_link *l, enum peer_link_result result, uint8_t version, const char *name)
+trouble_tell(const struct path *p)
 {
+	const struct peer_link_trouble *t = &p->link->trouble;
+	char from[ADDRESS_TEXT_MAX];
+
+	address_format_host(&p->ends.peer, from);
+	log_warning("heartbeat_refused", "from=%s result=%s version=%u name=%s", from,
+	    peer_link_result_name(t->result), t->version, log_quoted(str_of(t->name)).text);
+}
+
+/* Told when it becomes another one, and once a minute: it may be somebody's who means harm. */
+static void
+trouble_note(struct path *p, enum peer_link_result result, uint8_t version, const char *name)
+{
+	struct peer_link *l = p->link;
+	int64_t now = clock_ns();
+
 	l->trouble =
-	    (struct peer_link_trouble){ .result = result, .version = version, .at_ns = clock_ns() };
+	    (struct peer_link_trouble){ .result = result, .version = version, .at_ns = now };
 	memcpy(l->trouble.name, name, strnlen(name, WIRE_NAME_MAX));
+	if (l->told == result && now - l->told_ns < TROUBLE_QUIET_NS)
+		return;
+	l->told = result;
+	l->told_ns = now;
+	trouble_tell(p);
 }
 
 /* The verdict on what was received, before sessions are looked at. */
@@ -132,14 +156,14 @@ packet_check(struct path *p, struct str bytes, const struct address *from, struc
 	case WIRE_MALFORMED:
 		return PACKET_MALFORMED;
 	case WIRE_OTHER_VERSION:
-		trouble_note(l, PACKET_OTHER_VERSION, version, "");
+		trouble_note(p, PACKET_OTHER_VERSION, version, "");
 		return PACKET_OTHER_VERSION;
 	case WIRE_FORGED:
-		trouble_note(l, PACKET_FORGED, version, "");
+		trouble_note(p, PACKET_FORGED, version, "");
 		return PACKET_FORGED;
 	}
 	if (strcmp(w->node, l->peer) != 0) {
-		trouble_note(l, PACKET_STRANGER, version, w->node);
+		trouble_note(p, PACKET_STRANGER, version, w->node);
 		return PACKET_STRANGER;
 	}
 	if (w->path >= l->n_paths || l->paths[w->path] != p)

@@ -242,8 +242,7 @@ alarm_text(enum election_alarm alarm)
 		return "the peer is heard but does not hear this node";
 	case ALARM_VIP_SERVES:
 		return "the peer is silent, but the virtual address still serves: heartbeats are "
-		       "cut "
-		       "off";
+		       "cut off";
 	case ALARM_DUAL_ACTIVE:
 		return "both nodes are active";
 	case ALARM_CONFLICT:
@@ -263,8 +262,21 @@ alarm_text(enum election_alarm alarm)
 		       "own";
 	case ALARM_NO_VOTE:
 		return "this node would serve, but neither the witness nor the peer lets it";
+	case ALARM_VIP_FAILED:
+		return "the kernel refuses a virtual address";
 	}
 	return "unknown";
+}
+
+/* What the election does not know: which address, and why. */
+static const char *
+alarm_detail(const struct ha_view *v, enum election_alarm alarm)
+{
+	const char *detail = alarm == ALARM_VIP_FAILED ? v->vip_refused
+	    : alarm == ALARM_CONFLICT                  ? v->vip_conflict
+						       : "";
+
+	return *detail ? detail : alarm_text(alarm);
 }
 
 /* Advertisements that are refused, while the peer takes part like that. */
@@ -323,7 +335,7 @@ ha_status_alarms(const struct ha_view *v)
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
 		if (alarms & alarm)
-			alarm_add(&list, election_alarm_name(alarm), alarm_text(alarm));
+			alarm_add(&list, election_alarm_name(alarm), alarm_detail(v, alarm));
 	}
 	if (v->vrrp)
 		refused_add(v, &list);

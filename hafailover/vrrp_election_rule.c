@@ -108,6 +108,8 @@ vrrp_election_alarms(const struct vrrp_election *e, int64_t now)
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !vrrp_election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;
+	if (now < e->broken_until_ns)
+		a |= ALARM_VIP_FAILED;
 	return a;
 }
 

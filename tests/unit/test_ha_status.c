@@ -156,6 +156,28 @@ test_alarms(void **state)
 	json_decref(list);
 }
 
+/* Which address it is, and why, is not the election's to know. */
+static void
+test_alarm_details(void **state)
+{
+	static const char refused[] = "cannot claim 192.0.2.100: Operation not permitted";
+	static const char conflict[] = "192.0.2.100 is used by 02:00:00:00:00:09";
+	struct fixture f;
+	json_t *list;
+
+	(void)state;
+	fixture_init(&f);
+	f.election.alarms = ALARM_CONFLICT | ALARM_VIP_FAILED;
+	f.view.vip_refused = refused;
+	f.view.vip_conflict = conflict;
+	list = ha_status_alarms(&f.view);
+	assert_member(
+	    json_array_get(list, 0), "text", "\"192.0.2.100 is used by 02:00:00:00:00:09\"");
+	assert_member(json_array_get(list, 1), "text",
+	    "\"cannot claim 192.0.2.100: Operation not permitted\"");
+	json_decref(list);
+}
+
 /* What makes this node unfit, and packets that come from the peer's address but cannot be its. */
 static void
 test_trouble(void **state)
@@ -234,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_ready),
 		cmocka_unit_test(test_alarms),
+		cmocka_unit_test(test_alarm_details),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_history),
 	};

@@ -185,6 +185,8 @@ fixture_init(struct fixture *f)
 		.track = { .eligible = true, .settled = true, .lbd = &f->lbd },
 		.transitions = f->transitions,
 		.delay = &f->delay,
+		.vip_refused = "",
+		.vip_conflict = "",
 	};
 }
 
