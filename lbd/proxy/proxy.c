@@ -99,11 +99,17 @@ listener_named(struct snapshot *s, struct str name)
 	return NULL;
 }
 
-/* Has it proved what the listener now asks for? */
+static bool
+speaks_h2(const struct listener *l)
+{
+	return l->tls ? (l->conf->tls.alpn & ALPN_H2) != 0 : l->conf->http2;
+}
+
+/* Would it be taken there?  Has it proved what the listener now asks for? */
 static bool
 is_alike(const struct client *c, const struct listener *l)
 {
-	if (!l->tls != !c->listener->tls)
+	if (!l->tls != !c->listener->tls || (c->h2 && !speaks_h2(l)))
 		return false;
 	return !l->tls || tls_context_alike(c->listener->tls, l->tls);
 }
@@ -190,7 +196,7 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->upstream_cache);
 	cache_fini(&proxy->exchange_cache);
 	cache_fini(&proxy->stream_cache);
-	free(proxy->h2_input);
+	free(proxy->h2_bytes);
 	free(proxy);
 	w->proxy = NULL;
 }
