@@ -134,6 +134,16 @@ address_parse(struct address *a, struct str text, struct err *err)
 	return in_parse(a, host, port, err);
 }
 
+bool
+address_parse_host(struct address *a, struct str text)
+{
+	bool v6 = text.n && memchr(text.p, ':', text.n);
+	struct err err;
+
+	memset(a, 0, sizeof(*a));
+	return (v6 ? in6_parse(a, text, 0, &err) : in_parse(a, text, 0, &err)) == 0;
+}
+
 /* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
 static bool
 address_bytes(const struct address *a, uint8_t bytes[16])

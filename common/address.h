@@ -26,6 +26,9 @@ struct address {
 /* "192.0.2.1:80", "[2001:db8::1]:80", "unix:/path".  0 or -EINVAL with a reason. */
 int address_parse(struct address *, struct str text, struct err *);
 
+/* "192.0.2.1", "2001:db8::1": port 0.  False: something else. */
+bool address_parse_host(struct address *, struct str text);
+
 /* As address_parse reads it.  Always NUL-terminated; returns the length. */
 enum { ADDRESS_TEXT_MAX = 128 };
 size_t address_format(const struct address *, char text[ADDRESS_TEXT_MAX]);

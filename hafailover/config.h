@@ -93,6 +93,8 @@ struct ha_config {
 	uint32_t dead_after; /* missed ones */
 	uint16_t port;
 	int64_t lease; /* 0: off */
+	int64_t drain; /* of connections at a planned move; 0: off */
+	int steers; /* they may be steered */
 	const struct ha_vip_config *top_vips; /* the key `virtual_ips`; moved into an instance */
 	uint32_t n_top_vips;
 	struct ha_instance_config *instances; /* [1] */

@@ -13,19 +13,6 @@ value_str(const json_t *value)
 	return (struct str){ json_string_value(value), json_string_length(value) };
 }
 
-bool
-ha_host_parse(struct address *a, struct str text)
-{
-	char with_port[ADDRESS_TEXT_MAX];
-	bool v6 = text.n && memchr(text.p, ':', text.n);
-	struct err err;
-
-	if (text.n == 0 || text.n > INET6_ADDRSTRLEN)
-		return false;
-	snprintf(with_port, sizeof(with_port), v6 ? "[%.*s]:0" : "%.*s:0", STR_ARG(text));
-	return address_parse(a, str_of(with_port), &err) == 0;
-}
-
 static void
 host_decode(struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
 {
@@ -35,7 +22,7 @@ host_decode(struct json_decoder *d, const struct json_at *at, const struct json_
 		json_config_mistyped(d, at, f);
 		return;
 	}
-	if (ha_host_parse(to, value_str(at->value)))
+	if (address_parse_host(to, value_str(at->value)))
 		return;
 	memset(to, 0, f->size);
 	json_config_quote(value_str(at->value), quoted);
@@ -97,7 +84,7 @@ vip_address_decode(
 		return;
 	}
 	json_config_quote(s, quoted);
-	if (!ha_host_parse(a, host)) {
+	if (!address_parse_host(a, host)) {
 		memset(a, 0, sizeof(*a));
 		json_config_complain(
 		    d, at, "%s is not an address, expected ADDRESS or ADDRESS/LENGTH", quoted);

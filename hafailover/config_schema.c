@@ -14,8 +14,8 @@ enum {
 };
 
 /* Names go into logs, metrics and heartbeats. */
-static const char *
-check_name(struct str s)
+const char *
+ha_check_name(struct str s)
 {
 	static const char allowed[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -35,8 +35,8 @@ check_interface(struct str s)
 	return NULL;
 }
 
-static const char *
-check_file(struct str s)
+const char *
+ha_check_file(struct str s)
 {
 	return s.p[0] == '/' ? NULL : "is not an absolute path";
 }
@@ -48,7 +48,7 @@ static const struct json_field address_element = {
 
 static const struct json_field node_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct ha_node_config, name), .required = true,
-	    .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX, .check = check_name },
+	    .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX, .check = ha_check_name },
 	{ JSON_ROW("address", ha_kind_host, struct ha_node_config, address) },
 	{ JSON_ROW("addresses", json_kind_array, struct ha_node_config, addresses),
 	    .beside = offsetof(struct ha_node_config, n_addresses), .min = 1, .max = HA_PATHS_MAX,
@@ -72,6 +72,20 @@ static const struct json_field heartbeat_fields[] = {
 	    .min = 2, .max = 100 },
 	{ JSON_ROW("port", json_kind_integer, struct ha_config, port), .fallback = "5405", .min = 1,
 	    .max = 65535 },
+	{ 0 },
+};
+
+static const struct json_choice steering_choices[] = {
+	{ "auto", true },
+	{ "off", false },
+	{ NULL, 0 },
+};
+
+static const struct json_field handover_fields[] = {
+	{ JSON_ROW("drain", json_kind_duration, struct ha_config, drain), .fallback = "\"30s\"",
+	    .max = HOUR },
+	{ JSON_ROW("steering", json_kind_choice, struct ha_config, steers), .fallback = "\"auto\"",
+	    .choices = steering_choices },
 	{ 0 },
 };
 
@@ -154,7 +168,7 @@ static const struct json_field vrrp_fields[] = {
 	{ JSON_ROW("checksum", json_kind_choice, struct ha_vrrp_config, plain_sum),
 	    .fallback = "\"pseudo_header\"", .choices = checksums, .barred = barred_in_version_2 },
 	{ JSON_ROW("password_file", json_kind_string, struct ha_vrrp_config, password_file),
-	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = check_file,
+	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = ha_check_file,
 	    .barred = barred_in_version_3 },
 	{ 0 },
 };
@@ -162,7 +176,7 @@ static const struct json_field vrrp_fields[] = {
 static const struct json_field instance_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct ha_instance_config, name),
 	    .fallback = "\"main\"", .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX,
-	    .check = check_name },
+	    .check = ha_check_name },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_instance_config, vips),
 	    .beside = offsetof(struct ha_instance_config, n_vips), .required = true, .min = 1,
 	    .max = HA_VIPS_MAX, .element = &vip_element,
@@ -192,7 +206,7 @@ static const struct json_field instance_element = {
 static const struct json_field track_lbd_fields[] = {
 	{ JSON_ROW("socket", json_kind_string, struct ha_track_config, lbd_socket),
 	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2, .max = SOCKET_PATH_MAX,
-	    .expects = "an absolute path", .check = check_file },
+	    .expects = "an absolute path", .check = ha_check_file },
 	{ 0 },
 };
 
@@ -255,7 +269,7 @@ static const struct json_choice levels[] = {
 	{ NULL, 0 },
 };
 
-static const struct json_field log_fields[] = {
+const struct json_field ha_log_fields[] = {
 	{ JSON_ROW("level", json_kind_choice, struct ha_log_config, level), .fallback = "\"info\"",
 	    .choices = levels },
 	{ JSON_ROW("target", json_kind_log_sink, struct ha_log_config, target),
@@ -268,7 +282,7 @@ const struct json_field ha_config_fields[] = {
 	    .beside = offsetof(struct ha_config, n_nodes), .required = true, .min = 2, .max = 2,
 	    .element = &node_element, .expects = "an array of two nodes" },
 	{ JSON_ROW("secret_file", json_kind_string, struct ha_config, secret_file), .min = 2,
-	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = check_file,
+	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = ha_check_file,
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_config, top_vips),
 	    .beside = offsetof(struct ha_config, n_top_vips), .min = 1, .max = HA_VIPS_MAX,
@@ -282,16 +296,21 @@ const struct json_field ha_config_fields[] = {
 	    .object = heartbeat_fields,
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("lease", ha_kind_lease, struct ha_config, lease), .fallback = "\"1s\"" },
+	{ .key = "handover",
+	    .kind = &json_kind_object,
+	    .fallback = "{}",
+	    .object = handover_fields,
+	    .barred = barred_by_vrrp },
 	{ JSON_ROW("track", json_kind_object, struct ha_config, track), .fallback = "{}",
 	    .object = track_fields },
 	{ .key = "admin", .kind = &json_kind_object, .fallback = "{}", .object = admin_fields },
 	{ JSON_ROW("control", json_kind_string, struct ha_config, control),
 	    .fallback = "\"/run/lbpair/hafailover.sock\"", .min = 2, .max = SOCKET_PATH_MAX,
-	    .expects = "an absolute path", .check = check_file },
+	    .expects = "an absolute path", .check = ha_check_file },
 	{ JSON_ROW("state_directory", json_kind_string, struct ha_config, state_directory),
 	    .fallback = "\"/var/lib/lbpair\"", .min = 2, .max = PATH_LENGTH_MAX,
-	    .expects = "an absolute path", .check = check_file },
+	    .expects = "an absolute path", .check = ha_check_file },
 	{ JSON_ROW("log", json_kind_object, struct ha_config, log), .fallback = "{}",
-	    .object = log_fields },
+	    .object = ha_log_fields },
 	{ 0 },
 };

@@ -11,13 +11,17 @@
 /* The document; its struct is ha_config. */
 extern const struct json_field ha_config_fields[];
 
+/* Its struct is ha_log_config; the witness has the same. */
+extern const struct json_field ha_log_fields[];
+
+/* NULL when good, else what is wrong with it: names of nodes and the like; absolute paths. */
+const char *ha_check_name(struct str);
+const char *ha_check_file(struct str);
+
 extern const struct json_kind ha_kind_host; /* struct address, port 0 */
 extern const struct json_kind ha_kind_vip_address; /* struct address; beside: uint32_t, prefix */
 extern const struct json_kind ha_kind_vip; /* struct ha_vip_config: a text or an object */
 extern const struct json_kind ha_kind_lease; /* int64_t, whole seconds; 0: "off" */
-
-/* An address without a port; false when it is none. */
-bool ha_host_parse(struct address *, struct str text);
 
 /* Moves what may be written in two ways to where it is read. */
 void ha_config_complete(struct ha_config *);

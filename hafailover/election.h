@@ -83,6 +83,7 @@ struct election_track {
 	bool
 	    steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */
 	uint16_t servers_up;
+	bool servers_pending; /* some may be up: their first check has not ended */
 	uint16_t priority; /* effective */
 };
 
@@ -183,8 +184,9 @@ enum election_alarm {
 	ALARM_WITNESS_SILENT = 1 << 10,
 	ALARM_WITNESS_REFUSES = 1 << 11, /* it does not lend for as long as our lease needs */
 	ALARM_NO_VOTE = 1 << 12, /* would serve, and has no second vote */
+	ALARM_VIP_FAILED = 1 << 13, /* the kernel refuses an address that should be here */
 };
-enum { ELECTION_ALARMS = 13 };
+enum { ELECTION_ALARMS = 14 };
 
 /* "peer_silent", ...: of one bit. */
 const char *election_alarm_name(enum election_alarm);

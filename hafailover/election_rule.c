@@ -305,6 +305,8 @@ election_alarms(const struct election *e, int64_t now)
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;
+	if (now < e->broken_until_ns)
+		a |= ALARM_VIP_FAILED;
 	return a | election_vote_alarms(e, now);
 }
 
@@ -338,6 +340,8 @@ election_alarm_name(enum election_alarm alarm)
 		return "witness_refuses";
 	case ALARM_NO_VOTE:
 		return "no_vote";
+	case ALARM_VIP_FAILED:
+		return "vip_failed";
 	}
 	return "unknown";
 }

@@ -39,6 +39,8 @@ lose(struct election *e, int64_t now, struct election_out *out)
 		cause = e->handover.cause;
 	else if (election_move_is_planned(&e->peer.last, 2 * election_dead_ns(e)))
 		cause = e->peer.last.cause;
+	else if (e->planned && now < e->broken_until_ns) /* agreed, and then not able */
+		cause = CAUSE_VIP_FAILED;
 	else
 		dual_ended(e, dual_since(e, now), now);
 	election_end_handover(e, REFUSAL_NONE, now, out);
@@ -196,7 +198,8 @@ wish(struct election *e, int64_t now)
 		return damped_hold(e, now) ? CAUSE_NONE : election_unfit_why(e, now);
 	if (election_vote_asked(e, now) != CAUSE_NONE)
 		return election_vote_asked(e, now);
-	if (!e->tracked || !election_peer_reachable(e, now) || !election_poorer(e)) {
+	if (!e->tracked || !election_peer_reachable(e, now) || !election_poorer(e) ||
+	    e->track.servers_pending) {
 		e->richer_since_ns = 0;
 		return CAUSE_NONE;
 	}

@@ -11,9 +11,12 @@
 #include "common/unix_socket.h"
 #include "hafailover/node.h"
 #include "hafailover/realtime.h"
+#include "hafailover/service.h"
+#include "hafailover/steering/steering.h"
 #include "hafailover/vip.h"
+#include "hafailover/witness_main.h"
 
-enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE };
+enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE, OPTION_WITNESS };
 
 enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT, MODE_RELEASE };
 
@@ -23,12 +26,14 @@ static void
 usage_print(FILE *to)
 {
 	fputs("usage: hafailover [-c FILE] [--node NAME] [-t | -T | --release]\n"
+	      "       hafailover --witness [-c FILE] [-t | -T]\n"
 	      "       hafailover -V | -h\n"
 	      "  -c FILE      configuration (default: /etc/lbpair/hafailover.json)\n"
 	      "  --node NAME  the name of this node (default: found by its addresses)\n"
 	      "  -t           check the configuration and the secret, and exit\n"
 	      "  -T           print the effective configuration and exit\n"
 	      "  --release    take all virtual addresses off this machine and exit\n"
+	      "  --witness    lend votes to pairs, as /etc/lbpair/witness.json or -c FILE says\n"
 	      "  -V           print the version and exit\n"
 	      "  -h           this help\n"
 	      "Signals: HUP reload, USR1 reopen the log, TERM hand over and end, twice: end at "
@@ -139,6 +144,7 @@ release(const struct ha_config_options *options)
 	struct err err;
 	int released = vip_release_all(known, n, &err);
 
+	steering_remove_all();
 	ha_config_free(&config);
 	if (released < 0) {
 		fprintf(stderr, "hafailover: %s\n", err.text);
@@ -221,9 +227,10 @@ sockets_open(
 	o->control_fd = control_listen(s, config, err);
 	if (o->control_fd < 0)
 		return o->control_fd;
-	err->code = 0;
-	o->http_fd = node_http_open(config, err);
-	return err->code;
+	if (!config->http_on)
+		return 0;
+	o->http_fd = service_http_open(&config->http, err);
+	return o->http_fd < 0 ? o->http_fd : 0;
 }
 
 static void
@@ -264,7 +271,7 @@ serve(const struct ha_config_options *options)
 
 	if (!config)
 		return EXIT_FAILURE;
-	code = node_log_use(config, &err);
+	code = service_log_use(&config->log, &err);
 	if (!code)
 		code = run(&s, &config, &o, &err);
 	if (code)
@@ -305,18 +312,28 @@ mode_run(enum mode mode, const struct ha_config_options *options)
 	return EXIT_FAILURE;
 }
 
+static int
+witness_run(enum mode mode, const char *file)
+{
+	if (mode == MODE_CHECK)
+		return witness_main(file, WITNESS_CHECK);
+	return witness_main(file, mode == MODE_PRINT ? WITNESS_PRINT : WITNESS_SERVE);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{ "node", required_argument, NULL, OPTION_NODE },
 		{ "release", no_argument, NULL, OPTION_RELEASE },
+		{ "witness", no_argument, NULL, OPTION_WITNESS },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct ha_config_options options = { .file = "/etc/lbpair/hafailover.json" };
+	struct ha_config_options options = { .file = NULL };
 	enum mode mode = MODE_SERVE;
+	bool witness = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:tTVh", names, NULL)) >= 0) {
@@ -336,6 +353,9 @@ main(int argc, char **argv)
 		case OPTION_RELEASE:
 			mode = MODE_RELEASE;
 			break;
+		case OPTION_WITNESS:
+			witness = true;
+			break;
 		case 'V':
 			puts("hafailover " LBPAIR_VERSION);
 			return EXIT_SUCCESS;
@@ -352,7 +372,13 @@ main(int argc, char **argv)
 		usage_print(stderr);
 		return EXIT_USAGE;
 	}
+	if (witness && (options.node || mode == MODE_RELEASE)) {
+		fprintf(stderr, "hafailover: a witness is no node and has no addresses\n");
+		return EXIT_USAGE;
+	}
 	standard_streams_ensure();
 	log_init("hafailover");
-	return mode_run(mode, &options);
+	if (!options.file)
+		options.file = witness ? "/etc/lbpair/witness.json" : "/etc/lbpair/hafailover.json";
+	return witness ? witness_run(mode, options.file) : mode_run(mode, &options);
 }

@@ -124,6 +124,26 @@ delay_write(const struct ha_view *v, struct text *t)
 }
 
 static void
+handover_write(const struct ha_view *v, struct text *t)
+{
+	const struct election *e = v->election;
+	bool counts = election_counts(e);
+
+	gauge(t, "lbpair_ha_steering_possible", "1 while this node can steer connections.",
+	    !v->no_steering);
+	gauge(t, "lbpair_ha_draining",
+	    "1 while connections are waited for, before or after a planned move.", counts);
+	gauge(t, "lbpair_ha_draining_connections", "So many are left.",
+	    counts && e->counted ? e->connections : 0);
+	family(t, "lbpair_ha_steering_packets_total", "counter",
+	    "What became of packets in planned moves.");
+	for (unsigned i = 0; i < STEERING_COUNTERS; i++)
+		text_printf(t, "lbpair_ha_steering_packets_total{result=\"%s\"} %llu\n",
+		    steering_counter_name((enum steering_counter)i),
+		    (unsigned long long)v->steering.n[i]);
+}
+
+static void
 vips_write(const struct ha_view *v, struct text *t)
 {
 	family(t, "lbpair_ha_vip_held", "gauge",
@@ -162,6 +182,8 @@ ha_metrics_write(const struct ha_view *v, struct text *t)
 	    standing(v).peer_reachable);
 	dual_write(v, t);
 	delay_write(v, t);
+	if (!v->vrrp)
+		handover_write(v, t);
 	if (!v->vrrp)
 		gauge(t, "lbpair_ha_term", "The present term: each claim raises it.",
 		    v->election->term);

@@ -31,8 +31,10 @@ track_now(const struct node *n)
 		.isolated = r.isolated,
 		.lbd_ready = r.lbd->ready,
 		.lbd_draining = r.lbd->draining,
+		.steers = !node_steer_obstacle(n),
 		.servers_up =
 		    (uint16_t)(r.lbd->servers_up < UINT16_MAX ? r.lbd->servers_up : UINT16_MAX),
+		.servers_pending = r.lbd->servers_unchecked > 0,
 		.priority = (uint16_t)ha_config_self(n->config)->priority,
 	};
 }
@@ -54,7 +56,9 @@ follow(struct node *n, const struct election_out *out, int64_t now)
 {
 	bool news;
 
+	node_steer_prepare(n, out, now);
 	node_act(n, out, now);
+	node_steer_follow(n, now);
 	news = node_tell(n, out, now);
 	if (out->answered)
 		node_command_answer(n, out->refusal);
@@ -115,6 +119,12 @@ nested_add(struct node *n, enum node_nested what)
 {
 	n->nested |= what;
 	nested_run(n);
+}
+
+void
+node_track_again(struct node *n)
+{
+	nested_add(n, NESTED_TRACKED);
 }
 
 void
@@ -222,7 +232,7 @@ on_tracked(void *owner)
 		return;
 	r = track_report(n->track);
 	if (n->link)
-		peer_link_set_servers(n->link, r.lbd->servers_total);
+		peer_link_set_servers(n->link, r.lbd->servers_total, r.lbd->servers_unchecked);
 	if (n->begun)
 		nested_add(n, NESTED_TRACKED);
 	else if (r.settled)
@@ -232,8 +242,7 @@ on_tracked(void *owner)
 static void
 on_link(void *owner, const struct link *link, unsigned changes)
 {
-	(void)link;
-	(void)changes;
+	node_steer_link(owner, link, changes);
 	node_macs_tell(owner);
 }
 
@@ -243,6 +252,7 @@ on_conflict(void *owner, const struct announce_conflict *c)
 	struct node *n = owner;
 
 	CHECK(n->magic == NODE_MAGIC);
+	node_conflict_note(n, &vip_at(n->vips, c->vip)->address, c->mac);
 	nested_add(n, node_is_peer_mac(n, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
 }
 
@@ -263,6 +273,7 @@ on_vip_failed(void *owner, size_t vip, const struct err *err)
 
 	address_format_host(&vip_at(n->vips, vip)->address, text);
 	log_err("vip_failed", "address=%s reason=%s", text, log_quoted(str_of(err->text)).text);
+	n->vip_refused = *err;
 	nested_add(n, NESTED_VIP_FAILED);
 }
 
@@ -305,7 +316,7 @@ node_stop(struct node *n)
 		return;
 	}
 	n->stopping = true;
-	sd_notify_stopping(STOP_TAKES_NS);
+	sd_notify_stopping(STOP_TAKES_NS + n->config->drain);
 	log_notice("stopping", "role=%s", role_name(node_standing(n, clock_ns()).role));
 	node_feed(n, &stop);
 }
@@ -406,7 +417,6 @@ network_open(struct node *n, struct err *err)
 	n->links = link_open(n->loop, err);
 	if (!n->links)
 		return err->code;
-	n->watch = (struct link_watch){ .changed = on_link, .owner = n };
 	n->neighbours = neighbour_open(n->loop, n->links, err);
 	if (!n->neighbours)
 		return err->code;
@@ -442,6 +452,8 @@ parts_open(struct node *n, struct err *err)
 		code = node_vips_apply(n, n->config, err);
 	if (code)
 		return code;
+	node_steer_open(n);
+	n->watch = (struct link_watch){ .changed = on_link, .owner = n };
 	link_watch_add(n->links, &n->watch);
 	parts.links = n->links;
 	parts.neighbours = n->neighbours;
@@ -466,6 +478,7 @@ timers_init(struct node *n)
 	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
 	ev_init(&n->begin, on_begin);
 	node_linger_init(n);
+	node_steer_init(n);
 	n->begin.data = n;
 	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
 }
@@ -527,13 +540,14 @@ node_free(struct node **np)
 	ev_timer_stop(n->loop, &n->second);
 	ev_timer_stop(n->loop, &n->watchdog);
 	node_probe_stop(n);
+	node_steer_close(n);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
 	vrrp_close(&n->router);
 	announce_free(&n->announcer);
 	vip_close(&n->vips);
 	neighbour_close(&n->neighbours);
-	if (n->links)
+	if (n->watch.changed)
 		link_watch_remove(n->links, &n->watch);
 	link_close(&n->links);
 	keeper_stop(&n->keeper);

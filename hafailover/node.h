@@ -38,10 +38,4 @@ void node_reload(struct node *);
 /* The log file was renamed: a new one is begun. */
 void node_log_reopen(struct node *);
 
-/* An admin.http of the configuration: listening fd, -1 when it is off, or -errno with a reason. */
-int node_http_open(const struct ha_config *, struct err *);
-
-/* From now on log lines go where the configuration says. */
-int node_log_use(const struct ha_config *, struct err *);
-
 #endif

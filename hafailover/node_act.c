@@ -1,6 +1,7 @@
 /*
  * node_act.c - does what the election says, and tells of it: log, history, counters.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -8,6 +9,17 @@
 #include "hafailover/node_private.h"
 
 /* --- the tale --- */
+
+void
+node_conflict_note(struct node *n, const struct address *vip, const uint8_t mac[LINK_MAC])
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format_host(vip, text);
+	err_set(&n->vip_conflict, -EADDRINUSE, "%s is used by %02x:%02x:%02x:%02x:%02x:%02x%s",
+	    text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+	    node_is_peer_mac(n, mac) ? ", the peer" : "");
+}
 
 struct ha_view
 node_view(struct node *n)
@@ -25,8 +37,13 @@ node_view(struct node *n)
 		.router = n->router,
 		.history = &n->history,
 		.track = track_report(n->track),
+		.no_steering = node_steer_obstacle(n),
+		.steering = node_steer_counters(n),
+		.steered = node_steer_packets(n),
 		.transitions = n->transitions,
 		.delay = &n->delay,
+		.vip_refused = n->vip_refused.text,
+		.vip_conflict = n->vip_conflict.text,
 	};
 }
 
@@ -111,6 +128,7 @@ vips_claim(struct node *n)
 	if (vip_claim(n->vips, &err) == 0)
 		return;
 	log_err("vip_claim_failed", "reason=%s", log_quoted(str_of(err.text)).text);
+	n->vip_refused = err;
 	n->nested |= NESTED_VIP_FAILED;
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/sd_notify.h"
 #include "hafailover/node_private.h"
+#include "hafailover/service.h"
 
 static void
 command_view(void *owner, struct ha_view *v)
@@ -94,7 +95,7 @@ node_log_reopen(struct node *n)
 {
 	struct err err;
 
-	if (node_log_use(n->config, &err) < 0)
+	if (service_log_use(&n->config->log, &err) < 0)
 		log_err("logs_reopen_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	else
 		log_notice("logs_reopened", "pid=%d", getpid());

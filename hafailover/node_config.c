@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "common/daemon_kinds.h"
-#include "common/unix_socket.h"
 #include "hafailover/node_private.h"
+#include "hafailover/service.h"
 
-enum { MOVES = 8, HANDOVER_MS = 3000, HTTP_BACKLOG = 64 };
+enum { MOVES = 8, HANDOVER_MS = 3000 };
 
 static const int64_t MOVES_WITHIN_NS = 60 * NS_PER_S;
 
@@ -67,30 +67,39 @@ node_election_config(const struct ha_config *c)
 		.moves = MOVES,
 		.moves_within_ns = MOVES_WITHIN_NS,
 		.handover_ns = HANDOVER_MS * NS_PER_MS,
+		.drain_ns = c->drain,
 	};
 }
 
 /* --- virtual addresses --- */
 
-/* The peer shall know our announcements from those of a stranger. */
-void
-node_macs_tell(struct node *n)
+size_t
+node_vip_links(const struct node *n, const struct link *links[WIRE_MACS_MAX])
 {
-	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
-	int seen[WIRE_MACS_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < vip_count(n->vips) && count < WIRE_MACS_MAX; i++) {
 		const struct link *l = vip_interface(n->vips, i);
 		size_t j = 0;
 
-		while (l && j < count && seen[j] != l->index)
+		while (j < count && links[j] != l)
 			j++;
-		if (!l || j < count)
-			continue;
-		memcpy(macs[count], l->mac, WIRE_MAC);
-		seen[count++] = l->index;
+		if (l && j == count)
+			links[count++] = l;
 	}
+	return count;
+}
+
+/* The peer shall know our announcements from those of a stranger, and send us what is ours. */
+void
+node_macs_tell(struct node *n)
+{
+	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
+	const struct link *links[WIRE_MACS_MAX];
+	size_t count = node_vip_links(n, links);
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(macs[i], links[i]->mac, WIRE_MAC);
 	if (n->link)
 		peer_link_set_macs(n->link, (const uint8_t(*)[WIRE_MAC])macs, count);
 }
@@ -117,58 +126,6 @@ node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
 		code = announce_prepare(n->announcer, err);
 	node_macs_tell(n);
 	return code;
-}
-
-/* --- log and HTTP --- */
-
-int
-node_log_use(const struct ha_config *c, struct err *err)
-{
-	struct log_sink sink;
-	int code = log_sink_open(
-	    &sink, c->log.target, c->log.target == LOG_SINK_FILE ? c->log.path.p : NULL, err);
-
-	if (code)
-		return code;
-	log_set_level(c->log.level);
-	log_use(&sink);
-	return 0;
-}
-
-static int
-tcp_listen(const struct address *a)
-{
-	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const int on = 1;
-	int code;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, &a->sa, a->len) == 0 && listen(fd, HTTP_BACKLOG) == 0)
-		return fd;
-	code = -errno;
-	close(fd);
-	return code;
-}
-
-int
-node_http_open(const struct ha_config *c, struct err *err)
-{
-	const struct unix_socket_access access = { 0660, (gid_t)-1 };
-	static struct unix_socket_file file;
-	char text[ADDRESS_TEXT_MAX];
-	int fd;
-
-	if (!c->http_on)
-		return -1;
-	if (c->http.sa.sa_family == AF_UNIX)
-		return unix_socket_listen(&file, str_of(c->http.un.sun_path), &access, err);
-	fd = tcp_listen(&c->http);
-	if (fd >= 0)
-		return fd;
-	address_format(&c->http, text);
-	return err_set(err, fd, "admin.http: cannot listen on %s: %s", text, strerror(-fd));
 }
 
 /* --- a new file --- */
@@ -203,6 +160,8 @@ check_fixed(const struct ha_config *now, const struct ha_config *next, struct er
 		return err_set(err, -EINVAL, "control: changes with a restart only");
 	if (!str_eq(now->state_directory, next->state_directory))
 		return err_set(err, -EINVAL, "state_directory: changes with a restart only");
+	if (now->steers != next->steers)
+		return err_set(err, -EINVAL, "handover.steering: changes with a restart only");
 	if (ha_config_is_vrrp(now) != ha_config_is_vrrp(next))
 		return err_set(err, -EINVAL, "instances[0].protocol: changes with a restart only");
 	return 0;
@@ -221,7 +180,7 @@ http_prepare(const struct node *n, const struct ha_config *next, int *fd, struct
 	*fd = -1;
 	if (same_http(n->config, next) || !next->http_on)
 		return 0;
-	*fd = node_http_open(next, err);
+	*fd = service_http_open(&next->http, err);
 	return *fd < 0 ? *fd : 0;
 }
 
@@ -244,7 +203,6 @@ parts_apply(struct node *n, const struct ha_config *next, struct err *err)
 static void
 parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 {
-	const struct election_event timer = { .type = ELECTION_TIMER };
 	struct err err;
 
 	if (node_vips_apply(n, next, &err) < 0)
@@ -253,11 +211,8 @@ parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 		announce_start(n->announcer);
 	if (!same_http(n->config, next) && ha_control_listen(n->control, http_fd, &err) < 0)
 		log_err("admin_http_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	if (node_log_use(next, &err) < 0)
+	if (service_log_use(&next->log, &err) < 0)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	node_machine_configure(n, next);
-	if (n->begun)
-		node_feed(n, &timer);
 }
 
 int
@@ -282,5 +237,7 @@ node_config_apply(struct node *n, struct err *err)
 	parts_follow(n, next, http_fd);
 	ha_config_free(&n->config);
 	n->config = next;
+	node_machine_configure(n, next);
+	node_track_again(n);
 	return 0;
 }

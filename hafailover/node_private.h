@@ -6,6 +6,8 @@
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
 #include "hafailover/probe.h"
+#include "hafailover/steering/connections.h"
+#include "hafailover/steering/steering.h"
 #include "hafailover/vrrp.h"
 
 enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
@@ -30,6 +32,23 @@ enum node_nested {
 	NESTED_VIP_GONE = 1 << 5,
 };
 
+/* Which connections are counted. */
+enum node_count { COUNT_NONE, COUNT_FIRST, COUNT_ALL };
+
+struct node_steer {
+	struct steering *program; /* NULL: switched off, or refused */
+	struct err refused; /* by the kernel: why; or code 0 */
+	int64_t retry_ns; /* to attach */
+	bool began; /* the election has taken part since this process started */
+	char told[sizeof(((struct err *)NULL)->text)]; /* the obstacle that was logged */
+	enum steering_mode mode; /* the rules */
+	uint64_t steered_before; /* packets of earlier moves */
+	ev_timer renewal;
+	enum node_count counting;
+	struct connections *connections;
+	bool drained; /* told */
+};
+
 struct node {
 	uint32_t magic;
 	struct ev_loop *loop;
@@ -47,6 +66,7 @@ struct node {
 	struct keeper *keeper;
 	struct ha_control *control;
 	struct node_probe probe;
+	struct node_steer steer;
 
 	uint64_t session;
 	bool begun; /* the election has had its ELECTION_START */
@@ -72,12 +92,16 @@ struct node {
 	struct history history;
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
+	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;
 };
 
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
+
+/* What tracking says is weighed anew: it depends on the configuration. */
+void node_track_again(struct node *);
 
 /* An advertisement was heard. */
 void node_advertisement(void *owner, const struct vrrp_heard *);
@@ -101,6 +125,8 @@ bool
 node_tell(struct node *, const struct election_out *, int64_t now_ns); /* there was something */
 void node_command_answer(struct node *, enum refusal);
 void node_vips_release(struct node *);
+/* Another station has an address of ours, for the alarm's words. */
+void node_conflict_note(struct node *, const struct address *vip, const uint8_t mac[LINK_MAC]);
 void node_linger_init(struct node *);
 void node_linger_end(struct node *); /* at once */
 struct ha_view node_view(struct node *);
@@ -112,9 +138,24 @@ int node_control_open(struct node *, const struct node_options *, struct err *);
 void node_probe_start(struct node *, uint32_t id, int64_t budget_ns);
 void node_probe_stop(struct node *);
 
+/* node_steer.c: connections at a planned move. */
+void node_steer_init(struct node *);
+void node_steer_open(struct node *);
+void node_steer_close(struct node *);
+void node_steer_prepare(
+    struct node *, const struct election_out *, int64_t now_ns); /* before it is done */
+void node_steer_follow(struct node *, int64_t now_ns); /* after that */
+void node_steer_link(struct node *, const struct link *, unsigned changes);
+/* Why this node cannot steer.  NULL: it can. */
+const char *node_steer_obstacle(const struct node *);
+struct steering_counters node_steer_counters(const struct node *);
+uint64_t node_steer_packets(const struct node *); /* steered in this move, or the last */
+
 /* node_config.c: from configuration to parts. */
 struct election_config node_election_config(const struct ha_config *);
 int node_vips_apply(struct node *, const struct ha_config *, struct err *);
+/* The interfaces of virtual addresses, in the order in which MACs are told; how many. */
+size_t node_vip_links(const struct node *, const struct link *links[WIRE_MACS_MAX]);
 void node_macs_tell(struct node *);
 /* Both nodes' view of a new file; 0 or -errno with a reason: then nothing has changed. */
 int node_config_apply(struct node *, struct err *);

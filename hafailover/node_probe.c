@@ -130,7 +130,7 @@ node_probe_start(struct node *n, uint32_t id, int64_t budget)
 
 	node_probe_stop(n);
 	*p = (struct node_probe){ .id = id,
-		.holder = n->election.holding,
+		.holder = n->election.holding || election_drains(&n->election),
 		.blind = true,
 		.result = ELECTION_VIP_UNKNOWN };
 	p->asked[0] = ask(n, AF_INET, budget, on_first);

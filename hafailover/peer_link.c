@@ -18,6 +18,8 @@
 
 enum { PEER_LINK_MAGIC = 0x68616c6b, READ_MAX = 256, PRIORITY = 6, RECEIVE_BUFFER = 1 << 18 };
 
+static const int64_t TROUBLE_QUIET_NS = 60 * NS_PER_S;
+
 struct path {
 	struct peer_link *link;
 	ev_io io;
@@ -36,10 +38,12 @@ struct peer_link {
 	unsigned n_paths;
 	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
 	uint8_t n_macs;
-	uint16_t servers_total;
+	uint16_t servers_total, servers_unchecked;
 	struct wire_packet last;
 	bool heard;
 	struct peer_link_trouble trouble;
+	enum peer_link_result told; /* to the log; PACKET_OK: nothing */
+	int64_t told_ns;
 };
 
 const char *
@@ -83,6 +87,7 @@ packet_init(struct peer_link *l, struct wire_packet *w, enum wire_type type, uin
 	memcpy(w->macs, l->macs, sizeof(w->macs));
 	w->n_macs = l->n_macs;
 	w->servers_total = l->servers_total;
+	w->servers_unchecked = l->servers_unchecked;
 	session_stamp(&l->sessions, w, sequence);
 }
 
@@ -109,11 +114,31 @@ hello_send(struct path *p)
 /* --- receiving --- */
 
 static void
-trouble_note(struct peer_link *l, enum peer_link_result result, uint8_t version, const char *name)
+trouble_tell(const struct path *p)
 {
+	const struct peer_link_trouble *t = &p->link->trouble;
+	char from[ADDRESS_TEXT_MAX];
+
+	address_format_host(&p->ends.peer, from);
+	log_warning("heartbeat_refused", "from=%s result=%s version=%u name=%s", from,
+	    peer_link_result_name(t->result), t->version, log_quoted(str_of(t->name)).text);
+}
+
+/* Told when it becomes another one, and once a minute: it may be somebody's who means harm. */
+static void
+trouble_note(struct path *p, enum peer_link_result result, uint8_t version, const char *name)
+{
+	struct peer_link *l = p->link;
+	int64_t now = clock_ns();
+
 	l->trouble =
-	    (struct peer_link_trouble){ .result = result, .version = version, .at_ns = clock_ns() };
+	    (struct peer_link_trouble){ .result = result, .version = version, .at_ns = now };
 	memcpy(l->trouble.name, name, strnlen(name, WIRE_NAME_MAX));
+	if (l->told == result && now - l->told_ns < TROUBLE_QUIET_NS)
+		return;
+	l->told = result;
+	l->told_ns = now;
+	trouble_tell(p);
 }
 
 /* The verdict on what was received, before sessions are looked at. */
@@ -131,14 +156,14 @@ packet_check(struct path *p, struct str bytes, const struct address *from, struc
 	case WIRE_MALFORMED:
 		return PACKET_MALFORMED;
 	case WIRE_OTHER_VERSION:
-		trouble_note(l, PACKET_OTHER_VERSION, version, "");
+		trouble_note(p, PACKET_OTHER_VERSION, version, "");
 		return PACKET_OTHER_VERSION;
 	case WIRE_FORGED:
-		trouble_note(l, PACKET_FORGED, version, "");
+		trouble_note(p, PACKET_FORGED, version, "");
 		return PACKET_FORGED;
 	}
 	if (strcmp(w->node, l->peer) != 0) {
-		trouble_note(l, PACKET_STRANGER, version, w->node);
+		trouble_note(p, PACKET_STRANGER, version, w->node);
 		return PACKET_STRANGER;
 	}
 	if (w->path >= l->n_paths || l->paths[w->path] != p)
@@ -414,10 +439,17 @@ peer_link_set_macs(struct peer_link *l, const uint8_t (*macs)[WIRE_MAC], size_t 
 		memcpy(l->macs, macs, (size_t)l->n_macs * WIRE_MAC);
 }
 
-void
-peer_link_set_servers(struct peer_link *l, uint32_t total)
+static uint16_t
+at_most_u16(uint32_t n)
 {
-	l->servers_total = (uint16_t)(total < UINT16_MAX ? total : UINT16_MAX);
+	return (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
+}
+
+void
+peer_link_set_servers(struct peer_link *l, uint32_t total, uint32_t unchecked)
+{
+	l->servers_total = at_most_u16(total);
+	l->servers_unchecked = at_most_u16(unchecked);
 }
 
 unsigned

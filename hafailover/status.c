@@ -108,10 +108,11 @@ peer_words(const struct ha_view *v)
 	const struct wire_packet *w = peer_link_last(v->link);
 	int64_t age = v->now_ns - v->election->peer.last_ns + h->age_ns;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
 	    role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
 	    cause_name(h->cause), "term", (json_int_t)h->term, "priority", (int)h->priority,
-	    "servers_up", (int)h->servers_up, "servers_total", w ? (int)w->servers_total : 0,
+	    "servers_up", (int)h->servers_up, "servers_unchecked",
+	    w ? (int)w->servers_unchecked : 0, "servers_total", w ? (int)w->servers_total : 0,
 	    "eligible", (int)h->eligible, "holding", (int)h->holding, "ready",
 	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
 }
@@ -157,6 +158,46 @@ peer_json(const struct ha_view *v)
 	return o;
 }
 
+/* --- planned moves --- */
+
+/* What goes on: connections are waited for before the move, or after it; or are the peer's. */
+static const char *
+handover_phase(const struct ha_view *v)
+{
+	const struct election *e = v->election;
+
+	if (election_steers(e))
+		return "steering";
+	if (election_drains(e))
+		return "draining";
+	if (election_counts(e))
+		return "emptying";
+	return e->handover.asked ? "moving" : "idle";
+}
+
+static json_t *
+connections_json(const struct election *e)
+{
+	if (election_steers(e))
+		return json_integer(e->peer.last.connections);
+	return election_counts(e) && e->counted ? json_integer(e->connections) : json_null();
+}
+
+static json_t *
+handover_json(const struct ha_view *v)
+{
+	const char *why = v->no_steering;
+
+	if (v->vrrp)
+		return json_null();
+	if (!why && peer_known(v) && !v->election->peer.last.steers)
+		why = "the peer cannot";
+	return json_pack("{s:b, s:s?, s:I, s:s, s:o, s:I}", "steering", why == NULL, "no_steering",
+	    why, "drain_ms", (json_int_t)(v->election->config.drain_ns / NS_PER_MS), "phase",
+	    handover_phase(v), "connections", connections_json(v->election), "packets_steered",
+	    (json_int_t)v->steered);
+}
+
 /* --- the rest --- */
 
 static json_t *
@@ -178,9 +219,9 @@ lbd_json(const struct ha_view *v)
 {
 	const struct track_lbd_state *s = v->track.lbd;
 
-	return json_pack("{s:b, s:b, s:I, s:I}", "ready", (int)s->ready, "draining",
-	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_total",
-	    (json_int_t)s->servers_total);
+	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "ready", (int)s->ready, "draining",
+	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_unchecked",
+	    (json_int_t)s->servers_unchecked, "servers_total", (json_int_t)s->servers_total);
 }
 
 static void
@@ -201,8 +242,7 @@ alarm_text(enum election_alarm alarm)
 		return "the peer is heard but does not hear this node";
 	case ALARM_VIP_SERVES:
 		return "the peer is silent, but the virtual address still serves: heartbeats are "
-		       "cut "
-		       "off";
+		       "cut off";
 	case ALARM_DUAL_ACTIVE:
 		return "both nodes are active";
 	case ALARM_CONFLICT:
@@ -218,11 +258,25 @@ alarm_text(enum election_alarm alarm)
 	case ALARM_WITNESS_SILENT:
 		return "the witness does not answer: the peer must not be lost as well";
 	case ALARM_WITNESS_REFUSES:
-		return "the witness does not lend its vote for as long as `lease` needs: raise its own";
+		return "the witness does not lend its vote for as long as `lease` needs: raise its "
+		       "own";
 	case ALARM_NO_VOTE:
 		return "this node would serve, but neither the witness nor the peer lets it";
+	case ALARM_VIP_FAILED:
+		return "the kernel refuses a virtual address";
 	}
 	return "unknown";
+}
+
+/* What the election does not know: which address, and why. */
+static const char *
+alarm_detail(const struct ha_view *v, enum election_alarm alarm)
+{
+	const char *detail = alarm == ALARM_VIP_FAILED ? v->vip_refused
+	    : alarm == ALARM_CONFLICT                  ? v->vip_conflict
+						       : "";
+
+	return *detail ? detail : alarm_text(alarm);
 }
 
 /* Advertisements that are refused, while the peer takes part like that. */
@@ -281,7 +335,7 @@ ha_status_alarms(const struct ha_view *v)
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
 		if (alarms & alarm)
-			alarm_add(&list, election_alarm_name(alarm), alarm_text(alarm));
+			alarm_add(&list, election_alarm_name(alarm), alarm_detail(v, alarm));
 	}
 	if (v->vrrp)
 		refused_add(v, &list);
@@ -296,17 +350,17 @@ json_t *
 ha_status_json(const struct ha_view *v)
 {
 	struct standing e = standing_of(v->election, v->vrrp, v->now_ns);
-	json_t *o =
-	    json_pack("{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
-		      "s:o, s:o, s:o}",
-		"version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
-		time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
-		"protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
-		time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
-		"term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
-		(int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby,
-		"vips", vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config",
-		config_json(v), "lbd", lbd_json(v), "alarms", ha_status_alarms(v));
+	json_t *o = json_pack(
+	    "{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
+	    "s:o, s:o, s:o, s:o}",
+	    "version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
+	    time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
+	    "protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
+	    time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
+	    "term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
+	    (int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby, "vips",
+	    vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config", config_json(v),
+	    "lbd", lbd_json(v), "handover", handover_json(v), "alarms", ha_status_alarms(v));
 
 	return o;
 }

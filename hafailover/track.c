@@ -263,6 +263,12 @@ track_report(const struct track *t)
 	return r;
 }
 
+void
+track_yield(struct track *t, int64_t idle_ns, int64_t for_ns)
+{
+	track_lbd_yield(t->now.lbd, idle_ns, for_ns);
+}
+
 /* --- start and stop --- */
 
 struct track *

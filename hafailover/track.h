@@ -40,6 +40,9 @@ void track_stop(struct track **);
 /* From now on this; what is the same goes on undisturbed.  On failure nothing changes. */
 int track_configure(struct track *, const struct ha_track_config *, struct err *);
 
+/* See track_lbd.h. */
+void track_yield(struct track *, int64_t idle_ns, int64_t for_ns);
+
 struct track_report track_report(const struct track *);
 
 #endif

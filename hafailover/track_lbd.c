@@ -34,6 +34,7 @@ struct track_lbd {
 	bool granted; /* time to replace its proxy process: "not ready" says nothing new then */
 	int64_t ended_ns[CRASHES]; /* ring: when streams ended */
 	unsigned n_ended;
+	int64_t yield_idle_ns, yield_until_ns; /* idle 0: does not */
 };
 
 static void stream_open(struct track_lbd *);
@@ -87,6 +88,7 @@ track_lbd_parse(struct track_lbd_state *s, struct str line)
 	s->ready = json_is_true(ready);
 	s->draining = json_is_true(json_object_get(o, "draining"));
 	s->servers_up = count(o, "servers_up");
+	s->servers_unchecked = count(o, "servers_unchecked");
 	s->servers_total = count(o, "servers_total");
 	json_array_foreach(json_object_get(o, "listeners"), i, listener) services_read(s, listener);
 	if (!s->ready)
@@ -143,8 +145,9 @@ static bool
 state_equal(const struct track_lbd_state *a, const struct track_lbd_state *b)
 {
 	return a->heard == b->heard && a->ready == b->ready && a->draining == b->draining &&
-	    a->servers_up == b->servers_up && a->servers_total == b->servers_total &&
-	    strcmp(a->why, b->why) == 0 && services_equal(a, b);
+	    a->servers_up == b->servers_up && a->servers_unchecked == b->servers_unchecked &&
+	    a->servers_total == b->servers_total && strcmp(a->why, b->why) == 0 &&
+	    services_equal(a, b);
 }
 
 static void
@@ -169,13 +172,14 @@ state_set(struct track_lbd *t, const struct track_lbd_state *now)
 		t->changed(t->owner);
 }
 
-/* Not ready, for that reason; what else is known of it stays known. */
+/* Not ready, for that reason, and nobody checks servers; where it listens stays known. */
 static void
 state_lose(struct track_lbd *t, const char *why)
 {
 	struct track_lbd_state now = t->state;
 
-	now.ready = now.heard = false;
+	now.ready = now.heard = now.draining = false;
+	now.servers_up = now.servers_unchecked = now.servers_total = 0;
 	snprintf(now.why, sizeof(now.why), "%s", why);
 	state_set(t, &now);
 }
@@ -296,6 +300,40 @@ refused(struct track_lbd *t, int code)
 	state_lose(t, why);
 }
 
+/* --- what it is told --- */
+
+static int64_t
+in_ms(int64_t ns)
+{
+	return ns < NS_PER_MS ? 1 : ns / NS_PER_MS;
+}
+
+/* What does not fit it does not read: that is noticed by its silence. */
+static void
+yield_say(const struct track_lbd *t)
+{
+	static const char off[] = "{\"command\":\"yield\",\"on\":false}\n";
+	int64_t left = t->yield_until_ns - clock_ns();
+	char line[128];
+
+	if (t->yield_idle_ns)
+		snprintf(line, sizeof(line),
+		    "{\"command\":\"yield\",\"on\":true,\"idle_ms\":%lld,\"for_ms\":%lld}\n",
+		    (long long)in_ms(t->yield_idle_ns), (long long)in_ms(left));
+	else
+		memcpy(line, off, sizeof(off));
+	if (t->connected && send(t->io.fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		log_debug("lbd_not_told", "reason=%s", log_quoted(str_of(strerror(errno))).text);
+}
+
+void
+track_lbd_yield(struct track_lbd *t, int64_t idle_ns, int64_t for_ns)
+{
+	t->yield_idle_ns = idle_ns;
+	t->yield_until_ns = clock_ns() + for_ns;
+	yield_say(t);
+}
+
 static void
 stream_open(struct track_lbd *t)
 {
@@ -310,6 +348,8 @@ stream_open(struct track_lbd *t)
 	t->connected = true;
 	ev_io_set(&t->io, fd, EV_READ);
 	ev_io_start(t->loop, &t->io);
+	if (t->yield_idle_ns && t->yield_until_ns > clock_ns())
+		yield_say(t);
 	if (!ev_is_active(&t->silence))
 		timer_set(t, &t->silence, SILENT_S);
 }

@@ -24,7 +24,7 @@ struct track_lbd_service {
 struct track_lbd_state {
 	bool heard; /* something was ever heard, and it is not taken for dead */
 	bool ready, draining;
-	uint32_t servers_up, servers_total;
+	uint32_t servers_up, servers_unchecked, servers_total; /* 0 while nothing is heard */
 	struct track_lbd_service services[TRACK_LBD_SERVICES_MAX];
 	unsigned n_services;
 	char why[160]; /* if not ready */
@@ -38,6 +38,12 @@ track_lbd_start(struct ev_loop *, struct str path, void (*changed)(void *owner),
 void track_lbd_stop(struct track_lbd **);
 
 const struct track_lbd_state *track_lbd_state(const struct track_lbd *);
+
+/*
+ * Its connections shall end, within `for_ns` (process_yield.c of lbd); idle ones after `idle_ns`.
+ * idle_ns 0: no longer.  A new stream hears of it, too.
+ */
+void track_lbd_yield(struct track_lbd *, int64_t idle_ns, int64_t for_ns);
 
 /* Where a client of that virtual address finds lbd.  NULL: nowhere. */
 const struct track_lbd_service *

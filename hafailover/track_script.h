@@ -1,9 +1,8 @@
 /*
  * track_script.h - a command of the operator's that says whether this node may serve: exit status 0.
  *
- * It runs in a process of its own, in a process group of its own, at normal priority, and is killed
- * with its children at its timeout.  One run at a time.  `fall` failures in a row make it bad, `rise`
- * successes good again; the very first run decides alone.
+ * Run by script_run.h, one run at a time.  `fall` failures in a row make it bad, `rise` successes good
+ * again; the very first run decides alone.
  */
 #ifndef HAFAILOVER_TRACK_SCRIPT_H
 #define HAFAILOVER_TRACK_SCRIPT_H

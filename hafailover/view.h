@@ -11,6 +11,7 @@
 #include "hafailover/election.h"
 #include "hafailover/history.h"
 #include "hafailover/peer_link.h"
+#include "hafailover/steering/steering.h"
 #include "hafailover/track.h"
 #include "hafailover/vrrp.h"
 
@@ -25,8 +26,12 @@ struct ha_view {
 	const struct vrrp *router;
 	const struct history *history;
 	struct track_report track;
+	const char *no_steering; /* why this node cannot steer; NULL: it can */
+	struct steering_counters steering;
+	uint64_t steered; /* packets, in this move or the last */
 	const uint64_t *transitions; /* [CAUSE_N] */
 	const struct delay *delay;
+	const char *vip_refused, *vip_conflict; /* the last time, in words; "": never */
 };
 
 #endif

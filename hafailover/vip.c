@@ -267,7 +267,8 @@ vip_open(struct ev_loop *loop, struct link_table *links, const struct vip_events
 		return NULL;
 	}
 	t->ask = netlink_open(err);
-	if (!t->ask) {
+	if (!t->ask || vip_request_check(t->ask, err) < 0) {
+		netlink_close(&t->ask);
 		free(t);
 		return NULL;
 	}

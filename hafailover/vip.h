@@ -49,7 +49,10 @@ struct vip_events {
 
 struct vip_table;
 
-/* `events` is copied; each function must be there.  NULL: see err. */
+/*
+ * `events` is copied; each function must be there.  NULL: see err; it names the capability that is
+ * missing.
+ */
 struct vip_table *
 vip_open(struct ev_loop *, struct link_table *, const struct vip_events *, struct err *);
 

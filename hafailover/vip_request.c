@@ -83,3 +83,17 @@ vip_request_delete(struct nl_sock *s, const struct vip_request *r, struct err *e
 	/* Gone already, or with its interface. */
 	return status == -EADDRNOTAVAIL || status == -ENODEV ? 0 : status;
 }
+
+/* On no interface at all: who may ask is told that there is none. */
+int
+vip_request_check(struct nl_sock *s, struct err *err)
+{
+	const struct address nothing = { .in = { .sin_family = AF_INET } };
+	const struct vip_request r = { .address = &nothing, .prefix = 32 };
+	int status = vip_request_delete(s, &r, err);
+
+	if (status == -EPERM)
+		err_set(err, status,
+		    "CAP_NET_ADMIN is missing: without it no address can be taken or released");
+	return status;
+}

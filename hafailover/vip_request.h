@@ -21,4 +21,7 @@ int vip_request_put(struct nl_sock *, const struct vip_request *, uint32_t lease
 /* What is not there (any more) is deleted.  0 or -errno with a reason. */
 int vip_request_delete(struct nl_sock *, const struct vip_request *, struct err *);
 
+/* May this process do either?  0, or -errno with a reason that names what is missing. */
+int vip_request_check(struct nl_sock *, struct err *);
+
 #endif

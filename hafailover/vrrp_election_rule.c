@@ -34,7 +34,7 @@ vrrp_election_rest(const struct vrrp_election *e, int64_t now)
 static bool
 has_servers(const struct vrrp_election *e)
 {
-	return !e->track.lbd_ready || e->track.servers_up > 0;
+	return !e->track.lbd_ready || e->track.servers_up > 0 || e->track.servers_pending;
 }
 
 uint8_t
@@ -108,6 +108,8 @@ vrrp_election_alarms(const struct vrrp_election *e, int64_t now)
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !vrrp_election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;
+	if (now < e->broken_until_ns)
+		a |= ALARM_VIP_FAILED;
 	return a;
 }
 

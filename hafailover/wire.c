@@ -128,6 +128,7 @@ wire_encode(uint8_t bytes[WIRE_SIZE], const struct wire_packet *w, const struct 
 	CHECK(p == bytes + BODY);
 	if (w->type == WIRE_HEARTBEAT) {
 		put(&p, w->servers_total, 2);
+		put(&p, w->servers_unchecked, 2);
 		put_heartbeat(&p, &w->heartbeat);
 	}
 	CHECK(p <= bytes + SEALED);
@@ -242,6 +243,7 @@ get_packet(struct wire_packet *w, const uint8_t *p)
 	if (w->type == WIRE_HELLO)
 		return true;
 	w->servers_total = (uint16_t)get(&p, 2);
+	w->servers_unchecked = (uint16_t)get(&p, 2);
 	w->heartbeat.session = w->session;
 	w->heartbeat.sequence = w->sequence;
 	return w->type == WIRE_HEARTBEAT && get_heartbeat(&p, &w->heartbeat);

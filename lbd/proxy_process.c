@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "lbd/process.h"
 #include "lbd/proxy/client_limit.h"
+#include "lbd/proxy/queue.h"
 #include "lbd/supervisor/log_files.h"
 #include "lbd/supervisor/names.h"
 
@@ -467,6 +468,15 @@ workers_make(struct process *p, struct err *err)
 	return 0;
 }
 
+/* Any thread. */
+static void
+servers_changed(void *arg)
+{
+	struct process *p = arg;
+
+	queue_servers_changed(&p->proxy_shared);
+}
+
 static int
 state_make(struct process *p, struct err *err)
 {
@@ -475,6 +485,8 @@ state_make(struct process *p, struct err *err)
 
 	if (code)
 		return err_set(err, code, "out of memory for the server table");
+	p->servers.changed = servers_changed;
+	p->servers.changed_arg = p;
 	p->names = stats_names_new();
 	p->prober = prober_new(p->loop, &p->servers);
 	p->proxy_shared.limit = client_limit_new();

@@ -82,6 +82,8 @@ for group in "$@"; do
 		need openssl openssl has_command openssl
 		need procps procps-ng has_command ps
 		need keepalived keepalived has_command keepalived
+		need curl curl has_command curl
+		need nghttp2-client nghttp2 has_command nghttp
 		need util-linux util-linux has_command unshare
 		;;
 	demo)

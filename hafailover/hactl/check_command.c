@@ -4,6 +4,7 @@
  * The binaries are those beside hactl, or where they are installed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -79,8 +80,26 @@ judge_wait(pid_t pid, const char *binary)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ENDING_DONE : ENDING_REFUSED;
 }
 
+/* Standard output, where a daemon says that all is well. */
+static int
+spawn(pid_t *pid, const char *binary, char *argv[], bool silent)
+{
+	posix_spawn_file_actions_t actions;
+	int code = posix_spawn_file_actions_init(&actions);
+
+	if (code)
+		return code;
+	if (silent)
+		code = posix_spawn_file_actions_addopen(
+		    &actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (!code)
+		code = posix_spawn(pid, binary, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return code;
+}
+
 static enum ending
-file_check(struct hactl *h, const struct judge *judge, char *file, const char *node)
+file_check(struct hactl *h, const struct judge *judge, char *file, const char *node, bool silent)
 {
 	char binary[8192], test[] = "-t", config[] = "-c", named[128];
 	char *argv[] = { binary, test, config, file, node ? named : NULL, NULL };
@@ -96,7 +115,7 @@ file_check(struct hactl *h, const struct judge *judge, char *file, const char *n
 		return ENDING_REFUSED;
 	}
 	fflush(h->out);
-	code = posix_spawn(&pid, binary, NULL, NULL, argv, environ);
+	code = spawn(&pid, binary, argv, silent);
 	if (code) {
 		hactl_complain("cannot run %s: %s", binary, strerror(code));
 		return ENDING_REFUSED;
@@ -117,13 +136,19 @@ installed_check(struct hactl *h, const char *node)
 		if (access(file, F_OK) < 0 && errno == ENOENT)
 			continue;
 		n++;
-		if (file_check(h, &judges[i], file, node) != ENDING_DONE)
+		if (file_check(h, &judges[i], file, node, false) != ENDING_DONE)
 			worst = ENDING_REFUSED;
 	}
 	if (n)
 		return worst;
 	hactl_complain("there is neither %s nor %s", judges[0].file, judges[1].file);
 	return ENDING_REFUSED;
+}
+
+enum ending
+check_quietly(struct hactl *h, char *file)
+{
+	return file_check(h, judge_of(file), file, NULL, true);
 }
 
 enum ending
@@ -139,7 +164,7 @@ check_run(struct hactl *h, const struct command *command, int argc, char **argv)
 	if (n == 0)
 		return installed_check(h, node);
 	for (int i = 0; i < n; i++)
-		if (file_check(h, judge_of(argv[i]), argv[i], node) != ENDING_DONE)
+		if (file_check(h, judge_of(argv[i]), argv[i], node, false) != ENDING_DONE)
 			worst = ENDING_REFUSED;
 	return worst;
 }

@@ -50,6 +50,17 @@ const struct command commands[] = {
 	    "Live view of lbd: requests per second, latency, codes, servers, connections.\n"
 	    "q or Ctrl-C ends it.  Without a terminal it prints one second and ends.",
 	    top_run },
+	{ "setup",
+	    "[--peer ADDRESS] [--vip ADDRESS,...] [--server HOST:PORT,...] [--address ADDRESS] "
+	    "[--interface NAME] [--name NAME] [--peer-name NAME] [--directory DIRECTORY] | "
+	    "--export | --join",
+	    "Writes the files of a new pair: both configurations, and a fresh secret.\n"
+	    "On a terminal it asks for what is not given.  --export prints the files for the "
+	    "other\n"
+	    "node, whose --join reads them:\n"
+	    "  hactl setup --export | ssh root@NODE hactl setup --join\n"
+	    "No file that is there already is replaced.",
+	    setup_run },
 	{ "help", "[COMMAND]", "This list, or all about a command.", help_run },
 	{ 0 },
 };

@@ -27,5 +27,9 @@ enum ending server_run(struct hactl *, const struct command *, int argc, char **
 enum ending reload_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending check_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending top_run(struct hactl *, const struct command *, int argc, char **argv);
+enum ending setup_run(struct hactl *, const struct command *, int argc, char **argv);
+
+/* check_command.c: one file; no more than complaints. */
+enum ending check_quietly(struct hactl *, char *file);
 
 #endif

@@ -9,9 +9,9 @@
  *     node, role, since, cause, term, priority,
  *     vips [ { address, interface, held } ],
  *     peer { name, reachable, paths [ { address, reachable, hears_us } ], role, since, cause, term,
- *            priority, ready, servers_up, servers_total },
+ *            priority, ready, servers_up, servers_unchecked, servers_total },
  *     config { digest, peer_digest, match },
- *     lbd { ready, draining, servers_up, servers_total },
+ *     lbd { ready, draining, servers_up, servers_unchecked, servers_total },
  *     alarms [ { name, text } ]
  *   {"command":"failover", "to":NODE, "force":true}     answered when the move is over, or refused
  *   {"command":"standby", "on":BOOL, "force":true}      the same

@@ -24,6 +24,17 @@ servers_view_state(const json_t *server)
 	return (struct server_state){ "unknown", STYLE_PLAIN };
 }
 
+void
+servers_view_count(const json_t *status, struct text *out)
+{
+	json_int_t unchecked = member_integer(status, "servers_unchecked");
+
+	text_printf(out, "%lld of %lld servers up", (long long)member_integer(status, "servers_up"),
+	    (long long)member_integer(status, "servers_total"));
+	if (unchecked)
+		text_printf(out, ", %lld not checked yet", (long long)unchecked);
+}
+
 static void
 name_append(struct text *out, const json_t *server)
 {

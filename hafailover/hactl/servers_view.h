@@ -24,4 +24,7 @@ struct server_state {
 };
 struct server_state servers_view_state(const json_t *server);
 
+/* Of a status: "2 of 4 servers up, 1 not checked yet". */
+void servers_view_count(const json_t *status, struct text *out);
+
 #endif

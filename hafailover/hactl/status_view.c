@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "hafailover/hactl/member.h"
+#include "hafailover/hactl/servers_view.h"
 #include "hafailover/hactl/table.h"
 #include "hafailover/hactl/when.h"
 
@@ -55,13 +56,21 @@ cell_since(struct table *t, const json_t *node, int64_t now_wall_ns)
 	cell_text(t, STYLE_PLAIN, str_of(since.text));
 }
 
+/* Of no server anything is known while lbd is not heard. */
 static void
 cell_servers(struct table *t, const json_t *o)
 {
 	json_int_t up = member_integer(o, "servers_up"), total = member_integer(o, "servers_total");
-	enum style style = up == 0 ? STYLE_BAD : up < total ? STYLE_WARNING : STYLE_PLAIN;
+	json_int_t unchecked = member_integer(o, "servers_unchecked");
+	bool none = up == 0 && unchecked == 0;
+	enum style style = none ? STYLE_BAD : up < total ? STYLE_WARNING : STYLE_PLAIN;
 
-	if (member_has(o, "servers_up") && member_has(o, "servers_total"))
+	if (member_has(o, "servers_total") && total == 0)
+		table_add(t, STYLE_PLAIN, STR("-"));
+	else if (unchecked)
+		table_printf(t, style, "%lld of %lld up, %lld unchecked", (long long)up,
+		    (long long)total, (long long)unchecked);
+	else if (member_has(o, "servers_up") && member_has(o, "servers_total"))
 		table_printf(t, style, "%lld of %lld up", (long long)up, (long long)total);
 	else if (member_has(o, "servers_up"))
 		table_printf(t, style, "%lld up", (long long)up);
@@ -249,10 +258,9 @@ lbd_print(const struct status_view *v, struct text *out)
 	clean_member(out, v->lbd, "node");
 	text_append(out, STR(": "));
 	lbd_readiness(v, out);
-	text_printf(out,
-	    ", up for %s, %lld of %lld servers up, %lld connections, %lld requests so far\n",
-	    when_span(up_ns).text, (long long)member_integer(v->lbd, "servers_up"),
-	    (long long)member_integer(v->lbd, "servers_total"),
+	text_printf(out, ", up for %s, ", when_span(up_ns).text);
+	servers_view_count(v->lbd, out);
+	text_printf(out, ", %lld connections, %lld requests so far\n",
 	    (long long)member_integer(v->lbd, "connections"),
 	    (long long)member_integer(v->lbd, "requests_total"));
 	if (member_integer(v->lbd, "generation") > 1)

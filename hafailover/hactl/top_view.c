@@ -100,11 +100,9 @@ state_print(const struct top_view *v, struct text *out)
 		: member_is(s, "draining") ? "draining"
 					   : "not ready",
 	    style_off(style, look.colour));
-	text_printf(out, ", up for %s, %lld of %lld servers up, %lld connections\n",
-	    when_span(member_scaled(s, "uptime_s", NS_PER_S)).text,
-	    (long long)member_integer(s, "servers_up"),
-	    (long long)member_integer(s, "servers_total"),
-	    (long long)member_integer(s, "connections"));
+	text_printf(out, ", up for %s, ", when_span(member_scaled(s, "uptime_s", NS_PER_S)).text);
+	servers_view_count(s, out);
+	text_printf(out, ", %lld connections\n", (long long)member_integer(s, "connections"));
 	text_printf(out, "%zu workers, at most %.2f ms late\n",
 	    json_array_size(json_object_get(s, "workers")), worst_lag_ms(s));
 }

@@ -9,16 +9,16 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/check.h"
 
 /* Ours among the filters of an interface: first of all, so that nobody decides before. */
-enum { FILTER_PRIORITY = 1, FILTER_HANDLE = 0x6c62, LINKS_MAX = 64, MAPS_MAX = 16 };
+enum { FILTER_PRIORITY = 1, FILTER_HANDLE = 0x6c62, LINKS_MAX = 64 };
 
 struct steering {
 	struct bpf_object *object;
@@ -210,79 +210,16 @@ steering_apply(
 	return code ? fail(err, code, "cannot set the rules of steering") : 0;
 }
 
-/* --- a predecessor's --- */
-
-static void
-rules_copy(struct steering *s, int from)
-{
-	struct steering_entry e, *known;
-	const struct steering_key *at = NULL;
-
-	while (s->n_entries < STEERING_RULES_MAX && bpf_map_get_next_key(from, at, &e.key) == 0) {
-		struct steering_key key = e.key;
-
-		known = entry_of(s, &e);
-		if (!known && bpf_map_lookup_elem(from, &key, &e.rule) == 0 &&
-		    bpf_map_update_elem(s->rules, &key, &e.rule, BPF_NOEXIST) == 0)
-			s->entries[s->n_entries++] = e;
-		else if (!known)
-			return; /* it is gone meanwhile */
-		at = &e.key;
-	}
-}
-
-static bool
-is_rules(const struct bpf_map_info *m)
-{
-	return strcmp(m->name, "rules") == 0 && m->key_size == sizeof(struct steering_key) &&
-	    m->value_size == sizeof(struct steering_rule) && m->type == BPF_MAP_TYPE_HASH;
-}
-
-static void
-map_adopt(struct steering *s, uint32_t id)
-{
-	struct bpf_map_info m = { 0 };
-	uint32_t size = sizeof(m);
-	int fd = bpf_map_get_fd_by_id(id);
-
-	if (fd < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(fd, &m, &size) == 0 && is_rules(&m))
-		rules_copy(s, fd);
-	close(fd);
-}
-
-/* Of another version it may have no such map, or other rules: they end by themselves then. */
-static void
-program_adopt(struct steering *s, uint32_t id)
-{
-	uint32_t maps[MAPS_MAX];
-	struct bpf_prog_info p = { .map_ids = (uint64_t)(uintptr_t)maps, .nr_map_ids = MAPS_MAX };
-	uint32_t size = sizeof(p);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	if (fd < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(fd, &p, &size) == 0)
-		for (uint32_t i = 0; i < p.nr_map_ids && i < MAPS_MAX; i++)
-			map_adopt(s, maps[i]);
-	close(fd);
-}
-
 /* --- interfaces --- */
 
 static int
-filter_put(struct steering *s, int link, enum bpf_tc_attach_point at, int program, struct err *err)
+filter_put(int link, enum bpf_tc_attach_point at, int program, struct err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link, .attach_point = at);
-	LIBBPF_OPTS(bpf_tc_opts, there, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	LIBBPF_OPTS(bpf_tc_opts, ours, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
 	    .prog_fd = program, .flags = BPF_TC_F_REPLACE);
-	int code;
+	int code = bpf_tc_attach(&hook, &ours);
 
-	if (bpf_tc_query(&hook, &there) == 0)
-		program_adopt(s, there.prog_id);
-	code = bpf_tc_attach(&hook, &ours);
 	return code ? fail(err, code, "cannot attach the BPF program") : 0;
 }
 
@@ -301,6 +238,16 @@ steering_remove(int link)
 	libbpf_set_print(on_said);
 	filter_remove(link, BPF_TC_INGRESS);
 	filter_remove(link, BPF_TC_EGRESS);
+}
+
+void
+steering_remove_all(void)
+{
+	struct if_nameindex *links = if_nameindex();
+
+	for (struct if_nameindex *l = links; l && l->if_index; l++)
+		steering_remove((int)l->if_index);
+	if_freenameindex(links);
 }
 
 static bool
@@ -325,16 +272,14 @@ steering_attach(struct steering *s, int link, struct err *err)
 	code = bpf_tc_hook_create(&hook); /* both hooks in one */
 	if (code && code != -EEXIST)
 		return fail(err, code, "cannot make room for the BPF program (clsact)");
-	code = filter_put(s, link, BPF_TC_INGRESS, s->ingress, err);
+	code = filter_put(link, BPF_TC_INGRESS, s->ingress, err);
 	if (!code)
-		code = filter_put(s, link, BPF_TC_EGRESS, s->egress, err);
+		code = filter_put(link, BPF_TC_EGRESS, s->egress, err);
 	if (code) {
 		steering_remove(link);
 		return code;
 	}
 	s->links[s->n_links++] = link;
-	if (busy_set(s) < 0)
-		return fail(err, -errno, "cannot set the rules of steering");
 	return 0;
 }
 

@@ -3,8 +3,9 @@
  *
  * Attached once to each interface with virtual addresses (clsact, ingress and egress) and never
  * taken off under traffic: rules in a map say what it does, and without rules it does nothing.
- * Rules end by themselves after STEERING_LEASE_NS; steering_apply renews them.  A restarted daemon
- * puts its own program in the place of its predecessor's, in one step, and takes its rules over.
+ * Rules end by themselves after STEERING_LEASE_NS; steering_apply renews them.  Those of a daemon
+ * that died are in force until then, or until its successor puts its own program in the place of
+ * that one, in one step: so set the rules first, then attach.
  *
  * The empty qdisc stays when the program goes: to remove that drops packets, and others may use it.
  * Nothing here waits.  On the loop's thread.
@@ -56,8 +57,11 @@ struct steering_counters {
 struct steering_counters steering_count(const struct steering *);
 const char *steering_counter_name(enum steering_counter);
 
-/* For --release, and what a crash left behind: off that interface, whoever put it there. */
+/* Off that interface, whoever put it there. */
 void steering_remove(int link);
+
+/* The same on all of them: for --release. */
+void steering_remove_all(void);
 
 /* The program as it was compiled; for tests. */
 struct str steering_object(void);

@@ -20,6 +20,7 @@ struct steering_key {
 };
 
 enum steering_mode {
+	STEERING_NOTHING = 0,
 	STEERING_STEER = 1, /* TCP of connections that are not known here goes to the peer */
 	STEERING_HUSH = 2, /* nobody learns the address from this node: ARP, neighbour discovery */
 };

@@ -30,7 +30,7 @@ enum { ADMIN_MAGIC = 0x1bd30adc };
 /* What a watcher was told last. */
 struct told {
 	const struct lbd_config *config;
-	uint32_t servers_up;
+	struct pool_count servers;
 	bool ready, draining, yielding;
 	int64_t at_ns;
 };
@@ -67,7 +67,7 @@ look(const struct admin *a, const struct admin_state *state)
 {
 	return (struct told){
 		.config = state->config,
-		.servers_up = pool_view_available(a->source.servers, state->config),
+		.servers = pool_view_count(a->source.servers, state->config),
 		.ready = !state->not_ready,
 		.draining = state->draining,
 		.yielding = state->yielding,
@@ -79,8 +79,9 @@ static bool
 is_news(const struct told *now, const struct told *then)
 {
 	return now->ready != then->ready || now->draining != then->draining ||
-	    now->yielding != then->yielding || now->servers_up != then->servers_up ||
-	    now->config != then->config || now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
+	    now->yielding != then->yielding || now->servers.up != then->servers.up ||
+	    now->servers.unchecked != then->servers.unchecked || now->config != then->config ||
+	    now->at_ns - then->at_ns >= WATCH_SAY_MS * NS_PER_MS;
 }
 
 static void

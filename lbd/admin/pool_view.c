@@ -21,6 +21,15 @@ counts(const struct server_table *t, const struct server_config *s, bool any_wei
 	    (!any_weight || server_weight(t, s->slot, s->weight) > 0);
 }
 
+static bool
+is_unchecked(const struct server_table *t, const struct pool_config *p, uint32_t slot)
+{
+	const struct server_shared *s = &t->shared[slot];
+
+	return p->health.type != CHECK_NONE &&
+	    atomic_load_explicit(&s->health, memory_order_relaxed) == HEALTH_UNKNOWN;
+}
+
 struct pool_view
 pool_view(const struct server_table *t, const struct pool_config *p)
 {
@@ -31,7 +40,10 @@ pool_view(const struct server_table *t, const struct pool_config *p)
 	for (uint32_t i = 0; i < p->n_servers; i++) {
 		const struct server_config *s = &p->servers[i];
 
-		view.available += server_available(t, s->slot);
+		if (server_available(t, s->slot)) {
+			view.available++;
+			view.unchecked += is_unchecked(t, p, s->slot);
+		}
 		any_weight = any_weight ||
 		    (server_operating(t, s->slot) && server_weight(t, s->slot, s->weight) > 0);
 	}
@@ -47,22 +59,17 @@ pool_view(const struct server_table *t, const struct pool_config *p)
 	return view;
 }
 
-uint32_t
-pool_view_servers(const struct lbd_config *config)
+struct pool_count
+pool_view_count(const struct server_table *t, const struct lbd_config *config)
 {
-	uint32_t n = 0;
+	struct pool_count n = { 0 };
 
-	for (uint32_t i = 0; i < config->n_pools; i++)
-		n += config->pools[i].n_servers;
-	return n;
-}
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		struct pool_view view = pool_view(t, &config->pools[i]);
 
-uint32_t
-pool_view_available(const struct server_table *t, const struct lbd_config *config)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < config->n_pools; i++)
-		n += pool_view(t, &config->pools[i]).available;
+		n.servers += view.servers;
+		n.up += view.available - view.unchecked;
+		n.unchecked += view.unchecked;
+	}
 	return n;
 }

@@ -9,6 +9,7 @@
 struct pool_view {
 	uint32_t servers;
 	uint32_t available; /* may get a new exchange */
+	uint32_t unchecked; /* of these: their first check has not ended yet */
 	bool panics; /* more than half of those in operation are not: all of them are tried */
 };
 
@@ -17,8 +18,10 @@ struct pool_view pool_view(const struct server_table *, const struct pool_config
 /* Checks find it well and workers reach it, whatever the operator has set. */
 bool pool_server_is_up(const struct server_table *, uint32_t slot);
 
-/* Over all pools. */
-uint32_t pool_view_servers(const struct lbd_config *);
-uint32_t pool_view_available(const struct server_table *, const struct lbd_config *);
+/* Over all pools.  `up`: available, and not merely for want of a check. */
+struct pool_count {
+	uint32_t servers, up, unchecked;
+};
+struct pool_count pool_view_count(const struct server_table *, const struct lbd_config *);
 
 #endif

@@ -129,6 +129,7 @@ json_t *
 status_json(const struct admin_source *source, const struct admin_state *state)
 {
 	const struct lbd_config *config = state->config;
+	struct pool_count servers = pool_view_count(source->servers, config);
 	json_t *o = json_object();
 
 	json_put(&o, "version", json_string(LBPAIR_VERSION));
@@ -145,8 +146,9 @@ status_json(const struct admin_source *source, const struct admin_state *state)
 	json_put(&o, "yielding", json_boolean(state->yielding));
 	json_put(&o, "listeners", listeners_json(source, config));
 	json_put(&o, "workers", workers_json(source));
-	json_put(&o, "servers_up", json_integer(pool_view_available(source->servers, config)));
-	json_put(&o, "servers_total", json_integer(pool_view_servers(config)));
+	json_put(&o, "servers_up", json_integer(servers.up));
+	json_put(&o, "servers_unchecked", json_integer(servers.unchecked));
+	json_put(&o, "servers_total", json_integer(servers.servers));
 	json_put(&o, "connections", json_of_count(stats_sum_connections(source->stats)));
 	json_put(&o, "requests_total", json_of_count(requests_total(source->stats)));
 	json_put(&o, "alarms", alarms_json(source, config));

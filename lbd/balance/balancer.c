@@ -56,7 +56,8 @@ struct balancer {
 struct request {
 	uint64_t hash;
 	const struct balance_tried *tried;
-	bool available_only;
+	bool again; /* the exchange has had a pick before: it takes no turn of the round */
+	bool available_only, below_limit;
 	int64_t now_ns;
 };
 
@@ -236,23 +237,30 @@ balancer_update(struct balancer *b)
 		maglev_build(&b->maglev, b->home_weight);
 }
 
+static uint32_t
+active_of(const struct balancer *b, uint32_t slot)
+{
+	return atomic_load_explicit(&b->table->active[slot], memory_order_relaxed);
+}
+
+static bool
+is_full(const struct balancer *b, const struct balance_server *s)
+{
+	return s->max_connections && active_of(b, s->slot) >= s->max_connections;
+}
+
 static bool
 acceptable(const struct balancer *b, uint32_t i, const struct request *q)
 {
 	uint32_t k;
 
-	if (b->weight[i] == 0 || (q->available_only && !b->available[i]))
+	if (b->weight[i] == 0 || (q->available_only && !b->available[i]) ||
+	    (q->below_limit && is_full(b, &b->servers[i])))
 		return false;
 	for (k = 0; k < q->tried->n; k++)
 		if (q->tried->index[k] == i)
 			return false;
 	return true;
-}
-
-static uint32_t
-active_of(const struct balancer *b, uint32_t slot)
-{
-	return atomic_load_explicit(&b->table->active[slot], memory_order_relaxed);
 }
 
 /* One of the acceptable candidates, by weight and `number`. */
@@ -279,13 +287,13 @@ pick_by_scan(struct balancer *b, const struct request *q, uint64_t number)
 }
 
 /*
- * Whoever has the next turn.  A retry takes none and goes anywhere, by weight: those next to a gap
+ * Whoever has the next turn.  Another pick takes none and goes anywhere, by weight: those next to a gap
  * in the order would inherit the turns of all that are in it.
  */
 static int
 pick_round_robin(struct balancer *b, const struct request *q)
 {
-	if (q->tried->n)
+	if (q->again)
 		return pick_by_scan(b, q, hash_next(&b->random));
 	return (int)round_next(&b->round);
 }
@@ -409,20 +417,41 @@ pick(struct balancer *b, const struct request *q)
 	CHECK_NEVER();
 }
 
-int
-balancer_pick(struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
+/* In panic another pick goes to available servers first. */
+static int
+pick_available_first(struct balancer *b, struct request q)
 {
-	struct request q = { hash, tried, b->panic && tried->n > 0, now_ns };
 	int i;
 
 	if (b->n_candidates == 0)
 		return -1;
+	q.available_only = b->panic && q.again;
 	i = pick(b, &q);
 	if (i < 0 && q.available_only) {
 		q.available_only = false;
 		i = pick(b, &q);
 	}
 	return i;
+}
+
+int
+balancer_pick(struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
+{
+	return pick_available_first(b,
+	    (struct request){
+		.hash = hash, .tried = tried, .again = tried->n > 0, .now_ns = now_ns });
+}
+
+int
+balancer_pick_below_limit(
+    struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
+{
+	return pick_available_first(b,
+	    (struct request){ .hash = hash,
+		.tried = tried,
+		.again = true,
+		.below_limit = true,
+		.now_ns = now_ns });
 }
 
 bool

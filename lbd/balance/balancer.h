@@ -33,6 +33,7 @@ struct balance_server {
 	struct str name; /* decides its place in hash tables: the same on both nodes */
 	uint32_t slot; /* in the server table */
 	uint32_t weight; /* configured; 0 gets nothing unless all are 0 */
+	uint32_t max_connections; /* exchanges in flight; 0: no limit */
 };
 
 struct balancer;
@@ -63,6 +64,13 @@ struct balance_tried {
  * available servers first.  `now_ns` only ages response times.
  */
 int balancer_pick(struct balancer *, uint64_t hash, const struct balance_tried *, int64_t now_ns);
+
+/*
+ * For an exchange whose first pick was at its limit: the same, but only of those that are below theirs at
+ * this moment.  Whoever picks counts, and may find that another worker was faster.
+ */
+int balancer_pick_below_limit(
+    struct balancer *, uint64_t hash, const struct balance_tried *, int64_t now_ns);
 
 bool balancer_panics(const struct balancer *);
 

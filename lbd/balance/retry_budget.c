@@ -36,3 +36,9 @@ retry_budget_take(struct retry_budget *b, uint32_t percent, int64_t now_ns)
 	b->retries[0]++;
 	return true;
 }
+
+void
+retry_budget_return(struct retry_budget *b)
+{
+	b->retries[0]--;
+}

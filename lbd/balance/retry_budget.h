@@ -23,4 +23,7 @@ void retry_budget_request(struct retry_budget *, int64_t now_ns);
 /* True, and counted, if one more retry is within the budget. */
 bool retry_budget_take(struct retry_budget *, uint32_t percent, int64_t now_ns);
 
+/* At the time of the take: that retry is not made after all. */
+void retry_budget_return(struct retry_budget *);
+
 #endif

@@ -111,6 +111,8 @@ static void
 version_bump(struct server_table *t)
 {
 	atomic_fetch_add_explicit(&t->version, 1, memory_order_release);
+	if (t->changed)
+		t->changed(t->changed_arg);
 }
 
 static int

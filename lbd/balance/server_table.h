@@ -58,6 +58,8 @@ struct server_table {
 	struct server_load *load; /* [SERVER_SLOTS_MAX] */
 	_Atomic uint32_t *active; /* [SERVER_SLOTS_MAX] exchanges in flight; compact, for scans */
 	_Atomic uint64_t version;
+	void (*changed)(void *); /* any thread, after each new version; may be NULL */
+	void *changed_arg;
 	/* server_table.c's own, for the main thread */
 	uint16_t *index; /* slots by the hash of their key */
 	uint32_t free_from; /* no slot below is free */

@@ -76,6 +76,22 @@ host_of(const struct server_config *s)
 	return text;
 }
 
+/*
+ * What a client's certificate says is not for clients to say, at whatever listener: pools may serve several.
+ */
+static void
+complete_reserved(struct lbd_config *c)
+{
+	struct str *names =
+	    arena_alloc(c->arena, c->n_listeners * TLS_PEER_VALUES * sizeof(*names));
+
+	c->reserved = names;
+	for (uint32_t i = 0; names && i < c->n_listeners; i++)
+		for (int j = 0; j < TLS_PEER_VALUES; j++)
+			if (c->listeners[i].tls.client_headers.name[j].n)
+				names[c->n_reserved++] = c->listeners[i].tls.client_headers.name[j];
+}
+
 static void
 complete_pool(struct pool_config *p)
 {
@@ -100,6 +116,7 @@ config_complete(struct lbd_config *c, const struct config_options *options)
 	complete_log(&c->log);
 	for (uint32_t i = 0; i < c->n_listeners; i++)
 		complete_listener(c, &c->listeners[i]);
+	complete_reserved(c);
 	for (uint32_t i = 0; i < c->n_pools; i++)
 		complete_pool(&c->pools[i]);
 }

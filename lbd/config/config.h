@@ -133,6 +133,8 @@ struct lbd_config {
 	uint32_t n_listeners;
 	struct pool_config *pools;
 	uint32_t n_pools;
+	const struct str *reserved; /* fields that lbd alone may write: all client_headers */
+	uint32_t n_reserved;
 	char digest[17]; /* hex; over what decides behaviour, not paths of sockets and logs */
 	/* private: config.c */
 	struct arena *arena;

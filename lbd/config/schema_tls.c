@@ -1,5 +1,6 @@
 /* schema_tls.c - the tables of listeners[].tls and pools[].tls.  Defaults: Mozilla's "intermediate", without DHE. */
 #include "lbd/config/schema.h"
+#include "lbd/http/scan.h"
 
 static const struct json_field certificate_fields[] = {
 	{ JSON_ROW("certificate", json_kind_string, struct tls_certificate_config, certificate),
@@ -49,6 +50,48 @@ barred_by_1_3(const void *object)
 	return t->min_version == TLS_1_3 ? "has no effect where TLS 1.3 is the least" : NULL;
 }
 
+static const struct json_choice verifications[] = {
+	{ "off", TLS_VERIFY_OFF },
+	{ "optional", TLS_VERIFY_OPTIONAL },
+	{ "require", TLS_VERIFY_REQUIRE },
+	{ NULL, 0 },
+};
+
+static const char *
+barred_without_clients(const void *object)
+{
+	const struct tls_config *t = object;
+
+	return t->client_verify == TLS_VERIFY_OFF ? "has no effect while client_verify is \"off\""
+						  : NULL;
+}
+
+/* Those that lbd reads or writes itself have another meaning. */
+static const char *
+check_field_name(struct str s)
+{
+	if (!scan_all(s, SCAN_TOKEN))
+		return "is not the name of a header field";
+	return field_id_of(s) == FIELD_OTHER ? NULL : "is a field that lbd writes itself, or drops";
+}
+
+#define PEER_FIELD(key, value)                                                                     \
+	{                                                                                          \
+		JSON_ROW(key, json_kind_string, struct tls_peer_fields, name[value]),              \
+		    .min = 1, .max = 64, .expects = "the name of a header field",                  \
+		    .check = check_field_name                                                      \
+	}
+
+static const struct json_field peer_fields[] = {
+	PEER_FIELD("verified", TLS_PEER_VERIFIED),
+	PEER_FIELD("subject", TLS_PEER_SUBJECT),
+	PEER_FIELD("issuer", TLS_PEER_ISSUER),
+	PEER_FIELD("serial", TLS_PEER_SERIAL),
+	PEER_FIELD("fingerprint", TLS_PEER_FINGERPRINT),
+	PEER_FIELD("certificate", TLS_PEER_CERTIFICATE),
+	{ 0 },
+};
+
 const struct json_field config_tls_fields[] = {
 	{ JSON_ROW("certificates", json_kind_array, struct tls_config, certificates),
 	    .beside = offsetof(struct tls_config, n_certificates), .required = true, .min = 1,
@@ -65,6 +108,18 @@ const struct json_field config_tls_fields[] = {
 	    .fallback = "\"X25519:P-256:P-384\"", .check = check_list },
 	{ JSON_ROW("alpn", json_kind_choices, struct tls_config, alpn),
 	    .fallback = "[\"h2\", \"http/1.1\"]", .choices = protocols },
+	{ JSON_ROW("client_verify", json_kind_choice, struct tls_config, client_verify),
+	    .fallback = "\"off\"", .choices = verifications },
+	{ JSON_ROW("client_ca", json_kind_string, struct tls_config, client_ca), .min = 2,
+	    .max = 4095, .expects = "an absolute path", .check = config_check_file,
+	    .barred = barred_without_clients },
+	{ JSON_ROW("client_crl", json_kind_string, struct tls_config, client_crl), .min = 2,
+	    .max = 4095, .expects = "an absolute path", .check = config_check_file,
+	    .barred = barred_without_clients },
+	{ JSON_ROW("client_headers", json_kind_object, struct tls_config, client_headers),
+	    .object = peer_fields, .barred = barred_without_clients },
+	{ JSON_ROW("check_host", json_kind_bool, struct tls_config, check_host),
+	    .fallback = "true" },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
 	{ 0 },

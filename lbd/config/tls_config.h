@@ -12,6 +12,24 @@ enum tls_version { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* as on the wire */
 
 enum tls_alpn { ALPN_HTTP_1_1 = 1, ALPN_H2 = 2 };
 
+enum tls_verify { TLS_VERIFY_OFF, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRE };
+
+/* What servers are told of a client's certificate. */
+enum tls_peer_value {
+	TLS_PEER_VERIFIED,
+	TLS_PEER_SUBJECT,
+	TLS_PEER_ISSUER,
+	TLS_PEER_SERIAL,
+	TLS_PEER_FINGERPRINT,
+	TLS_PEER_CERTIFICATE,
+	TLS_PEER_VALUES
+};
+
+/* The field for each; empty: none. */
+struct tls_peer_fields {
+	struct str name[TLS_PEER_VALUES];
+};
+
 struct tls_config {
 	const struct tls_certificate_config *certificates; /* the first is the default */
 	uint32_t n_certificates;
@@ -19,6 +37,10 @@ struct tls_config {
 	struct str ciphers; /* of TLS 1.2 */
 	struct str groups;
 	struct str ticket_secret_file; /* empty: a secret of this process's own */
+	bool check_host; /* 421 for hosts that are not of the connection's certificate */
+	enum tls_verify client_verify;
+	struct str client_ca, client_crl; /* paths of PEM files */
+	struct tls_peer_fields client_headers;
 	unsigned alpn; /* bits of enum tls_alpn; 0: none is negotiated */
 };
 

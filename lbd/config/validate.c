@@ -150,6 +150,33 @@ check_binds(const struct validation *v, uint32_t i)
 	}
 }
 
+/* Two values in one field would be read as either. */
+static void
+check_client_headers(const struct validation *v, uint32_t i)
+{
+	const struct str *names = v->c->listeners[i].tls.client_headers.name;
+
+	for (int j = 1; j < TLS_PEER_VALUES; j++)
+		for (int k = 0; k < j; k++)
+			if (names[j].n && str_eq_nocase(names[j], names[k]))
+				json_config_problem(v->d,
+				    "listeners[%u].tls.client_headers: \"%.*s\" is there twice", i,
+				    STR_ARG(names[j]));
+}
+
+static void
+check_tls(const struct validation *v, uint32_t i)
+{
+	const struct tls_config *t = &v->c->listeners[i].tls;
+
+	if (t->client_verify != TLS_VERIFY_OFF && t->client_ca.n == 0)
+		json_config_problem(v->d,
+		    "listeners[%u].tls.client_ca: is missing: client_verify needs a file of "
+		    "authorities",
+		    i);
+	check_client_headers(v, i);
+}
+
 static void
 check_listener(const struct validation *v, uint32_t i)
 {
@@ -158,6 +185,7 @@ check_listener(const struct validation *v, uint32_t i)
 
 	check_pool_exists(v, i);
 	check_binds(v, i);
+	check_tls(v, i);
 	if (config_check_name(l->name)) { /* a derived one: others are checked by their row */
 		json_config_quote(l->name, quoted);
 		json_config_problem(v->d,

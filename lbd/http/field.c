@@ -172,7 +172,8 @@ static const char *const not_in_trailer[] = {
 	"x-request-id",
 };
 
-static const char *const not_starting_trailer[] = { "content-", "if-", "proxy-", "x-forwarded" };
+static const char *const not_starting_trailer[] = { "client-cert", "content-", "if-", "proxy-",
+	"ssl-", "x-client-", "x-forwarded", "x-ssl-" };
 
 bool
 field_in_trailer(struct str name)

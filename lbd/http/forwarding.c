@@ -20,6 +20,36 @@ forwarding_owned(const struct forward *forward)
 	return owned;
 }
 
+static bool
+is_alphanumeric(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* As word_resembles; neither is a literal. */
+static bool
+resembles(struct str a, struct str b)
+{
+	size_t i = 0;
+
+	if (a.n != b.n)
+		return false;
+	while (i < a.n &&
+	    (is_alphanumeric(a.p[i]) ? (a.p[i] | 0x20) == (b.p[i] | 0x20)
+				     : !is_alphanumeric(b.p[i])))
+		i++;
+	return i == a.n;
+}
+
+void
+forwarding_reserve(struct http_head *head, const struct str *names, uint32_t n)
+{
+	for (unsigned i = 0; i < head->n_fields; i++)
+		for (uint32_t j = 0; j < n; j++)
+			if (resembles(head->fields[i].name, names[j]))
+				head->fields[i].one_hop = true;
+}
+
 /* A client on a unix socket has no address; the RFC's word for one that nobody can name is this. */
 static struct str
 client_name(const struct forward *forward)
@@ -130,6 +160,10 @@ forwarding_write(struct writer *w, const struct http_head *head, const struct fo
 		write_x_forwarded(w, head, forward, host);
 	if (forward->rfc7239)
 		write_forwarded(w, head, forward, host);
+	for (unsigned i = 0; i < forward->n_lines; i++) {
+		write_str(w, forward->lines[i].name);
+		write_line(w, STR(": "), forward->lines[i].value);
+	}
 	if (forward->via.n)
 		write_via(w, head->minor, forward->via);
 	if (id.n)

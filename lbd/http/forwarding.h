@@ -12,6 +12,12 @@
 /* FIELD_BIT of the client's fields that are not copied: dropped, or extended by forwarding_write. */
 uint32_t forwarding_owned(const struct forward *);
 
+/*
+ * The client's fields with these names, in every spelling that a server may take for one of them, go no further:
+ * only lbd says such things.
+ */
+void forwarding_reserve(struct http_head *, const struct str *names, uint32_t n);
+
 /* Returns the request id as written. */
 struct str forwarding_write(struct writer *, const struct http_head *, const struct forward *);
 

@@ -53,6 +53,10 @@ write_line(struct writer *w, struct str start, struct str value)
 
 void write_uint(struct writer *, uint64_t);
 
+struct forward_line {
+	struct str name, value;
+};
+
 /* What a request gets on its way to a server, apart from the head itself. */
 struct forward {
 	struct str client; /* address text: "192.0.2.1" or "2001:db8::1" */
@@ -63,6 +67,8 @@ struct forward {
 	bool
 	    trusted; /* the client may speak for others: its forwarding headers are kept and extended */
 	bool x_forwarded, rfc7239;
+	const struct forward_line *lines; /* written as they are */
+	unsigned n_lines;
 };
 
 /*

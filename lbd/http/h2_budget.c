@@ -3,11 +3,15 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "common/clock.h"
+
 enum {
-	RESETS_MAX = 100, /* and one for each answer */
+	RESETS_MAX = 100, /* and one for each answer, and each second */
 	CONTROL_MAX = 1000,
+	CONTROL_PER_SECOND = 4,
 	CONTROL_PER_REQUEST = 8,
-	CONTROL_PER_DATA = 4, /* some clients send two WINDOW_UPDATE for each DATA */
+	CONTROL_PER_DATA =
+	    4, /* some clients send two WINDOW_UPDATE for each DATA, and gRPC a PING */
 	EMPTY_MAX = 32,
 	OVERHEAD_FREE = 1 << 20,
 	OVERHEAD_SHARE = 8, /* of nine bytes, one must mean something */
@@ -34,8 +38,11 @@ h2_offence_name(enum h2_offence offence)
 }
 
 enum h2_offence
-h2_budget_bytes(struct h2_budget *b, size_t received)
+h2_budget_bytes(struct h2_budget *b, size_t received, int64_t now)
 {
+	if (!b->began)
+		b->began = now;
+	b->seconds = (uint64_t)(now - b->began) / NS_PER_S;
 	b->bytes_in += received;
 	return b->bytes_in / OVERHEAD_SHARE > b->payload + OVERHEAD_FREE ? H2_OVERHEAD
 									 : H2_NO_OFFENCE;
@@ -44,14 +51,14 @@ h2_budget_bytes(struct h2_budget *b, size_t received)
 enum h2_offence
 h2_budget_reset(struct h2_budget *b)
 {
-	return ++b->resets > RESETS_MAX + b->answers ? H2_RESETS : H2_NO_OFFENCE;
+	return ++b->resets > RESETS_MAX + b->answers + b->seconds ? H2_RESETS : H2_NO_OFFENCE;
 }
 
 static enum h2_offence
 control_received(struct h2_budget *b)
 {
-	uint64_t most =
-	    CONTROL_MAX + CONTROL_PER_REQUEST * b->requests + CONTROL_PER_DATA * b->data_frames;
+	uint64_t most = CONTROL_MAX + CONTROL_PER_SECOND * b->seconds +
+	    CONTROL_PER_REQUEST * b->requests + CONTROL_PER_DATA * b->data_frames;
 
 	return ++b->control > most ? H2_CONTROL_FRAMES : H2_NO_OFFENCE;
 }
@@ -60,6 +67,8 @@ control_received(struct h2_budget *b)
 static enum h2_offence
 data_received(struct h2_budget *b, uint8_t flags, size_t length)
 {
+	if (length == 0 && flags & NGHTTP2_FLAG_END_STREAM)
+		return H2_NO_OFFENCE;
 	if (length == 0)
 		return ++b->empty > EMPTY_MAX ? H2_EMPTY_FRAMES : H2_NO_OFFENCE;
 	b->empty = 0;
@@ -93,7 +102,7 @@ h2_budget_sent(struct h2_budget *b, size_t data, bool more)
 {
 	b->payload += data;
 	if (data >= TINY || !more) {
-		b->data_frames += data >= TINY;
+		b->data_frames += data > 0;
 		return H2_NO_OFFENCE;
 	}
 	return ++b->tiny > TINY_MAX + b->data_frames / 2 ? H2_TINY_WINDOWS : H2_NO_OFFENCE;

@@ -10,6 +10,7 @@
 #include "lbd/http/h1_fields.h"
 #include "lbd/http/h1_target.h"
 #include "lbd/http/scan.h"
+#include "lbd/http/trailer.h"
 #include "lbd/http/word.h"
 
 enum {
@@ -179,7 +180,7 @@ h2_block_add(
 	b->decoded += name.n + value.n + FIELD_OVERHEAD;
 	if (b->refusal)
 		return 0;
-	if (b->decoded > limits->head_size) {
+	if (b->decoded > (b->trailers ? TRAILER_MAX : limits->head_size)) {
 		b->refusal = REFUSE_HEAD_SIZE;
 		return 0;
 	}

@@ -2,10 +2,10 @@
  * h2_session.h - one HTTP/2 connection, the server's side: bytes in, requests out; answers in, bytes out.
  *
  * nghttp2 does frames, HPACK, windows and the states of streams; here is what it lacks: the rules for heads
- * (h2_head.h), the budgets (h2_budget.h), a bound on memory, the graceful end.  No socket and no clock: what
- * waits too long is its owner's affair.  Whoever made the session owns it and keeps a `void *` for each stream,
+ * (h2_head.h), the budgets (h2_budget.h), a bound on memory, the graceful end.  No socket: what waits too long
+ * is its owner's affair.  Whoever made the session owns it and keeps a `void *` for each stream,
  * from `request` until `closed`.  Events are told from within h2_session_feed and h2_session_output, which must
- * not be called, nor the session freed, from there; everything else may be.
+ * not be called, nor the session freed, from there; everything else may be.  No clock: `now` is an argument.
  */
 #ifndef LBD_HTTP_H2_SESSION_H
 #define LBD_HTTP_H2_SESSION_H
@@ -49,7 +49,7 @@ struct h2_session *h2_session_new(
 void h2_session_free(struct h2_session **);
 
 /* All of it is used up.  False: the connection is over as soon as what is left to send is sent. */
-bool h2_session_feed(struct h2_session *, const char *p, size_t n);
+bool h2_session_feed(struct h2_session *, const char *p, size_t n, int64_t now);
 
 /* Up to `size` bytes to send; 0 when there is nothing. */
 size_t h2_session_output(struct h2_session *, char *to, size_t size);
@@ -78,7 +78,10 @@ void h2_session_reset(struct h2_session *, int32_t id);
 /* So much of what `data` brought is used up, and the client may send as much again; id 0: of a closed one. */
 void h2_session_consume(struct h2_session *, int32_t id, size_t n);
 
-/* No new streams: first the peer is told, and when that has arrived, up to which one they were taken. */
+/*
+ * No new streams: first the peer is told, and when that has arrived, up to which one they were taken.
+ * Called once more: at once, for it does not say that it has arrived.
+ */
 void h2_session_shutdown(struct h2_session *);
 
 /* Ends at once, streams or not. */

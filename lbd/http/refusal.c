@@ -33,6 +33,7 @@ static const struct {
 	[REFUSE_CONNECTION_FIELD] = { "connection_field", 400 },
 	[REFUSE_MALFORMED] = { "malformed", 400 },
 	[REFUSE_PROTOCOL] = { "protocol", 501 },
+	[REFUSE_MISDIRECTED] = { "misdirected", 421 },
 	[REFUSE_STATUS_LINE] = { "status_line", 502 },
 	[REFUSE_UPGRADE] = { "upgrade", 502 },
 };

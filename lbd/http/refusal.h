@@ -35,6 +35,7 @@ enum refusal {
 	REFUSE_CONNECTION_FIELD, /* 400 HTTP/2: a field that means a connection of HTTP/1 */
 	REFUSE_MALFORMED, /* 400 HTTP/2: any other reason of RFC 9113 8.1.1 */
 	REFUSE_PROTOCOL, /* 501 HTTP/2: a tunnel for anything but WebSocket */
+	REFUSE_MISDIRECTED, /* 421 a host that the connection's certificate does not name */
 	REFUSE_STATUS_LINE, /* 502, responses only */
 	REFUSE_UPGRADE, /* 502 a 101 nobody asked for */
 	REFUSE_COUNT

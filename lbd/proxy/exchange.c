@@ -6,11 +6,17 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/http/forwarding.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/tls/peer.h"
 
-/* What a head may grow by, apart from a blank in each field and three times the authority. */
-enum { ADDED_MAX = 512 };
+/* What a head may grow by, apart from a blank in each field, three times the
+ * authority, and the client's certificate. */
+enum {
+	ADDED_MAX = 512,
+	LINE_OVERHEAD = 4 /* ": " CRLF */
+};
 
 static const int64_t WATCH_AFTER_NS = 10 * NS_PER_MS;
 static const struct str VIA = { "lbpair", 6 };
@@ -60,10 +66,37 @@ client_is_trusted(const struct client *c, const struct listener_config *conf)
 	return false;
 }
 
+/* What the server is told of the client's certificate.  The bytes that it takes, or -ENOMEM. */
+static ssize_t
+peer_tell(const struct exchange *x, struct forward_line lines[TLS_PEER_VALUES], unsigned *n)
+{
+	const struct tls_config *conf = &x->listener->tls;
+	const struct tls_peer *peer;
+	size_t size = 0;
+
+	*n = 0;
+	if (conf->client_verify == TLS_VERIFY_OFF || !x->client->conn.tls)
+		return 0;
+	peer = tls_peer(x->client->conn.tls);
+	if (!peer)
+		return -ENOMEM;
+	for (int i = 0; i < TLS_PEER_VALUES; i++) {
+		struct forward_line line = { conf->client_headers.name[i], peer->values[i] };
+
+		if (line.name.n == 0 || line.value.n == 0)
+			continue;
+		lines[(*n)++] = line;
+		size += line.name.n + line.value.n + LINE_OVERHEAD;
+	}
+	return (ssize_t)size;
+}
+
 /* Writes the head for the server.  0 or -ENOMEM. */
 static int
-head_format(struct exchange *x, const struct http_head *head, size_t head_size)
+head_format(struct exchange *x, struct http_head *head, size_t head_size)
 {
+	const struct lbd_config *config = x->snapshot->config;
+	struct forward_line lines[TLS_PEER_VALUES];
 	struct worker *w = exchange_worker(x);
 	char id[REQUEST_ID_SIZE];
 	struct forward f = {
@@ -71,16 +104,22 @@ head_format(struct exchange *x, const struct http_head *head, size_t head_size)
 		.proto = x->client->conn.tls ? STR("https") : STR("http"),
 		.request_id = { id, sizeof(id) },
 		.via = VIA,
-		.default_host = x->snapshot->config->node,
+		.default_host = config->node,
 		.trusted = client_is_trusted(x->client, x->listener),
 		.x_forwarded = x->listener->forwarded.x_forwarded,
 		.rfc7239 = x->listener->forwarded.rfc7239,
+		.lines = lines,
 	};
 	struct writer out;
 	size_t authority = head->host.n > f.default_host.n ? head->host.n : f.default_host.n;
+	ssize_t told = peer_tell(x, lines, &f.n_lines);
 
-	x->request =
-	    buffer_get(&w->buffers, head_size + head->n_fields + ADDED_MAX + 3 * authority);
+	if (told < 0)
+		return -ENOMEM;
+	if (config->n_reserved)
+		forwarding_reserve(head, config->reserved, config->n_reserved);
+	x->request = buffer_get(
+	    &w->buffers, head_size + head->n_fields + ADDED_MAX + 3 * authority + (size_t)told);
 	if (!x->request)
 		return -ENOMEM;
 	request_id_make(w, id);
@@ -226,13 +265,25 @@ watch_client_later(struct client *c)
 	conn_deadline(&c->conn, WATCH_AFTER_NS);
 }
 
+/* RFC 9110 15.5.20: a client that has more than one name of ours, or lies. */
+static bool
+is_misdirected(const struct client *c, const struct http_head *head)
+{
+	return c->conn.tls && head->host.n && !tls_serves(c->conn.tls, head->host);
+}
+
 void
 exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
-	struct exchange *x = cache_get(&w->proxy->exchange_cache);
+	struct exchange *x;
 	enum termination why;
 
+	if (is_misdirected(c, &w->head)) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
+		return;
+	}
+	x = cache_get(&w->proxy->exchange_cache);
 	if (!x) {
 		exchange_refuse(c, stream, END_OUT_OF_MEMORY);
 		return;

@@ -76,9 +76,11 @@ h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 		exchange_malformed(c, (enum termination)refusal);
 		return NULL;
 	}
-	s = h2_stream_new(h, id);
-	if (!s)
+	s = h2_stream_may_hold(h, size) ? h2_stream_new(h, id, size) : NULL;
+	if (!s) {
+		exchange_malformed(c, END_CLIENT_LIMIT);
 		return NULL;
+	}
 	client_busy(c);
 	s->chunked = w->head.framing == FRAMING_CHUNKED;
 	if (!refusal && w->head.upgrade_websocket && !tunnel_prepare(w, s->websocket_key))
@@ -116,12 +118,15 @@ work_progressed(struct h2_connection *h)
 	}
 }
 
-/* One write, unless there is more than that.  False: there is still more. */
+/*
+ * One write, unless there is more than that.  False: there is still more.  Not put together in scratch memory:
+ * a stream that closes may bring something into that for its server.
+ */
 static bool
 work_output(struct h2_connection *h)
 {
 	struct conn *c = &h->client->conn;
-	char *to = c->worker->scratch;
+	char *to = c->worker->proxy->h2_bytes;
 	size_t n;
 
 	for (int i = 0; i < WRITES_MAX; i++) {
@@ -147,21 +152,14 @@ timer_update(struct h2_connection *h)
 		at = h->out_since + timeouts_of(h)->client_body;
 	else if (h2_session_in_head(h->session))
 		at = h->head_since + timeouts_of(h)->client_header;
+	else if (h->ending && !h->insisted)
+		at = h->ending_since + GOAWAY_NS;
 	else if (!h->streams)
-		at = h->idle_since + (h->ending ? GOAWAY_NS : timeouts_of(h)->client_idle);
+		at = h->idle_since + timeouts_of(h)->client_idle;
 	if (at == TIMER_NEVER)
 		timer_clear(&c->timer);
 	else
 		timer_set(&c->worker->wheel, &c->timer, at);
-}
-
-static void
-count_offence(struct h2_connection *h)
-{
-	enum h2_offence offence = h2_session_offence(h->session);
-
-	if (offence)
-		counter_add(&h->client->stats->http2_cut[offence], 1);
 }
 
 /* The last word is said; the client still gets it. */
@@ -170,7 +168,6 @@ connection_end(struct h2_connection *h)
 {
 	struct client *c = h->client;
 
-	count_offence(h);
 	h2_connection_free(&c->h2);
 	client_end(c);
 }
@@ -181,8 +178,9 @@ must_end(const struct h2_connection *h)
 	const struct client *c = h->client;
 	const struct worker *w = c->conn.worker;
 
-	return w->draining || c->retired ||
-	    atomic_load_explicit(&w->shared->yielding, memory_order_relaxed);
+	if (w->draining || c->retired)
+		return true;
+	return c->requests > 0 && atomic_load_explicit(&w->shared->yielding, memory_order_relaxed);
 }
 
 /* Nothing is read while the client does not take what it was sent. */
@@ -267,8 +265,8 @@ connection_feed(struct h2_connection *h, struct span data)
 	struct worker *w = h->client->conn.worker;
 	bool in_head = h2_session_in_head(h->session);
 
-	memcpy(w->proxy->h2_input, data.p, data.n);
-	h2_session_feed(h->session, w->proxy->h2_input, data.n);
+	memcpy(w->proxy->h2_bytes, data.p, data.n);
+	h2_session_feed(h->session, w->proxy->h2_bytes, data.n, w->now);
 	if (!in_head)
 		h->head_since = w->now;
 	h2_connection_wake(h);
@@ -324,10 +322,16 @@ on_expired(struct timer *t)
 		client_close(c, true);
 		return;
 	}
-	if (h2_session_in_head(h->session))
-		counter_add(&c->stats->rejected[END_CLIENT_HEADER_TIMEOUT], 1);
-	h2_session_end(h->session);
 	h2_connection_wake(h);
+	if (h2_session_in_head(h->session)) {
+		counter_add(&c->stats->rejected[END_CLIENT_HEADER_TIMEOUT], 1);
+		h2_session_end(h->session);
+	} else if (h->ending && !h->insisted) {
+		h->insisted = true;
+		h2_session_shutdown(h->session);
+	} else {
+		h2_session_end(h->session);
+	}
 }
 
 static const struct conn_events events = { on_readable, on_writable, on_expired };
@@ -340,9 +344,9 @@ h2_connection_start(struct client *c, struct span data)
 	struct worker *w = c->conn.worker;
 	struct h2_connection *h = malloc(sizeof(*h));
 
-	if (!w->proxy->h2_input)
-		w->proxy->h2_input = malloc(SCRATCH_READ);
-	if (!h || !w->proxy->h2_input) {
+	if (!w->proxy->h2_bytes)
+		w->proxy->h2_bytes = malloc(SCRATCH_READ);
+	if (!h || !w->proxy->h2_bytes) {
 		free(h);
 		client_close(c, false);
 		return;
@@ -381,7 +385,7 @@ h2_connection_retire(struct h2_connection *h)
 	if (h->ending)
 		return;
 	h->ending = true;
-	h->idle_since = h->client->conn.worker->now;
+	h->ending_since = h->client->conn.worker->now;
 	h2_session_shutdown(h->session);
 	h2_connection_wake(h);
 }
@@ -393,6 +397,15 @@ awake_remove(struct h2_connection **list, const struct h2_connection *h)
 		list = &(*list)->next_awake;
 	if (*list)
 		*list = h->next_awake;
+}
+
+static void
+count_offence(struct h2_connection *h)
+{
+	enum h2_offence offence = h->session ? h2_session_offence(h->session) : H2_NO_OFFENCE;
+
+	if (offence)
+		counter_add(&h->client->stats->http2_cut[offence], 1);
 }
 
 void
@@ -408,6 +421,7 @@ h2_connection_free(struct h2_connection **hp)
 		h2_stream_free(s);
 	}
 	*hp = NULL;
+	count_offence(h);
 	if (h->awake) {
 		awake_remove(&proxy->h2_awake, h);
 		awake_remove(&proxy->h2_working, h);

@@ -24,10 +24,12 @@ struct h2_connection {
 	struct h2_stream *ready; /* something of their request may be read */
 	struct h2_stream *progressed; /* the client took something of their answer */
 	size_t held; /* memory of what waits for the client, over all streams */
+	size_t heads; /* and of their heads and trailers, which no window holds back */
 	struct h2_connection *next_awake;
 	bool awake; /* in proxy->h2_awake */
-	bool ending; /* no new streams */
-	int64_t head_since, idle_since, out_since;
+	bool ending; /* no new streams, once the client knows */
+	bool insisted; /* it did not say that it does */
+	int64_t head_since, idle_since, out_since, ending_since;
 };
 
 extern const struct str h2_preface; /* the first bytes of a client that knows that we speak it */

@@ -11,6 +11,7 @@
 
 enum {
 	HELD_MAX = 256 * 1024, /* of a connection: beyond it each stream has a small buffer */
+	HEADS_MAX = 512 * 1024,
 	ROOM_MIN = 1024
 };
 
@@ -46,8 +47,21 @@ on_expired(struct timer *t)
 		h2_stream_cut(s);
 }
 
+bool
+h2_stream_may_hold(const struct h2_connection *h, size_t n)
+{
+	return !h->streams || h->heads + n <= HEADS_MAX;
+}
+
+static void
+hold(struct h2_stream *s, size_t n)
+{
+	s->heads += n;
+	s->connection->heads += n;
+}
+
 struct h2_stream *
-h2_stream_new(struct h2_connection *h, int32_t id)
+h2_stream_new(struct h2_connection *h, int32_t id, size_t head_size)
 {
 	struct h2_stream *s = cache_get(&h->client->conn.worker->proxy->stream_cache);
 
@@ -60,6 +74,7 @@ h2_stream_new(struct h2_connection *h, int32_t id)
 	if (s->next)
 		s->next->prev = &s->next;
 	h->streams = s;
+	hold(s, head_size);
 	counter_add(&h->client->stats->http2_streams, 1);
 	counter_add(&h->client->stats->http2_streams_total, 1);
 	return s;
@@ -91,6 +106,7 @@ h2_stream_free(struct h2_stream *s)
 	timer_remove(&w->wheel, &s->timer);
 	if (s->out)
 		h->held -= s->out->size;
+	h->heads -= s->heads;
 	buffer_put(&w->buffers, &s->in);
 	buffer_put(&w->buffers, &s->out);
 	buffer_put(&w->buffers, &s->trailers_in);
@@ -215,14 +231,25 @@ on_data(void *arg, const char *p, size_t n)
 	make_ready(s);
 }
 
+/* A body of known length has none in HTTP/1. */
+static int
+trailers_keep(struct h2_stream *s, struct str trailers)
+{
+	if (trailers.n == 0)
+		return 0;
+	if (!h2_stream_may_hold(s->connection, trailers.n))
+		return -ENOBUFS;
+	hold(s, trailers.n);
+	return buffer_append(pool_of(s), &s->trailers_in, trailers.p, trailers.n);
+}
+
 static void
 on_end(void *arg, struct str trailers)
 {
 	struct h2_stream *s = stream_of(arg);
 
 	s->ended = true;
-	if (trailers.n && s->exchange &&
-	    buffer_append(pool_of(s), &s->trailers_in, trailers.p, trailers.n) < 0) {
+	if (s->chunked && s->exchange && trailers_keep(s, trailers) < 0) {
 		h2_stream_cut(s);
 		return;
 	}

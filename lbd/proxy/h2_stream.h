@@ -29,6 +29,7 @@ struct h2_stream {
 	struct buffer *in; /* of the request's body, not yet read */
 	struct buffer *out; /* of the answer's, not yet sent */
 	struct buffer *trailers_in, *trailers_out; /* as lines */
+	size_t heads; /* its share of connection->heads */
 	uint64_t bytes_sent; /* in frames */
 	bool ready, progressed; /* in those lists */
 	bool reading; /* its exchange wants to know what comes */
@@ -81,8 +82,11 @@ h2_stream_pending(const struct h2_stream *s)
 
 /* --- for the connection --- */
 
+/* Heads and trailers are held for as long as their stream lives; not more than so many bytes of a connection. */
+bool h2_stream_may_hold(const struct h2_connection *, size_t n);
+
 /* NULL: out of memory. */
-struct h2_stream *h2_stream_new(struct h2_connection *, int32_t id);
+struct h2_stream *h2_stream_new(struct h2_connection *, int32_t id, size_t head_size);
 void h2_stream_free(struct h2_stream *);
 
 /* Lets the exchange look at what came, or go on. */

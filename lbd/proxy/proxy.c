@@ -11,6 +11,7 @@
 #include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
+#include "lbd/tls/context.h"
 
 enum { CACHE_KEEP = 1024, MAKE_ROOM_LOOKS = 16 };
 
@@ -98,6 +99,21 @@ listener_named(struct snapshot *s, struct str name)
 	return NULL;
 }
 
+static bool
+speaks_h2(const struct listener *l)
+{
+	return l->tls ? (l->conf->tls.alpn & ALPN_H2) != 0 : l->conf->http2;
+}
+
+/* Would it be taken there?  Has it proved what the listener now asks for? */
+static bool
+is_alike(const struct client *c, const struct listener *l)
+{
+	if (!l->tls != !c->listener->tls || (c->h2 && !speaks_h2(l)))
+		return false;
+	return !l->tls || tls_context_alike(c->listener->tls, l->tls);
+}
+
 /* Connections obey the new configuration from their next request on. */
 static void
 clients_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
@@ -110,7 +126,7 @@ clients_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
 		if (c->listener->snapshot != old)
 			continue; /* retired by an earlier change */
 		l = listener_named(now, c->listener->conf->name);
-		if (l && !l->tls == !c->listener->tls)
+		if (l && is_alike(c, l))
 			c->listener = l;
 		else
 			client_retire(c);
@@ -180,7 +196,7 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->upstream_cache);
 	cache_fini(&proxy->exchange_cache);
 	cache_fini(&proxy->stream_cache);
-	free(proxy->h2_input);
+	free(proxy->h2_bytes);
 	free(proxy);
 	w->proxy = NULL;
 }

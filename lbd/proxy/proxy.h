@@ -41,7 +41,7 @@ struct proxy {
 	ev_async server_free; /* an exchange gave its server up, here or in another worker */
 	struct h2_connection *h2_awake, *h2_working; /* have something to do; h2_turn is at these */
 	ev_async h2_turn; /* is fed when the first of them has */
-	char *h2_input; /* SCRATCH_READ bytes: what a session is reading; made on first use */
+	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
 	struct cache client_cache, upstream_cache, exchange_cache, stream_cache;
 	struct proxy_shared *shared;
 };

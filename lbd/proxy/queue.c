@@ -80,21 +80,33 @@ queue_remove(struct exchange *x)
 	atomic_fetch_sub(&proxy->shared->n_waiting, 1);
 }
 
+/* All but one, which may be NULL. */
+static void
+others_serve_soon(struct proxy_shared *shared, const struct proxy *but)
+{
+	for (uint32_t i = 0; i < shared->n_workers; i++) {
+		struct proxy *proxy = shared->workers[i]->proxy;
+
+		if (proxy != but && atomic_load(&proxy->n_waiting) > 0)
+			ev_async_send(proxy->worker->loop, &proxy->server_free);
+	}
+}
+
 void
 queue_server_free(struct proxy *proxy)
 {
-	struct proxy_shared *shared = proxy->shared;
-
-	if (atomic_load(&shared->n_waiting) == 0)
+	if (atomic_load(&proxy->shared->n_waiting) == 0)
 		return;
 	if (atomic_load(&proxy->n_waiting) > 0)
 		serve_soon(proxy);
-	for (uint32_t i = 0; i < shared->n_workers; i++) {
-		struct proxy *other = shared->workers[i]->proxy;
+	others_serve_soon(proxy->shared, proxy);
+}
 
-		if (other != proxy && atomic_load(&other->n_waiting) > 0)
-			ev_async_send(other->worker->loop, &other->server_free);
-	}
+void
+queue_servers_changed(struct proxy_shared *shared)
+{
+	if (atomic_load(&shared->n_waiting) > 0)
+		others_serve_soon(shared, NULL);
 }
 
 /*

@@ -19,4 +19,7 @@ void queue_remove(struct exchange *);
 /* A server has been given up: queues here and elsewhere may go on. */
 void queue_server_free(struct proxy *);
 
+/* Any thread: others may be chosen now than before. */
+void queue_servers_changed(struct proxy_shared *);
+
 #endif

@@ -28,6 +28,8 @@ exchange_release_server(struct exchange *x, bool reusable)
 /* What server_choose says when there is no index. */
 enum { CHOICE_NONE = -1, CHOICE_FULL = -2 };
 
+enum { RACES_MAX = 16 };
+
 /* Counts the exchange as the server's, unless that is at its limit. */
 static bool
 server_take(struct exchange *x, int index)
@@ -47,17 +49,21 @@ server_take(struct exchange *x, int index)
 	return true;
 }
 
-/* The first choice was full: the next ones. */
+/*
+ * The first choice was full: another one.  Other workers may fill it at this moment; who has lost so often
+ * waits for the next that comes free.
+ */
 static int
-server_choose_below_limit(struct exchange *x, uint64_t hash, int full)
+server_choose_below_limit(struct exchange *x, uint64_t hash)
 {
-	struct balance_tried tried = x->tried;
+	for (int races = 0; races < RACES_MAX; races++) {
+		int index = balancer_pick_below_limit(
+		    x->pool->balancer, hash, &x->tried, exchange_worker(x)->now);
 
-	while (full >= 0 && tried.n < BALANCE_TRIED_MAX) {
-		tried.index[tried.n++] = (uint32_t)full;
-		full = balancer_pick(x->pool->balancer, hash, &tried, exchange_worker(x)->now);
-		if (full >= 0 && server_take(x, full))
-			return full;
+		if (index < 0)
+			break;
+		if (server_take(x, index))
+			return index;
 	}
 	return CHOICE_FULL;
 }
@@ -81,7 +87,7 @@ server_choose(struct exchange *x)
 	index = balancer_pick(p->balancer, hash, &x->tried, w->now);
 	if (index < 0)
 		return CHOICE_NONE;
-	return server_take(x, index) ? index : server_choose_below_limit(x, hash, index);
+	return server_take(x, index) ? index : server_choose_below_limit(x, hash);
 }
 
 static enum retry_verdict
@@ -293,6 +299,7 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 		return false;
 	choice = server_choose(x);
 	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
+		retry_budget_return(&x->pool->budget);
 		x->retrying = false;
 		return false;
 	}

@@ -83,7 +83,7 @@ upstream_secure(struct upstream *u)
 	int r = -ENOMEM;
 
 	u->state = UPSTREAM_SECURING;
-	u->conn.tls = tls_connect(&set_of(u)->peer);
+	u->conn.tls = tls_connect(&set_of(u)->target);
 	if (u->conn.tls)
 		r = conn_handshake_start(&u->conn, &why);
 	if (r == -EPIPE) {
@@ -99,7 +99,7 @@ static void
 upstream_connected(struct upstream *u)
 {
 	ev_io_stop(u->conn.worker->loop, &u->conn.write);
-	if (set_of(u)->peer.tls)
+	if (set_of(u)->target.tls)
 		upstream_secure(u);
 	else
 		upstream_ready(u);
@@ -220,7 +220,7 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 		}
 		u->state = UPSTREAM_CONNECTING;
 	}
-	if (set->peer.tls) /* the handshake begins when we are told that it is writable */
+	if (set->target.tls) /* the handshake begins when we are told that it is writable */
 		u->state = UPSTREAM_CONNECTING;
 	if (u->state == UPSTREAM_CONNECTING)
 		ev_io_start(proxy->worker->loop, &u->conn.write);
@@ -252,11 +252,11 @@ static int
 set_follow(struct upstream_set *set, const struct pool *pool, const struct server_config *server)
 {
 	if (address_equal(&server->address, &set->address) &&
-	    tls_peer_is(&set->peer, pool->tls, server->host))
+	    tls_target_is(&set->target, pool->tls, server->host))
 		return 0;
 	set_renew(set);
 	set->address = server->address;
-	return tls_peer_set(&set->peer, pool->tls, server->host);
+	return tls_target_set(&set->target, pool->tls, server->host);
 }
 
 /*
@@ -384,7 +384,7 @@ upstreams_fini(struct proxy *proxy)
 {
 	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++) {
 		if (proxy->upstreams[i])
-			tls_peer_fini(&proxy->upstreams[i]->peer);
+			tls_target_fini(&proxy->upstreams[i]->target);
 		free(proxy->upstreams[i]);
 	}
 	free(proxy->upstreams);

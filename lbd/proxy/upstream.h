@@ -35,7 +35,7 @@ struct upstream_set {
 	uint32_t generation; /* grows when address or TLS change: older ones are not used again */
 	uint32_t adoption; /* proxy->adoption when a configuration last named it */
 	struct address address;
-	struct tls_peer peer;
+	struct tls_target target;
 };
 
 /* Nothing can be sent yet. */

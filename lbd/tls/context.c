@@ -1,14 +1,12 @@
-/* context.c - builds the SSL_CTXs of a listener, and chooses among them when a client says what it wants. */
+/* context.c - loads a listener's certificates and makes the sets of which clients get one. */
 #include "lbd/tls/context.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "lbd/tls/certificate.h"
-#include "lbd/tls/tls.h"
+#include "lbd/tls/server_ctx.h"
+#include "lbd/tls/upstream.h"
 
 enum { NONE = UINT32_MAX };
 
@@ -35,68 +33,6 @@ out_of_memory(struct builder *b)
 	return err_set(b->err, -ENOMEM, "out of memory for TLS");
 }
 
-/* --- what OpenSSL asks during a handshake --- */
-
-static int
-on_server_name(SSL *ssl, int *alert, void *arg)
-{
-	struct tls_context *c = arg;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	int64_t set = name ? tls_names_find(&c->names, str_of(name)) : -1;
-
-	(void)alert;
-	if (set < 0)
-		return SSL_TLSEXT_ERR_NOACK;
-	c->engine->current->set = (uint32_t)set;
-	if (set > 0 && !SSL_set_SSL_CTX(ssl, c->sets[set].ctx))
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-/* RFC 7301: a client that asks for other protocols only is refused. */
-static int
-on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_n, const unsigned char *in,
-    unsigned in_n, void *arg)
-{
-	const struct tls_context *c = arg;
-	unsigned char *found;
-
-	(void)ssl;
-	if (SSL_select_next_proto(&found, chosen_n, c->alpn, c->alpn_n, in, in_n) !=
-	    OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*chosen = found;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-/* Seals a ticket, or opens one: 0 if it is not ours, 2 if a new one should follow. */
-static int
-on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-    EVP_MAC_CTX *mac, int seal)
-{
-	struct tls_engine *e = BIO_get_data(SSL_get_rbio(ssl));
-	struct tls_ticket_keys *keys = &e->current->context->tickets;
-	int64_t now_s = clock_wall_ns() / NS_PER_S;
-	const struct tls_ticket_key *now = tls_ticket_key_now(keys, now_s), *key = now;
-
-	if (!now)
-		return -1;
-	if (seal) {
-		memcpy(name, now->name, sizeof(now->name));
-		if (RAND_bytes_ex(e->lib, iv, EVP_CIPHER_get_iv_length(keys->cipher), 0) != 1)
-			return -1;
-	} else {
-		key = tls_ticket_key_named(keys, name, now_s);
-		if (!key)
-			return 0;
-	}
-	if (!tls_ticket_key_use(keys, key, iv, cipher, mac, seal))
-		return -1;
-	return key == now ? 1 : 2;
-}
-
-/* --- one SSL_CTX --- */
-
 static int
 ctx_add_certificate(SSL_CTX *ctx, const struct tls_certificate *c, struct builder *b)
 {
@@ -109,43 +45,6 @@ ctx_add_certificate(SSL_CTX *ctx, const struct tls_certificate *c, struct builde
 	    STR_ARG(b->config->certificates[c - b->certificates].certificate), text);
 }
 
-static int
-ctx_set_lists(SSL_CTX *ctx, struct builder *b)
-{
-	const struct tls_config *c = b->config;
-
-	if (c->min_version == TLS_1_2 && SSL_CTX_set_cipher_list(ctx, c->ciphers.p) != 1) {
-		ERR_clear_error();
-		return err_set(b->err, -EINVAL, "ciphers: OpenSSL knows none of them");
-	}
-	if (SSL_CTX_set1_groups_list(ctx, (uintptr_t)c->groups.p) != 1) {
-		ERR_clear_error();
-		return err_set(b->err, -EINVAL, "groups: OpenSSL does not know all of them");
-	}
-	return 0;
-}
-
-/* Everything but certificates.  The same for each set, so that a policy cannot be chosen by a name. */
-static int
-ctx_configure(SSL_CTX *ctx, struct builder *b)
-{
-	struct tls_context *c = b->context;
-
-	SSL_CTX_set_min_proto_version(ctx, (int)b->config->min_version);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets alone */
-	SSL_CTX_set_num_tickets(ctx, 1);
-	SSL_CTX_set_timeout(ctx, TLS_TICKET_PERIOD_S);
-	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-	SSL_CTX_set_session_id_context(ctx, c->tickets.policy, TLS_POLICY_SIZE);
-	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
-	SSL_CTX_set_tlsext_servername_arg(ctx, c);
-	if (c->alpn_n)
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, c);
-	return ctx_set_lists(ctx, b);
-}
-
 /* --- sets --- */
 
 static int
@@ -154,7 +53,8 @@ set_fill(struct tls_set *s, const struct choice *choice, struct builder *b)
 	int code;
 
 	s->ctx = SSL_CTX_new_ex(b->context->engine->lib, NULL, TLS_server_method());
-	code = s->ctx ? ctx_configure(s->ctx, b) : out_of_memory(b);
+	code = s->ctx ? tls_server_ctx_configure(s->ctx, b->context, b->config, b->err)
+		      : out_of_memory(b);
 	for (unsigned kind = 0; !code && kind < TLS_KEY_KINDS; kind++) {
 		uint32_t i = choice->of_kind[kind];
 
@@ -316,22 +216,11 @@ alpn_fill(struct tls_context *c, unsigned protocols)
 	}
 }
 
-/* What makes a difference to whom a ticket lets in. */
-static int
-policy_digest(struct builder *b, unsigned char digest[TLS_POLICY_SIZE])
-{
-	return EVP_Q_digest(b->context->engine->lib, "SHA256", NULL, "anybody", 7, digest, NULL) ==
-		1
-	    ? 0
-	    : -ENOMEM;
-}
-
 /* The secret without the end of its line. */
 static int
 tickets_init(struct builder *b)
 {
 	struct str path = b->config->ticket_secret_file, secret = tls_files_find(b->files, path);
-	unsigned char policy[TLS_POLICY_SIZE];
 
 	while (path.n && secret.n &&
 	    (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
@@ -340,10 +229,10 @@ tickets_init(struct builder *b)
 		return err_set(b->err, -EINVAL,
 		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
 		    STR_ARG(path), secret.n, TLS_SECRET_MIN);
-	if (policy_digest(b, policy) < 0 ||
-	    tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret, policy) < 0)
-		return out_of_memory(b);
-	return 0;
+	return tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret,
+		   b->context->clients.digest) < 0
+	    ? out_of_memory(b)
+	    : 0;
 }
 
 static void
@@ -372,8 +261,11 @@ tls_context_new(struct tls_engine *engine, const struct tls_config *config,
 	}
 	c->references = 1;
 	c->engine = engine;
+	c->check_host = config->check_host;
 	alpn_fill(c, config->alpn);
-	code = tickets_init(&b);
+	code = tls_client_policy_init(&c->clients, engine->lib, config, files, err);
+	if (!code)
+		code = tickets_init(&b);
 	if (!code)
 		code = certificates_load(&b);
 	if (!code)
@@ -404,9 +296,16 @@ tls_context_unref(struct tls_context **cp)
 		tls_names_fini(&c->sets[i].names);
 	}
 	free(c->sets);
+	tls_client_policy_fini(&c->clients);
 	tls_ticket_keys_fini(&c->tickets);
 	tls_names_fini(&c->names);
 	free(c);
+}
+
+bool
+tls_context_alike(const struct tls_context *a, const struct tls_context *b)
+{
+	return memcmp(a->clients.digest, b->clients.digest, TLS_POLICY_SIZE) == 0;
 }
 
 static void

@@ -9,6 +9,7 @@
 #ifndef LBD_TLS_CONTEXT_H
 #define LBD_TLS_CONTEXT_H
 
+#include "lbd/tls/client_policy.h"
 #include "lbd/tls/engine.h"
 #include "lbd/tls/files.h"
 #include "lbd/tls/names.h"
@@ -29,6 +30,8 @@ struct tls_context {
 	uint32_t n_sets;
 	unsigned char alpn[32]; /* what we speak, as on the wire, best first */
 	unsigned alpn_n;
+	bool check_host;
+	struct tls_client_policy clients;
 	struct tls_ticket_keys tickets;
 };
 
@@ -38,6 +41,9 @@ struct tls_context *tls_context_new(
 
 struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context **);
+
+/* Do both let in the same clients? */
+bool tls_context_alike(const struct tls_context *, const struct tls_context *);
 
 /*
  * Reads all files that the configuration names, and tries what they are good for: whatever is wrong with them is

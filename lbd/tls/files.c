@@ -74,6 +74,8 @@ read_listener(struct tls_files *files, const struct tls_config *c, struct proble
 		read_one(files, c->certificates[i].certificate, problems);
 		read_one(files, c->certificates[i].key, problems);
 	}
+	read_one(files, c->client_ca, problems);
+	read_one(files, c->client_crl, problems);
 	read_one(files, c->ticket_secret_file, problems);
 }
 

@@ -3,17 +3,17 @@
  *
  * Every node with the same secret has the same keys, before and after a restart.  A key seals tickets for
  * TLS_TICKET_PERIOD_S seconds and opens them for as long again; so does the next one already, since clocks
- * differ.  Each policy has keys of its own, so that a ticket which was got under one is worth nothing under
- * another; so far there is one, which asks for no client certificates.
+ * differ.  Each policy has keys of its own (client_policy.h), so that a ticket which was got under one is
+ * worth nothing under another.
  */
 #ifndef LBD_TLS_TICKET_H
 #define LBD_TLS_TICKET_H
 
 #include <openssl/evp.h>
 
-#include "common/str.h"
+#include "lbd/tls/client_policy.h"
 
-enum { TLS_TICKET_PERIOD_S = 6 * 3600, TLS_SECRET_MIN = 32, TLS_POLICY_SIZE = 32 };
+enum { TLS_TICKET_PERIOD_S = 6 * 3600, TLS_SECRET_MIN = 32 };
 
 struct tls_ticket_key {
 	int64_t period; /* its number: seconds since 1970 / TLS_TICKET_PERIOD_S */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "lbd/tls/peer.h"
 
 /* Takes the SSL over, which may be NULL: out of memory. */
 static struct tls *
@@ -39,17 +40,17 @@ tls_accept(struct tls_context *c)
 }
 
 struct tls *
-tls_connect(struct tls_peer *p)
+tls_connect(struct tls_target *target)
 {
-	struct tls *t = tls_new(p->tls->engine, tls_upstream_ssl(p->tls, p->host));
+	struct tls *t = tls_new(target->tls->engine, tls_upstream_ssl(target->tls, target->host));
 
 	if (!t)
 		return NULL;
-	t->upstream = tls_upstream_ref(p->tls);
-	t->peer = p;
-	t->peer_epoch = p->epoch;
+	t->upstream = tls_upstream_ref(target->tls);
+	t->target = target;
+	t->target_epoch = target->epoch;
 	SSL_set_app_data(t->ssl, t);
-	if (p->session && SSL_set_session(t->ssl, p->session) != 1)
+	if (target->session && SSL_set_session(t->ssl, target->session) != 1)
 		ERR_clear_error(); /* then a full handshake */
 	return t;
 }
@@ -62,9 +63,10 @@ tls_free(struct tls **tp)
 	*tp = NULL;
 	if (!t)
 		return;
-	if (t->peer) /* however it ended: else OpenSSL takes the session for spoilt */
+	if (t->target) /* however it ended: else OpenSSL takes the session for spoilt */
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	tls_peer_free(&t->peer);
 	tls_context_unref(&t->context);
 	tls_upstream_unref(&t->upstream);
 	free(t);
@@ -147,6 +149,16 @@ bool
 tls_has_part(const struct tls *t)
 {
 	return SSL_has_pending(t->ssl) != 0;
+}
+
+/* Where no certificate names anything, clients cannot have looked for a name. */
+bool
+tls_serves(const struct tls *t, struct str host)
+{
+	const struct tls_names *names = &t->context->sets[t->set].names;
+
+	return !t->context->check_host || names->n == 0 ||
+	    tls_names_find(names, tls_host_name(host)) >= 0;
 }
 
 struct str

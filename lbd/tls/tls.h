@@ -14,21 +14,24 @@
 #include "lbd/tls/failure.h"
 #include "lbd/tls/upstream.h"
 
+struct tls_peer;
+
 struct tls {
 	SSL *ssl;
 	struct tls_engine *engine;
-	struct tls_context *context; /* of the listener; NULL: we are the client, of: */
-	struct tls_upstream *upstream;
-	struct tls_peer *peer;
-	uint32_t peer_epoch;
+	struct tls_context *context; /* of the listener; NULL: we are the client */
+	struct tls_peer *peer; /* what was read of its certificate; NULL: nothing yet */
+	struct tls_upstream *upstream; /* of the pool, if we are */
+	struct tls_target *target;
+	uint32_t target_epoch;
 	uint32_t set; /* of its sets, by the name that the client asked for */
 	bool secured; /* the handshake is over */
 	bool failed; /* what came is no TLS: nothing more can be read */
 };
 
-/* NULL: out of memory.  The peer is borrowed, and outlives the connection. */
+/* NULL: out of memory.  The target is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
-struct tls *tls_connect(struct tls_peer *);
+struct tls *tls_connect(struct tls_target *);
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */
@@ -48,6 +51,9 @@ bool tls_has_more(const struct tls *);
 
 /* A record is here, or its beginning that the rest is yet to follow; not seen before its header is whole. */
 bool tls_has_part(const struct tls *);
+
+/* May that host be asked for here?  With or without a port, as in a Host field. */
+bool tls_serves(const struct tls *, struct str host);
 
 /* "TLSv1.3" */
 struct str tls_version_name(const struct tls *);

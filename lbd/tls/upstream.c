@@ -84,12 +84,12 @@ static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
 	const struct tls *t = SSL_get_app_data(ssl);
-	struct tls_peer *peer = t ? t->peer : NULL;
+	struct tls_target *target = t ? t->target : NULL;
 
-	if (!peer || t->peer_epoch != peer->epoch)
+	if (!target || t->target_epoch != target->epoch)
 		return 0;
-	SSL_SESSION_free(peer->session);
-	peer->session = session;
+	SSL_SESSION_free(target->session);
+	target->session = session;
 	return 1;
 }
 
@@ -273,7 +273,7 @@ is_address(const char *name)
 
 /* 1, or 0 as OpenSSL has it. */
 static int
-name_configure(const struct tls_upstream *u, SSL *ssl, const char *name)
+name_configure(const struct tls_upstream *u, SSL *ssl, char *name)
 {
 	if (is_address(name))
 		return !u->verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
@@ -302,32 +302,32 @@ tls_upstream_ssl(const struct tls_upstream *u, struct str host)
 }
 
 bool
-tls_peer_is(const struct tls_peer *p, const struct tls_upstream *u, struct str host)
+tls_target_is(const struct tls_target *p, const struct tls_upstream *u, struct str host)
 {
 	return p->tls == u && str_eq(p->host, host);
 }
 
 int
-tls_peer_set(struct tls_peer *p, struct tls_upstream *u, struct str host)
+tls_target_set(struct tls_target *p, struct tls_upstream *u, struct str host)
 {
 	char *copy;
 
-	if (tls_peer_is(p, u, host))
+	if (tls_target_is(p, u, host))
 		return 0;
 	copy = strndup(host.n ? host.p : "", host.n);
 	if (!copy)
 		return -ENOMEM;
-	tls_peer_fini(p);
+	tls_target_fini(p);
 	p->host = (struct str){ copy, host.n };
 	p->tls = u ? tls_upstream_ref(u) : NULL;
 	return 0;
 }
 
 void
-tls_peer_fini(struct tls_peer *p)
+tls_target_fini(struct tls_target *p)
 {
 	SSL_SESSION_free(p->session);
 	free((void *)(uintptr_t)p->host.p);
 	tls_upstream_unref(&p->tls);
-	*p = (struct tls_peer){ .epoch = p->epoch + 1 };
+	*p = (struct tls_target){ .epoch = p->epoch + 1 };
 }

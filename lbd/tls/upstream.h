@@ -3,7 +3,7 @@
  *
  * Pools with the same settings and the same files share one, also across reloads: it is known by a digest
  * of all that.  The main thread makes it; each snapshot and each connection hold a reference, and the main
- * thread frees what nobody holds.  A peer is one server behind it: the name that its certificate must have,
+ * thread frees what nobody holds.  A target is one server behind it: the name that its certificate must have,
  * and the session that its last connection left for the next one.
  */
 #ifndef LBD_TLS_UPSTREAM_H
@@ -21,7 +21,7 @@ struct tls_upstream {
 	struct tls_engine *engine;
 	SSL_CTX *ctx;
 	bool verify;
-	struct str server_name; /* owned; empty: the peer's own */
+	struct str server_name; /* owned; empty: the target's own */
 };
 
 /*
@@ -43,7 +43,7 @@ void tls_upstreams_try(
 /* For a server of that name or address: SNI, and what its certificate must say.  NULL: out of memory. */
 SSL *tls_upstream_ssl(const struct tls_upstream *, struct str host);
 
-struct tls_peer {
+struct tls_target {
 	struct tls_upstream *tls; /* NULL: plain */
 	struct str host; /* owned */
 	SSL_SESSION *session; /* NULL: none yet */
@@ -51,8 +51,8 @@ struct tls_peer {
 };
 
 /* What is remembered is forgotten if either differs.  0 or -ENOMEM: it remains as it was. */
-int tls_peer_set(struct tls_peer *, struct tls_upstream *, struct str host);
-bool tls_peer_is(const struct tls_peer *, const struct tls_upstream *, struct str host);
-void tls_peer_fini(struct tls_peer *);
+int tls_target_set(struct tls_target *, struct tls_upstream *, struct str host);
+bool tls_target_is(const struct tls_target *, const struct tls_upstream *, struct str host);
+void tls_target_fini(struct tls_target *);
 
 #endif

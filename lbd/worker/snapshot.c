@@ -86,7 +86,8 @@ pool_init(
 	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
 		const struct server_config *c = &p->conf->servers[j];
 
-		p->servers[j] = (struct balance_server){ c->name, c->slot, c->weight };
+		p->servers[j] =
+		    (struct balance_server){ c->name, c->slot, c->weight, c->max_connections };
 	}
 	p->version = atomic_load(&s->worker->servers->version);
 	p->balancer = balancer_new(

@@ -18,6 +18,10 @@ _hactl_options() {
 	server | history) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;
 	check) echo --node ;;
+	setup)
+		printf '%s\n' --peer --vip --server --address --interface --name --peer-name --directory \
+			--export --join
+		;;
 	esac
 	echo --help
 }
@@ -25,7 +29,7 @@ _hactl_options() {
 # The same: arguments.  $2: 1 is the first one of the command.
 _hactl_arguments() {
 	case $1/$2 in
-	/* | help/1) printf '%s\n' status failover standby history servers server reload check top help ;;
+	/* | help/1) printf '%s\n' status failover standby history servers server reload check top setup help ;;
 	standby/1) printf '%s\n' on off ;;
 	server/1) _hactl_ask servers --names ;;
 	server/2) printf '%s\n' ready drain maintenance weight ;;
@@ -84,7 +88,12 @@ _hactl() {
 	COMPREPLY=()
 	case ${words[cword - 1]} in
 	--lbd-socket | --ha-socket) _hactl_offer_files ;;
-	--metrics | --timeout | --node) ;;
+	--metrics | --timeout | --node | --peer | --vip | --server | --address | --name | --peer-name) ;;
+	--interface) _hactl_offer < <(ls /sys/class/net) ;;
+	--directory)
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		compopt -o filenames 2>/dev/null
+		;;
 	--to) _hactl_offer < <(_hactl_nodes) ;;
 	*)
 		if [[ $current == -* ]]; then

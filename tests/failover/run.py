@@ -28,6 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration_ha")]
 
+from crowd import Crowd  # noqa: E402
 from laboratory import Failure, Laboratory  # noqa: E402
 from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Skip, become_root  # noqa: E402
 from record import total  # noqa: E402
@@ -42,7 +43,8 @@ SOON = 1.0  # for what must end within milliseconds, where times are not judged
 
 def play(scenario, build, bench, logs):
     """One round; a dictionary of what came of it."""
-    lab = Laboratory(build, **scenario.lab, **({} if bench else scenario.short))
+    options = {**scenario.lab, **({} if bench else scenario.short)}
+    lab = (Crowd if options.pop("crowd", False) else Laboratory)(build, **options)
     try:
         PREPARE.get(scenario.name, lambda lab: None)(lab)
         lab.start()

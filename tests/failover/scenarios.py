@@ -200,6 +200,38 @@ def stopped(lab, bench):
     return seen
 
 
+STEERED = 'lbpair_ha_steering_packets_total{result="steered"}'
+MOVE_BYTES, RATE = 1 << 20, 2 << 20  # of the download and the upload: for each move, in a second
+
+
+@scenario("m", "planned moves to and fro, clients of all kinds (100 times)", gap=0.020, two=None, failed=ANY, rounds=1,
+          before="every connection broken", crowd=True)
+def moved_under_a_crowd(lab, bench):
+    moves = int(os.environ.get("MOVES", "100")) if bench else 6
+    reason = lab.nodes[0].status()["handover"]["no_steering"]
+    if reason:
+        raise Skip(f"no BPF here: {reason}")
+    lab.enter(moves * MOVE_BYTES, RATE)
+    lab.sleep(0.5)
+    since = lab.now()
+    for _ in range(moves):
+        lab.move()
+        lab.moved()
+        lab.sleep(0.3)
+    until = lab.now()
+    crowd = lab.leave()
+    print(f"     {({kind: (c['done'], c['connections']) for kind, c in crowd.items()})}", flush=True)
+    for kind, c in crowd.items():
+        check(not c["failed"], f"{kind}: {c['failed']}")
+        check(c["done"] >= (1 if kind in ("download", "upload") else moves / 2), f"{kind} has done little: {c}")
+    for kind in ("websocket", "download", "upload"):
+        check(crowd[kind]["connections"] == 1, f"{kind}: {crowd[kind]}")
+    for node in lab.nodes:
+        check(float(node.metrics()[STEERED]) > 0, f"{node.name} has steered nothing")
+    wait_for(lambda: len(lab.record.holder()) == 1, 15, "end of the drain")
+    return Watch(since, until)
+
+
 def no_role_change(lab, before):
     for node in lab.nodes:
         news = node.history()[len(before[node.name]):]

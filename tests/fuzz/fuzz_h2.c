@@ -212,14 +212,14 @@ deliver(struct trial *t, const uint8_t *data, size_t size, size_t piece)
 	t->session = h2_session_new(&events, t, &limits, &t->head);
 	if (!t->session)
 		fail("out of memory");
-	h2_session_feed(t->session, start, sizeof(start) - 1);
+	h2_session_feed(t->session, start, sizeof(start) - 1, 0);
 	for (at = 0; at < size && goes_on; at += n) {
 		n = size - at < piece ? size - at : piece;
 		exact = malloc(n);
 		if (!exact)
 			fail("out of memory");
 		memcpy(exact, data + at, n);
-		goes_on = h2_session_feed(t->session, exact, n);
+		goes_on = h2_session_feed(t->session, exact, n, 0);
 		free(exact);
 	}
 	output(t);

@@ -222,7 +222,7 @@ class H2(Stream):
         super().__init__(sock)
         self.decoder, self.answers, self.auto = Decoder(), {}, auto
         self.settings, self.acked, self.pongs, self.goaways, self.windows = None, 0, [], [], {}
-        self.frames = []
+        self.frames, self.block, self.block_ends = [], b"", False
         if begin:
             self.send(PREFACE + settings(*pairs))
 
@@ -257,9 +257,9 @@ class H2(Stream):
                 self.try_send(window(0, len(payload)) +
                               (b"" if answer.ended else window(stream, len(payload))))
         elif kind == HEADERS:
-            if not flags & END_HEADERS:
-                raise Broken("lbd never needs CONTINUATION here")
-            self.note_head(self.stream(stream), self.decoder.decode(payload), bool(flags & END_STREAM))
+            self.block, self.block_ends = payload, bool(flags & END_STREAM)
+        elif kind == CONTINUATION:
+            self.block += payload
         elif kind == RST_STREAM:
             self.stream(stream).reset = int.from_bytes(payload, "big")
         elif kind == SETTINGS and flags & ACK:
@@ -276,6 +276,8 @@ class H2(Stream):
             self.goaways.append(struct.unpack(">II", payload[:8])[::-1])
         elif kind == WINDOW_UPDATE:
             self.windows[stream] = self.windows.get(stream, 0) + int.from_bytes(payload, "big")
+        if kind in (HEADERS, CONTINUATION) and flags & END_HEADERS:
+            self.note_head(self.stream(stream), self.decoder.decode(self.block), self.block_ends)
 
     @staticmethod
     def note_head(answer, fields, end):
@@ -317,6 +319,23 @@ class H2(Stream):
         fields = GET if fields is None else fields
         self.send(headers(stream, fields, body is None) + (data(stream, body) if body is not None else b""))
         return self.answer(stream)
+
+    def send_all(self, stream, pieces, patience=None):
+        """DATA as the windows allow; with `patience`, until they stay shut for so many seconds."""
+        self.until(lambda: self.settings is not None, "SETTINGS")
+        sent = {0: 0, stream: 0}
+        first = {0: 65535, stream: self.settings.get(INITIAL_WINDOW_SIZE, 65535)}
+        for piece in pieces:
+            def open_for(n=len(piece)):
+                return all(first[s] + self.windows.get(s, 0) - sent[s] >= n for s in sent)
+            try:
+                self.until(open_for, "WINDOW_UPDATE", patience or PATIENCE)
+            except Late:
+                if patience:
+                    return
+                raise
+            self.send(data(stream, piece, False))
+            sent = {s: n + len(piece) for s, n in sent.items()}
 
     def alive(self):
         """Does the connection still answer?"""

@@ -153,7 +153,7 @@ for missing in (":method", ":scheme", ":path"):
     rst("without_" + missing[1:], "9113 8.3.1", headers(1, get(without=[missing])))
 rst("without_authority", "9113 8.3.1", headers(1, get(without=[":authority"])))
 ok("host_instead_of_authority", "9113 8.3.1", headers(1, get(("host", "test"), without=[":authority"])))
-ok("host_as_authority", "9113 8.3.1", headers(1, get(("host", "TEST"))))
+ok("host_as_authority", "9113 8.3.1", headers(1, get(("host", "TEST"), authority="TeST")))
 rst("host_other_than_authority", "9113 8.3.1", headers(1, get(("host", "other"))))
 rst("host_twice", "9113 8.3.1", headers(1, get(("host", "test"), ("host", "test"))))
 for name in (":method", ":scheme", ":path", ":authority"):
@@ -219,6 +219,9 @@ rst("length_twice", "9110 8.6", headers(1, [*POST, ("content-length", "5"), ("co
 # ---- 8.1: trailers ----
 ok("trailers", "9113 8.1", headers(1, POST, False) + data(1, b"ab", False) + headers(1, [("x-sum", "1")]),
    body=b"POST / 2\n")
+rst("length_not_reached_before_trailers", "9113 8.1.1", headers(1, [*POST, ("content-length", "5")], False) +
+    data(1, b"he", False) + headers(1, [("x-sum", "1")]), served=None)
+rst("trailers_too_large", "9110 15.5", headers(1, POST, False) + headers(1, [("a", "x" * 9000)]), served=None)
 rst("trailers_without_end", "9113 8.1", headers(1, POST, False) + headers(1, [("x-sum", "1")], False), served=None)
 rst("trailers_with_pseudo", "9113 8.1", headers(1, POST, False) + headers(1, [(":path", "/x")]), served=None)
 rst("trailers_with_cr_lf", "9113 8.2.1", headers(1, POST, False) + headers(1, [("x", "a\r\nb: c")]), served=None)

@@ -173,13 +173,13 @@ table_without_daemons.rows = lambda: [row[0] for row in USAGE]
 def test_every_command_is_in_the_manual():
     _, text, _ = hactl("help")
     commands = re.findall(r"^  ([a-z]+) ", text, re.M)
-    check(len(commands) == 10, f"commands: {commands}")
+    check(len(commands) == 11, f"commands: {commands}")
     with open(os.path.join(ROOT, "docs/hactl.1")) as f:
         manual = f.read()
     for command in commands:
         check(re.search(rf"^\.(It )?Ic {command}\b", manual, re.M), f"{command} is not in hactl.1")
         _, text, _ = hactl(command, "--help")
-        for option in re.findall(r"--([a-z]+)", text.split("\n")[0]):
+        for option in re.findall(r"--([a-z-]+)", text.split("\n")[0]):
             check(f"Fl -{option}" in manual, f"{command} --{option} is not in hactl.1")
 
 
@@ -730,7 +730,7 @@ def test_completion():
     equal(complete("hactl ", path), commands, "commands")
     for command in commands:
         usage = hactl(command, "--help")[1].split("\n")[0]
-        equal(sorted(complete(f"hactl {command} -", path)), sorted(set(re.findall(r"--[a-z]+", usage)) | {"--help"}),
+        equal(sorted(complete(f"hactl {command} -", path)), sorted(set(re.findall(r"--[a-z-]+", usage)) | {"--help"}),
               f"options of {command}")
     with Backend() as one, Backend() as two, FakeDaemon({"status": HA_STATUS}) as ha:
         with Lbd(config({"address": one.address, "name": "one"}, two)) as lbd:

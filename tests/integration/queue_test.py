@@ -92,6 +92,43 @@ def test_another_server_below_its_limit_takes_it():
                 client.close()
 
 
+def test_the_last_of_many_below_its_limit_takes_it():
+    """However many are full."""
+    gate, n = Gate(), 24
+    with Backend(gate) as server:
+        servers = [{**limited(server, 1), "name": f"s{i}"} for i in range(n)]
+        for algorithm in ("round_robin", "least_connections", "ip_hash", "consistent_hash", "random"):
+            with Lbd(config(*servers, pool={"algorithm": algorithm})) as lbd:
+                clients = [lbd.client() for _ in range(n)]
+                for client in clients:
+                    client.send(request())
+                gate.wait_held(n)
+                equal(lbd.metric("lbpair_queued_total", pool="web"), 0, f"lbpair_queued_total, {algorithm}")
+                gate.let(n)
+                for client in clients:
+                    equal(client.response(b"GET").status, 200, "status")
+                    client.close()
+
+
+def test_a_server_that_comes_up_serves_those_who_wait():
+    gate = Gate()
+    with Backend(gate) as server:
+        one, two = ({**limited(server, 1), "name": name} for name in ("one", "two"))
+        with Lbd(config(one, two, workers=3, timeouts={"queue": "20s"})) as lbd:
+            lbd.command("server", name="web/two", action="maintenance")
+            clients = [lbd.client() for _ in range(2)]
+            for client in clients:
+                client.send(request())
+            gate.wait_held(1)
+            lbd.wait_metric("lbpair_queued", 1, pool="web")
+            lbd.command("server", name="web/two", action="ready")
+            gate.wait_held(2)
+            gate.let(2)
+            for client in clients:
+                equal(client.response(b"GET").status, 200, "status")
+                client.close()
+
+
 def test_who_may_not_use_the_free_server_holds_nobody_back():
     """A retry waits for the second server; the first, which it has been to, serves the others meanwhile."""
     gate = Gate()

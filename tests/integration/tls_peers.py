@@ -35,23 +35,26 @@ def openssl(*args, stdin=None):
 class Certificate:
     """A certificate and its key as files; `issuer` another one, or itself."""
 
-    def __init__(self, file, names, kind="ec", issuer=None, days=100, ca=False):
+    def __init__(self, file, names, kind="ec", issuer=None, days=100, ca=False, subject=None, usage=None):
         base = os.path.join(directory(), file)
         self.file, self.key, self.names = base + ".crt", base + ".key", names
         san = ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names)
         extra = ["-addext", "subjectAltName=" + san] if san else []
         if not ca:
             extra += ["-addext", "basicConstraints=critical,CA:FALSE"]
+        if usage:
+            extra += ["-addext", "extendedKeyUsage=" + usage]
+        subject = subject or "/CN=" + file
         issued = ["-CA", issuer.file, "-CAkey", issuer.key] if issuer else []
         if issuer or days < 0:
-            self.make_request(base, extra, kind, file, issued, days, ca)
+            self.make_request(base, extra, kind, subject, issued, days)
         else:
             openssl("req", "-x509", *KEYS[kind], "-nodes", "-keyout", self.key, "-out", self.file,
-                    "-days", str(days), "-subj", "/CN=" + file, *extra)
+                    "-days", str(days), "-utf8", "-subj", subject, *extra)
 
-    def make_request(self, base, extra, kind, subject, issued, days, ca):
+    def make_request(self, base, extra, kind, subject, issued, days):
         openssl("req", "-new", *KEYS[kind], "-nodes", "-keyout", self.key, "-out", base + ".csr",
-                "-subj", "/CN=" + subject, *extra)
+                "-utf8", "-subj", subject, *extra)
         signer = issued or ["-signkey", self.key]
         openssl("x509", "-req", "-in", base + ".csr", "-out", self.file, *signer, "-copy_extensions", "copyall",
                 "-days", str(days), *(["-set_serial", str(1000 + hash(base) % 100000)] if issued else []))

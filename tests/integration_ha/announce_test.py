@@ -56,6 +56,9 @@ def test_series():
         check(station.show()["frames"] == 18 and station.show()["errors"] == 0, station.text())
 
 
+test_series.alone = True
+
+
 def test_every_30_seconds():
     wire = Wire()
     client = wire.host("client", 9)
@@ -102,6 +105,9 @@ def test_what_is_put_back_is_announced_again():
         check(not [t for t, _, _ in seen.claims(V4) if t > at], "the other one was announced too")
 
 
+test_what_is_put_back_is_announced_again.alone = True
+
+
 def talk(client, vip):
     """One datagram, so that the kernel asks for the MAC."""
     sock = client.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, socket.SOCK_DGRAM)
@@ -132,6 +138,9 @@ def test_neighbours_follow():
         for vip in BOTH:
             wait_for(lambda vip=vip: client.neighbour(vip) == two_host.mac(), 1, f"change of {vip}")
         print(f"     both caches seen changed {(time.monotonic() - start) * 1000:.0f} ms after the claim, by `ip neigh`")
+
+
+test_neighbours_follow.alone = True
 
 
 def test_conflict_is_reported_and_answered():

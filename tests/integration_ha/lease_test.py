@@ -82,6 +82,9 @@ def test_short_delays_do_not_matter():
         check(all(a.added for a in seen.seen), f"an address was lost: {seen.seen}")
 
 
+test_short_delays_do_not_matter.alone = True
+
+
 def test_as_they_are_added():
     """Mark, flags, lifetimes and prefix as the kernel has them."""
     host = node()
@@ -102,6 +105,9 @@ def test_as_they_are_added():
             check(all(a.added for a in seen.seen), f"lost: {seen.seen}")
             print(f"     {vip}: {len(times)} renewals, {min(gaps) * 1000:.0f}..{max(gaps) * 1000:.0f} ms apart")
             check(len(gaps) >= 5 and max(gaps) < 0.6, f"renewed at intervals of {gaps}")
+
+
+test_as_they_are_added.alone = True
 
 
 def test_a_restarted_daemon_adopts():

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -115,6 +116,9 @@ class Host:
         if self.pid == 0:
             try:
                 LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                # A pipe that another thread reads to its end would have none before this one ends.
+                os.closerange(3, write)
+                os.closerange(write + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for its parent
                 system(LIBC.unshare(CLONE_NEWNET), "unshare")
                 os.write(write, b"x")

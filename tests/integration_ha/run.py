@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """Runs the tests of hafailover that need network namespaces: each test_* of every *_test.py, in a process of its own.
 
-    run.py [-n TIMES] [NAME...]
+    run.py [-j N] [-n TIMES] [NAME...]
 
-NAME selects by a part of `file.function`.  One after the other, since they measure times; what was measured is
-printed.  Without namespaces everything is skipped, loudly.  The last line is `N passed, N failed[, N skipped]`.
+NAME selects by a part of `file.function`.  Several at a time, since they wait much and compute little; what a
+test prints comes in one piece at its end.  A function may carry .seconds, its time limit (those that may take
+longest start first), and .alone: it measures milliseconds, and runs when nothing else does.  Without namespaces
+everything is skipped, loudly.  The last line is `N passed, N failed[, N skipped]`.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 
@@ -20,6 +23,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60
 CLEANUP_SECONDS = 20
 PASSED, FAILED, SKIPPED = 0, 1, 77
+
+
+def limit(function):
+    return getattr(function, "seconds", SECONDS)
 
 
 def tests():
@@ -47,7 +54,7 @@ def child(function):
     network.LIBC.prctl(network.PR_SET_PDEATHSIG, signal.SIGTERM)
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, end)
-    signal.alarm(getattr(function, "seconds", SECONDS))
+    signal.alarm(limit(function))
     try:
         network.become_root()
         function()
@@ -60,29 +67,53 @@ def child(function):
         return FAILED
 
 
-def run(name, function):
-    start = time.monotonic()
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        status = child(function)
-        sys.stdout.flush()
-        os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGALRM:
-        print(f"     not finished after {getattr(function, 'seconds', SECONDS)} s")
-    word = {PASSED: "ok  ", SKIPPED: "SKIP"}.get(code, "FAIL")
-    print(f"{word} {name}  ({time.monotonic() - start:.1f} s)", flush=True)
-    return code
+class Run:
+    """A test that is running, in a process group of its own."""
+
+    def __init__(self, name, function):
+        self.name, self.function = name, function
+        self.output = tempfile.TemporaryFile("w+", errors="replace")
+        self.start = time.monotonic()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.dup2(self.output.fileno(), 1)
+            os.dup2(self.output.fileno(), 2)
+            status = child(function)
+            sys.stdout.flush()
+            os._exit(status)
+
+    def ended(self, status):
+        """Says what came of it; nothing that it started outlives it."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        with self.output:
+            self.output.seek(0)
+            print(self.output.read(), end="")
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGALRM:
+            print(f"     not finished after {limit(self.function)} s")
+        word = {PASSED: "ok  ", SKIPPED: "SKIP"}.get(code, "FAIL")
+        print(f"{word} {self.name}  ({time.monotonic() - self.start:.1f} s)", flush=True)
+        return self.name, code
+
+
+def run_all(chosen, at_a_time):
+    """Forks from this thread only: a child gets its PDEATHSIG when the thread ends that made it."""
+    waiting, running, codes = sorted(chosen, key=lambda test: -limit(test[1])), {}, []
+    while waiting or running:
+        while waiting and len(running) < at_a_time:
+            started = Run(*waiting.pop(0))
+            running[started.pid] = started
+        pid, status = os.wait()
+        codes.append(running.pop(pid).ended(status))
+    return codes
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-j", type=int, default=4, metavar="N", help="tests at a time (default 4)")
     parser.add_argument("-n", type=int, default=1, metavar="TIMES", help="run each so often")
     parser.add_argument("names", nargs="*", metavar="NAME", help="part of a test's name")
     args = parser.parse_args()
@@ -93,7 +124,10 @@ def main():
         print(f"no station at {binary}: run make, or set STATION\n0 passed, 1 failed")
         return 1
     chosen = [(name, f) for name, f in tests() if not args.names or any(n in name for n in args.names)]
-    codes = [(name, run(name, f)) for name, f in chosen for _ in range(args.n)]
+    sys.stdout.flush()
+    alone = [test for test in chosen if getattr(test[1], "alone", False)]
+    together = [test for test in chosen if test not in alone]
+    codes = run_all(together * args.n, max(1, args.j)) + run_all(alone * args.n, 1)
     failed = [name for name, code in codes if code not in (PASSED, SKIPPED)]
     passed = sum(code == PASSED for _, code in codes)
     skipped = sum(code == SKIPPED for _, code in codes)

@@ -6,6 +6,7 @@ lb1 had the address and hushes, lb2 has claimed it and steers.  A "server" is a 
 import contextlib
 import socket
 import threading
+import time
 
 from network import Skip, Wire, check, wait_for
 from station import Station
@@ -107,4 +108,37 @@ def test_connections_stay_where_they_are():
     there = pair.count(1)
     print(f"     {there}")
     check(there["steered"] > 4 and there["kept"] > 4 and there["opened"] == 2 and not there["expired"], there)
+    pair.end()
+
+
+def test_connections_are_counted_until_they_have_ended():
+    """IPv4 arrives at the IPv6 socket of the server.  Other addresses do not count, nor do new connections if so asked."""
+    pair = Pair()
+    station = pair.stations[0]
+    opened = [pair.connect(address) for address in (V4, V6, V4, "192.0.2.11")]
+    for s in opened:
+        ask(s)
+
+    def counts(n):
+        since = time.monotonic()
+        station.wait(f"^connections {n}$", since)
+
+    station.do(f"count all {V4} {V6}")
+    counts(3)
+    opened.append(pair.connect(V6))
+    ask(opened[-1])
+    counts(4)
+    opened.pop().close()
+    counts(3)
+    station.do(f"count first {V4} {V6}")
+    counts(3)
+    opened.insert(0, pair.connect(V4))
+    ask(opened[0])
+    opened[1].close()
+    counts(2)
+    opened[3].close()
+    opened[2].close()
+    counts(0)
+    station.do("count all 192.0.2.11")
+    counts(1)
     pair.end()

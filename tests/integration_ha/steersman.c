@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 
+enum { COUNTED_MAX = 8 };
+
 static struct steering *steering;
+static struct connections *connections;
+static void (*tell)(const char *, ...);
 static struct steering_entry rules[STEERING_RULES_MAX];
 static size_t n_rules;
 static ev_timer renewal;
@@ -79,6 +84,34 @@ counters_say(void (*say)(const char *, ...))
 	say("counters%s", text);
 }
 
+static void
+on_counted(void *owner, uint32_t n)
+{
+	(void)owner;
+	tell("connections %u", n);
+}
+
+/* Words: count all|first ADDRESS... */
+static int
+count_start(struct ev_loop *loop, char **w, size_t n, struct err *err)
+{
+	struct address vips[COUNTED_MAX];
+	const struct connections_options o = { .vips = vips,
+		.n_vips = n - 2,
+		.first_only = strcmp(w[1], "first") == 0,
+		.counted = on_counted };
+	char text[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < o.n_vips && i < COUNTED_MAX; i++) {
+		snprintf(text, sizeof(text), strchr(w[i + 2], ':') ? "[%s]:1" : "%s:1", w[i + 2]);
+		if (address_parse(&vips[i], str_of(text), err) < 0)
+			return err->code;
+	}
+	connections_stop(&connections);
+	connections = connections_start(loop, &o, err);
+	return connections ? 0 : err->code;
+}
+
 bool
 steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(const char *, ...),
     char **w, size_t n)
@@ -94,7 +127,12 @@ steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(co
 	} else if (strcmp(w[0], "counters") == 0) {
 		counters_say(say);
 		return true;
+	} else if (strcmp(w[0], "count") == 0) {
+		tell = say;
+		code = n > 2 && n <= 2 + COUNTED_MAX ? count_start(loop, w, n, &err)
+						     : err_set(&err, -22, "all or first, addresses");
 	} else if (strcmp(w[0], "detach") == 0) {
+		connections_stop(&connections);
 		ev_timer_stop(loop, &renewal);
 		steering_close(&steering);
 	} else {

@@ -4,7 +4,9 @@
  *   attach INTERFACE              loads the program if need be, and puts it there
  *   steer ADDRESS INTERFACE MAC   a rule more; rules are renewed until they go
  *   hush ADDRESS INTERFACE OWN    the same
- *   counters | detach
+ *   counters
+ *   count all|first ADDRESS...    says how many connections there are, again and again
+ *   detach                        ends it all
  */
 #ifndef TESTS_STEERSMAN_H
 #define TESTS_STEERSMAN_H

@@ -5,6 +5,7 @@ Every scenario has a wire and namespaces of its own; those of one test run side 
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from station import station_binary
 
 VIP, VIP6 = "192.0.2.100", "2001:db8::64"
 ADDRESSES = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
+ADVERTISEMENTS = re.compile(r'^lbpair_ha_vrrp_advertisements_total{direction="(\w+)",result="(\w+)"} (\d+)$', re.M)
 PATIENCE = 40.0  # the RFC's times are a second or four; this machine may be slow
 
 
@@ -74,19 +76,20 @@ class Ours(Router):
     def start(self):
         pair, nodes = self.pair, []
         for n in (0, 1):
-            nodes.append({"name": f"lb{n + 1}", "address": ADDRESSES[pair.family][n],
-                          "priority": self.priority if n == self.number else 100})
+            nodes.append({"name": f"lb{n + 1}", "address": ADDRESSES[pair.family][n], "priority": pair.priorities[n]})
         vrrp = {"version": pair.version, "multicast": pair.multicast, "interval": pair.interval}
         if pair.password:
             with open(os.open(self.path("password"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
                 f.write(pair.password + "\n")
             vrrp["password_file"] = self.path("password")
         vips = [VIP] if pair.family == 4 else [{"address": "fe80::100", "interface": "eth0"}, VIP6]
-        self.write("hafailover.json", {
-            "nodes": nodes, "track": {"lbd": {"socket": self.path("lbd.sock")}}, "admin": {"http": "off"},
+        self.config = {
+            "nodes": nodes, "track": {"lbd": {"socket": self.path("lbd.sock")}},
+            "admin": {"http": "unix:" + self.path("http")},
             "control": self.path("ha.sock"), "state_directory": self.folder,
             "instances": [{"virtual_ips": vips, "protocol": "vrrp", "virtual_router_id": 51,
-                           "preempt": self.preempt, "vrrp": vrrp}]})
+                           "preempt": self.preempt, "preempt_delay": pair.preempt_delay, "vrrp": vrrp}]}
+        self.write("hafailover.json", self.config)
         self.write("lbd.json", {
             "admin": {"socket": self.path("lbd.sock"), "http": "off"}, "workers": 1,
             "listeners": [{"bind": ["0.0.0.0:80", "[::]:80"], "pool": "web"}],
@@ -100,6 +103,33 @@ class Ours(Router):
 
     def start_hafailover(self):
         self.processes[1] = self.spawn("hafailover")
+
+    def killed_and_back(self):
+        """As systemd has it."""
+        self.processes[1].kill()
+        self.processes[1].wait()
+        self.start_hafailover()
+
+    def speak_natively(self):
+        """From its next start on."""
+        with open(os.open(self.path("secret"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+            f.write("0123456789abcdef\n")
+        self.write("hafailover.json", {**self.config, "secret_file": self.path("secret"),
+                                       "instances": [{"virtual_ips": [VIP]}]})
+
+    def speak_vrrp(self):
+        self.write("hafailover.json", self.config)
+
+    def history(self):
+        return json.loads(self.hactl("history", "--json"))["history"]
+
+    def advertisements(self):
+        """{(direction, result): so many}, as /metrics has it."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.path("http"))
+            s.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+        return {(found[1], found[2]): int(found[3]) for found in ADVERTISEMENTS.finditer(text)}
 
     def write(self, name, content):
         with open(self.path(name), "w") as f:
@@ -181,18 +211,22 @@ class Keepalived(Router):
 class Pair:
     """`ours` and `theirs` on a wire.  The first has the lower address, unless `swapped`."""
 
-    def __init__(self, version=3, family=4, multicast=False, interval="100ms", password=None):
+    building = threading.Semaphore(2)  # those who wait long begin first, and are not held up by all others
+
+    def __init__(self, version=3, family=4, multicast=False, interval="300ms", password=None, preempt_delay="0s"):
         if not shutil.which("keepalived", path="/usr/sbin:/usr/bin"):
             raise Skip("keepalived is not installed")
         self.version, self.family, self.multicast, self.interval = version, family, multicast, interval
-        self.password = password
+        self.password, self.preempt_delay, self.priorities = password, preempt_delay, [100, 100]
         self.temporary = tempfile.TemporaryDirectory(prefix="lbpair-vrrp-")
         self.folder = self.temporary.name
-        self.wire = Wire()
-        self.hosts = [self.wire.host(f"r{n}", n) for n in (1, 2)]
+        with self.building:
+            self.wire = Wire()
+            self.hosts = [self.wire.host(f"r{n}", n) for n in (1, 2)]
         self.routers = []
 
     def router(self, kind, number, priority=100, preempt=False):
+        self.priorities[number] = priority
         router = kind(self, self.hosts[number], number, priority, preempt)
         self.routers.append(router)
         return router.start()
@@ -240,7 +274,7 @@ def side_by_side(*scenarios):
 
 
 def ours_is_higher(**options):
-    """Each in turn Active: priority, preemption, planned moves, stop, crash."""
+    """Each in turn Active: priority, preemption, planned moves, crash."""
     with Pair(**options) as pair:
         theirs = pair.router(Keepalived, 1, priority=100, preempt=True)
         pair.wait_active(theirs)
@@ -257,12 +291,19 @@ def ours_is_higher(**options):
         check(not status["alarms"], status)
         ours.hactl("failover")
         pair.wait_active(ours, theirs)
+        ours.crash()
+        pair.wait_active(theirs)
+
+
+def ours_is_stopped(**options):
+    with Pair(**options) as pair:
+        theirs = pair.router(Keepalived, 1, priority=100, preempt=True)
+        ours = pair.router(Ours, 0, priority=150, preempt=True)
+        pair.wait_active(ours, theirs)
         ours.stop()
         pair.wait_active(theirs, ours)  # priority 0
         ours.start_hafailover()
         pair.wait_active(ours, theirs)
-        ours.crash()
-        pair.wait_active(theirs)
 
 
 def theirs_is_higher(**options):
@@ -271,25 +312,30 @@ def theirs_is_higher(**options):
         pair.wait_active(ours)
         theirs = pair.router(Keepalived, 1, priority=150, preempt=True)
         pair.wait_active(theirs, ours)
-        theirs.stop()
-        pair.wait_active(ours, theirs)
-        theirs.start()
-        pair.wait_active(theirs, ours)
         theirs.crash()
         pair.wait_active(ours)
 
 
-KINDS = ({}, {"multicast": True}, {"family": 6}, {"family": 6, "multicast": True},
-         {"version": 2, "interval": "1000ms"},
-         {"version": 2, "interval": "1000ms", "multicast": True, "password": "s3cret"})
+def theirs_is_stopped(**options):
+    with Pair(**options) as pair:
+        ours = pair.router(Ours, 0, priority=100, preempt=True)
+        theirs = pair.router(Keepalived, 1, priority=150, preempt=True)
+        pair.wait_active(theirs, ours)
+        theirs.stop()
+        pair.wait_active(ours, theirs)
+        theirs.start()
+        pair.wait_active(theirs, ours)
 
 
-def test_versions_families_and_ways():
-    side_by_side(*(lambda scenario=scenario, kind=kind: scenario(**kind)
-                   for kind in KINDS for scenario in (ours_is_higher, theirs_is_higher)))
+KINDS = ({"version": 2, "interval": "1000ms"},
+         {"version": 2, "interval": "1000ms", "multicast": True, "password": "s3cret"},
+         {}, {"multicast": True}, {"family": 6}, {"family": 6, "multicast": True})
 
 
-test_versions_families_and_ways.seconds = 240
+def each_in_turn():
+    """Each scenario has four seconds to wait three times, where the version is 2; together no longer than that."""
+    return [lambda scenario=scenario, kind=kind: scenario(**kind) for kind in KINDS
+            for scenario in (ours_is_higher, theirs_is_higher, ours_is_stopped, theirs_is_stopped)]
 
 
 def parted(kind_of_higher, **options):
@@ -312,9 +358,8 @@ def parted(kind_of_higher, **options):
 def wrong_password():
     with Pair(version=2, interval="1000ms", password="right") as pair:
         ours = pair.router(Ours, 0)
-        pair.wait_active(ours)
         pair.password = "wrong"
-        pair.router(Keepalived, 1, priority=50)
+        pair.router(Keepalived, 1, priority=50)  # is Active, too
         wait_for(lambda: any(a["name"] == "vrrp_refused" and "other_password" in a["text"]
                              for a in ours.status()["alarms"]), "alarm")
 
@@ -338,59 +383,174 @@ def crashed_daemon():
         theirs = pair.router(Keepalived, 1, priority=50)
         wait_for(theirs.is_backup, "backup")
         with ours.host.watch() as seen:
-            ours.processes[1].kill()
-            ours.processes[1].wait()
-            ours.start_hafailover()
+            ours.killed_and_back()
             wait_for(lambda: ours.status().get("cause") == "adopted", "adoption")
             check(all(a.added for a in seen.seen), f"the address went: {seen.seen}")
         pair.wait_active(ours, theirs)
         check("MASTER" not in theirs.log(), theirs.log())
 
 
-def test_partition_tie_break_passwords_and_a_crashed_daemon():
-    side_by_side(lambda: parted(Keepalived), lambda: parted(Ours, multicast=True), wrong_password, readable_password,
-                 crashed_daemon)
+def preemption_is_delayed():
+    """On the wire: keepalived says for so long that it is Active before we do."""
+    with Pair(multicast=True, preempt_delay="1500ms") as pair:
+        theirs = pair.router(Keepalived, 1)
+        pair.wait_active(theirs)
+        listener = pair.wire.host("listener", 3)
+        with listener.capture() as frames:
+            ours = pair.router(Ours, 0, priority=150, preempt=True)
+            wait_for(lambda: said_by(frames, ours), "advertisement")
+            began = wait_for(lambda: ours.advertisements().get(("received", "ok")), "advertisements")
+            pair.wait_active(ours, theirs)
+        first, heard = said_by(frames, ours)[0], said_by(frames, theirs)
+        before = [at for at in heard if at < first]
+        check(len(before) >= 5, f"only {len(before)} advertisements, 300 ms apart, before ours; {began} counted")
+        check(first - heard[0] > 1.5, f"preempted after {first - heard[0]:.3f} s")
+        check(ours.status()["cause"] == "preempt", ours.status())
+
+
+def said_by(frames, router):
+    """When an advertisement of VRRP over IPv4 of that router was seen, other than of priority 0."""
+    source = socket.inet_aton(ADDRESSES[4][router.number])
+    return [f.time for f in list(frames.seen) if f.bytes[12:14] == b"\x08\0" and f.bytes[23] == 112
+            and f.bytes[26:30] == source and f.bytes[36] > 0]
+
+
+def counted():
+    """Each packet that is sent or comes, by what became of it; nothing else sends or comes."""
+    with Pair(multicast=True) as pair:
+        ours = pair.router(Ours, 0, priority=150)
+        pair.wait_active(ours)
+        listener = pair.wire.host("listener", 3)
+        with listener.capture() as frames:
+            before = ours.advertisements()
+            wait_for(lambda: len(said_by(frames, ours)) >= 5, "advertisements")
+            seen, now = len(said_by(frames, ours)), ours.advertisements()
+        sent = now["sent", "ok"] - before["sent", "ok"]
+        check(seen - 1 <= sent <= seen + 2, f"{sent} counted, {seen} seen")
+        check(now["received", "ok"] == 0 and now["sent", "error"] == 0, now)
+        with socket_of(listener, socket.IPPROTO_IP) as s:  # version 3, router 51, but a wrong checksum
+            s.sendto(bytes.fromhex("31336401000a1234") + socket.inet_aton(VIP), ("224.0.0.18", 0))
+        wait_for(lambda: ours.advertisements()["received", "bad_sum"] == 1, "counted bad checksum")
+        check(sum(n for (way, _), n in ours.advertisements().items() if way == "received") == 1,
+              ours.advertisements())
+
+
+def socket_of(host, level):
+    s = host.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+    s.setsockopt(level, socket.IP_MULTICAST_TTL, 255)
+    s.setsockopt(level, socket.IP_MULTICAST_IF, socket.inet_aton(f"192.0.2.{host.number}"))
+    return s
+
+
+def reflected():
+    """A wire that sends back what we say: that is not another router, and is not answered."""
+    with Pair(family=6, multicast=True) as pair:
+        ours = pair.router(Ours, 0)
+        pair.wire.host_of_bridge.ip("link", "set", "dev", ours.host.port, "type", "bridge_slave", "hairpin", "on")
+        pair.wait_active(ours)
+        wait_for(lambda: ours.advertisements()["received", "stranger"] >= 5, "reflections")
+        status, count = ours.status(), ours.advertisements()
+        check((status["role"], status["alarms"]) == ("active", []), status)
+        check(len(ours.history()) <= 3, ours.history())
+        check(count["sent", "ok"] < count["received", "stranger"] + 5, f"reflections were answered: {count}")
+        check(count["received", "ok"] == 0, count)
+
+
+def test_roles():
+    side_by_side(*each_in_turn(), lambda: parted(Keepalived), lambda: parted(Ours, multicast=True), wrong_password,
+                 readable_password, crashed_daemon, preemption_is_delayed, counted, reflected)
+
+
+test_roles.seconds = 240
 
 
 def test_migration_as_documented():
-    """docs/migration.md: two keepalived nodes become two of ours, one at a time; somebody always has the address."""
-    with Pair(multicast=True) as pair, Gaps(pair) as gaps:
+    """docs/migration.md: two keepalived nodes become two of ours, one at a time, speak natively, and go all the way
+    back; somebody always has the address."""
+    # Three intervals are longer than a lease: who is started again within that has not been missed.
+    with Pair(multicast=True, interval="400ms") as pair, Gaps(pair) as gaps:
         one = pair.router(Keepalived, 0, priority=150, preempt=True)
         pair.wait_active(one)
         two = pair.router(Keepalived, 1, priority=100, preempt=True)
         gaps.begin()
-        two.stop()  # the backup first
-        two = pair.router(Ours, 1, priority=100)
-        wait_for(two.is_backup, "backup")
-        pair.wait_active(one, two)
-        two.hactl("failover")
-        pair.wait_active(two, one)
-        one.stop()
-        one = pair.router(Ours, 0, priority=150)
-        wait_for(one.is_backup, "backup")
-        pair.wait_active(two, one)
-        one.hactl("failover")
-        pair.wait_active(one, two)
+        one, two = to_ours(pair, one, two)
+        gaps.told("to lbpair")
+        switch(pair, one, two, Ours.speak_natively, "native")
+        gaps.told("to heartbeats")
+        switch(pair, one, two, Ours.speak_vrrp, "vrrp")
+        gaps.told("back to VRRP")
+        to_keepalived(pair, one, two)
+        gaps.told("back to keepalived")
         gaps.end()
-        print(f"     longest time without an answer from the address: {gaps.longest * 1000:.0f} ms")
-        check(gaps.longest < 1.0, f"nobody answered for {gaps.longest:.3f} s")
+        check(gaps.worst < 1.0, f"nobody answered for {gaps.worst:.3f} s")
+
+
+def to_ours(pair, one, two):
+    two.stop()  # the backup first
+    two = pair.router(Ours, 1, priority=100)
+    wait_for(two.is_backup, "backup")
+    pair.wait_active(one, two)
+    two.hactl("failover")
+    pair.wait_active(two, one)
+    one.stop()
+    one = pair.router(Ours, 0, priority=150)
+    wait_for(one.is_backup, "backup")
+    pair.wait_active(two, one)
+    one.hactl("failover")
+    pair.wait_active(one, two)
+    return one, two
+
+
+def switch(pair, active, other, speak, protocol):
+    """A new file on both; the one with the address does not let go of it."""
+    for router in (active, other):
+        speak(router)
+    other.stop()
+    active.killed_and_back()
+    wait_for(lambda: active.status().get("role") == "active", "active")
+    status = active.status()
+    check((status["protocol"], status["cause"]) == (protocol, "adopted"), status)
+    other.start_hafailover()
+    wait_for(other.is_backup, "backup")
+    pair.wait_active(active, other)
+    wait_for(lambda: not active.status()["alarms"] and not other.status()["alarms"], "end of the alarms")
+
+
+def to_keepalived(pair, active, other):
+    other.stop()
+    other.end()
+    other = pair.router(Keepalived, other.number, priority=100, preempt=True)
+    wait_for(other.is_backup, "backup")
+    pair.wait_active(active, other)
+    active.stop()
+    pair.wait_active(other, active)
+    active.end()
+    active = pair.router(Keepalived, active.number, priority=150, preempt=True)
+    pair.wait_active(active, other)
 
 
 class Gaps:
     """A client that opens a connection to the address every few milliseconds; any kernel that has it answers."""
 
     def __init__(self, pair):
-        self.client, self.longest, self.running = pair.wire.host("client", 9), 0.0, threading.Event()
+        self.client, self.longest, self.worst = pair.wire.host("client", 9), 0.0, 0.0
+        self.running = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def begin(self):
         self.running.set()
         self.thread.start()
 
+    def told(self, what):
+        """The longest since the last one that was told."""
+        print(f"     {what}: longest time without an answer from the address: {self.longest * 1000:.0f} ms")
+        self.worst, self.longest = max(self.worst, self.longest), 0.0
+
     def end(self):
         if self.running.is_set():
             self.running.clear()
             self.thread.join()
+            self.worst = max(self.worst, self.longest)
 
     def run(self):
         last = time.monotonic()

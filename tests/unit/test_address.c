@@ -100,6 +100,38 @@ test_nul_is_refused(void **state)
 }
 
 static void
+test_hosts(void **state)
+{
+	static const struct {
+		const char *text, *host; /* NULL: refused */
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "2001:DB8::1", "2001:db8::1" },
+		{ "::ffff:192.0.2.1", "192.0.2.1" },
+		{ "", NULL },
+		{ "*", NULL },
+		{ "192.0.2.1:80", NULL },
+		{ "[2001:db8::1]", NULL },
+		{ "192.0.2.1/24", NULL },
+		{ "fe80::1%eth0", NULL },
+		{ "unix:/x", NULL },
+		{ "example.com", NULL },
+	};
+	char text[ADDRESS_TEXT_MAX];
+	struct address a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+		    address_parse_host(&a, str_of(rows[i].text)), rows[i].host != NULL);
+		if (!rows[i].host)
+			continue;
+		address_format_host(&a, text);
+		assert_string_equal(text, rows[i].host);
+	}
+}
+
+static void
 test_longest_unix_path(void **state)
 {
 	size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
@@ -280,6 +312,7 @@ main(void)
 		cmocka_unit_test(test_read_and_written),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_nul_is_refused),
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_longest_unix_path),
 		cmocka_unit_test(test_unnamed_unix_client),
 		cmocka_unit_test(test_equal),

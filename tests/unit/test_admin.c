@@ -68,6 +68,27 @@ test_alarms(void **state)
 	json_decref(s);
 }
 
+/* Before its first check a server gets requests, and is not said to be up. */
+static void
+test_unchecked_servers(void **state)
+{
+	struct admin_client *t = *state;
+	json_t *s;
+
+	t->f->pools[0].health.type = CHECK_TCP;
+	s = ask(t, "{\"command\":\"status\"}");
+	assert_int_equal(number_of(s, "servers_up"), 1);
+	assert_int_equal(number_of(s, "servers_unchecked"), 2);
+	assert_int_equal(json_array_size(json_object_get(s, "alarms")), 0);
+	json_decref(s);
+	server_set_health(&t->f->servers, t->f->web[0].slot, HEALTH_UP, 1);
+	server_set_admin(&t->f->servers, t->f->web[1].slot, ADMIN_DRAIN, 1);
+	s = ask(t, "{\"command\":\"status\"}");
+	assert_int_equal(number_of(s, "servers_up"), 2);
+	assert_int_equal(number_of(s, "servers_unchecked"), 0);
+	json_decref(s);
+}
+
 static void
 test_not_ready_says_why(void **state)
 {
@@ -280,6 +301,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_CLIENT(test_status),
 		WITH_CLIENT(test_alarms),
+		WITH_CLIENT(test_unchecked_servers),
 		WITH_CLIENT(test_not_ready_says_why),
 		WITH_CLIENT(test_servers),
 		WITH_CLIENT(test_watch_tells_changes_at_once),

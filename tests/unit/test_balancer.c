@@ -272,6 +272,37 @@ test_retries_in_panic_go_to_the_available_first(void **state)
 
 /* -- a thousand servers -- */
 
+/* One of forty has room: everybody finds it, and nobody when it is full, or was tried. */
+static void
+test_below_limit_finds_the_last(void **state)
+{
+	enum { N = 40, ROOM = 33 };
+	const struct balance_tried tried = { 1, { ROOM } };
+	struct balancer *b;
+	uint32_t a, i;
+
+	(void)state;
+	for (a = 0; a < ALGORITHMS; a++) {
+		b = make_equal(algorithms[a], N);
+		for (i = 0; i < N; i++) {
+			servers[i].max_connections = 2;
+			table.active[servers[i].slot] = i == ROOM ? 1 : 2;
+		}
+		for (i = 0; i < 100; i++)
+			assert_int_equal(balancer_pick_below_limit(b, key(i), &untried, now), ROOM);
+		assert_int_equal(balancer_pick_below_limit(b, key(1), &tried, now), -1);
+		table.active[servers[ROOM].slot] = 2;
+		assert_int_equal(balancer_pick_below_limit(b, key(1), &untried, now), -1);
+		servers[7].max_connections = 0; /* no limit */
+		assert_int_equal(balancer_pick_below_limit(b, key(1), &untried, now), 7);
+		balancer_free(&b);
+		for (i = 0; i < N; i++) {
+			table.active[servers[i].slot] = 0;
+			servers[i].max_connections = 0;
+		}
+	}
+}
+
 static void
 test_work_with_a_thousand_servers(void **state)
 {
@@ -330,6 +361,7 @@ main(void)
 		CASE(test_retries_try_everybody_once),
 		CASE(test_retries_spread),
 		CASE(test_retries_in_panic_go_to_the_available_first),
+		CASE(test_below_limit_finds_the_last),
 		CASE(test_work_with_a_thousand_servers),
 		CASE(test_names),
 	};

@@ -335,6 +335,10 @@ test_no_servers(void **state)
 	fixture_live(&f, NS_PER_S);
 	assert_false(f.e.handover.asked);
 	f.peer.servers_up = 1;
+	f.e.track.servers_pending = true; /* lbd has only begun to ask */
+	fixture_live(&f, NS_PER_S);
+	assert_false(f.e.handover.asked);
+	f.e.track.servers_pending = false;
 	fixture_live(&f, DEAD - INTERVAL);
 	assert_false(f.e.handover.asked);
 	fixture_live(&f, 2 * INTERVAL);
@@ -492,8 +496,26 @@ test_vip_failed(void **state)
 	assert_int_equal(f.changes, 0);
 	peer_takes(&f);
 	assert_moved(&f, ROLE_FAULT, CAUSE_VIP_FAILED);
+	assert_true(f.e.alarms & ALARM_VIP_FAILED);
 	fixture_live(&f, 6 * NS_PER_S);
 	assert_int_equal(f.e.role, ROLE_BACKUP);
+}
+
+/* It took over by agreement, and the kernel refuses: that is the cause, and nobody is to blame. */
+static void
+test_vip_failed_in_a_planned_move(void **state)
+{
+	static const struct election_event failed = { .type = ELECTION_VIP_FAILED };
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	fixture_beside(&f, &c, ROLE_BACKUP);
+	f.e.planned = true;
+	f.e.peer.last.role = ROLE_ACTIVE;
+	fixture_step(&f, &failed);
+	assert_moved(&f, ROLE_FAULT, CAUSE_VIP_FAILED);
+	assert_true(f.e.dual_total_ns == 0);
 }
 
 /* Four moves within a minute: then what is not needed waits. */
@@ -569,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_left_over),
 		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_vip_failed),
+		cmocka_unit_test(test_vip_failed_in_a_planned_move),
 		cmocka_unit_test(test_damping),
 		cmocka_unit_test(test_names),
 	};

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "lbd/http/h1_format.h"
+#include "lbd/http/forwarding.h"
 #include "lbd/http/h1_parse.h"
 
 static const struct http_limits limits = { 32768, 16384, 128 };
@@ -234,6 +234,33 @@ test_forwarded_trusted(void **state)
 	    &none, "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 lb\r\nX-Request-Id: 1\r\n\r\n");
 	request_check("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id:\r\n\r\n", &none,
 	    "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 lb\r\nX-Request-Id: ID\r\n\r\n");
+}
+
+static void
+test_reserved(void **state)
+{
+	static const struct str names[] = { STR("X-Client-Subject"), STR("Client-Cert") };
+	static const struct forward_line lines[] = { { STR("X-Client-Subject"), STR("CN=a") },
+		{ STR("Client-Cert"), STR(":AAAA:") } };
+	struct forward told = plain;
+	struct writer w = { room, room + sizeof(room), false };
+	const char *in =
+	    "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subject: CN=b\r\nx_client.subject: CN=b\r\n"
+	    "X-Client-Subjects: 1\r\nX-Client-Subjecu: 2\r\nX1Client-Subject: 3\r\n"
+	    "CLIENT-CERT: :BBBB:\r\nClient-Certz: 4\r\n\r\n";
+
+	(void)state;
+	told.lines = lines;
+	told.n_lines = 2;
+	assert_int_equal(h1_parse_request(str_of(in), &limits, &head), strlen(in));
+	forwarding_reserve(&head, names, 2);
+	h1_format_request(&w, &head, &told, &formatted);
+	assert_false(w.overflow);
+	*w.p = '\0';
+	assert_string_equal(room,
+	    "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subjects: 1\r\nX-Client-Subjecu: 2\r\n"
+	    "X1Client-Subject: 3\r\nClient-Certz: 4\r\nX-Client-Subject: CN=a\r\n"
+	    "Client-Cert: :AAAA:\r\n\r\n");
 }
 
 static void
@@ -494,6 +521,7 @@ main(void)
 		cmocka_unit_test(test_request_connection),
 		cmocka_unit_test(test_forwarded_untrusted),
 		cmocka_unit_test(test_forwarded_trusted),
+		cmocka_unit_test(test_reserved),
 		cmocka_unit_test(test_forwarded_nodes),
 		cmocka_unit_test(test_formatted),
 		cmocka_unit_test(test_request_overflow),

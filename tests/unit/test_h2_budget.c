@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <nghttp2/nghttp2.h>
 
+#include "common/clock.h"
 #include "lbd/http/h2_budget.h"
 
 /* How many such frames pass. */
@@ -53,6 +54,40 @@ test_work_buys_more(void **state)
 	assert_int_equal(frames_until(&b, NGHTTP2_RST_STREAM, 4, H2_RESETS), 150);
 	b = (struct h2_budget){ .requests = 10, .data_frames = 5 };
 	assert_int_equal(frames_until(&b, NGHTTP2_PING, 8, H2_CONTROL_FRAMES), 1000 + 80 + 20);
+	b = (struct h2_budget){ 0 };
+	for (int i = 0; i < 10; i++) /* gRPC answers each small message with a PING */
+		assert_int_equal(h2_budget_sent(&b, 6, false), H2_NO_OFFENCE);
+	assert_int_equal(frames_until(&b, NGHTTP2_PING, 8, H2_CONTROL_FRAMES), 1000 + 40);
+}
+
+static void
+test_time_allows_more(void **state)
+{
+	struct h2_budget b = { 0 };
+	int64_t now = 77;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) { /* a stream that idles for a day, kept alive */
+		now += 17 * NS_PER_S;
+		assert_int_equal(h2_budget_bytes(&b, 17, now), H2_NO_OFFENCE);
+		assert_int_equal(h2_budget_frame(&b, NGHTTP2_PING, 0, 8), H2_NO_OFFENCE);
+	}
+	b = (struct h2_budget){ 0 };
+	assert_int_equal(h2_budget_bytes(&b, 13, 77), H2_NO_OFFENCE);
+	assert_int_equal(h2_budget_bytes(&b, 13, 77 + 20 * NS_PER_S), H2_NO_OFFENCE);
+	assert_int_equal(frames_until(&b, NGHTTP2_RST_STREAM, 4, H2_RESETS), 120);
+}
+
+/* CVE-2019-9518 is about those without END_STREAM; the others are as many as requests. */
+static void
+test_empty_frames_that_end_something(void **state)
+{
+	struct h2_budget b = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(
+		    h2_budget_frame(&b, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 0), H2_NO_OFFENCE);
 }
 
 static void
@@ -62,12 +97,12 @@ test_overhead(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	while (h2_budget_bytes(&b, 1024) == H2_NO_OFFENCE)
+	while (h2_budget_bytes(&b, 1024, 0) == H2_NO_OFFENCE)
 		n++;
 	assert_int_equal(n, 8 * 1024);
 	b = (struct h2_budget){ 0 };
 	for (n = 0; n < 100000; n++) { /* an upload in small pieces */
-		assert_int_equal(h2_budget_bytes(&b, 9 + 100), H2_NO_OFFENCE);
+		assert_int_equal(h2_budget_bytes(&b, 9 + 100, 0), H2_NO_OFFENCE);
 		assert_int_equal(h2_budget_frame(&b, NGHTTP2_DATA, 0, 100), H2_NO_OFFENCE);
 	}
 }
@@ -99,6 +134,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_work_buys_more),
+		cmocka_unit_test(test_time_allows_more),
+		cmocka_unit_test(test_empty_frames_that_end_something),
 		cmocka_unit_test(test_overhead),
 		cmocka_unit_test(test_crumbs),
 		cmocka_unit_test(test_names),

@@ -46,7 +46,8 @@ test_alone(void **state)
 	assert_member(o, "config",
 	    "{\"digest\": \"0000000000001234\", \"match\": null, \"peer_digest\": null}");
 	assert_member(o, "lbd",
-	    "{\"draining\": false, \"ready\": true, \"servers_total\": 3, \"servers_up\": 2}");
+	    "{\"draining\": false, \"ready\": true, \"servers_total\": 3, "
+	    "\"servers_unchecked\": 1, \"servers_up\": 2}");
 	assert_member(o, "peer",
 	    "{\"name\": \"lb2\", \"paths\": ["
 	    "{\"address\": \"10.0.0.2\", \"from\": \"10.0.0.1\", \"hears_us\": false, "
@@ -74,6 +75,7 @@ test_peer(void **state)
 	assert_member(peer, "since", "\"2026-01-02T03:04:00.000Z\"");
 	assert_member(peer, "priority", "90");
 	assert_member(peer, "servers_up", "1");
+	assert_member(peer, "servers_unchecked", "3");
 	assert_member(peer, "servers_total", "4");
 	assert_member(peer, "reachable", "true");
 	assert_member(peer, "ready", "true");
@@ -151,6 +153,28 @@ test_alarms(void **state)
 			assert_string_not_equal(text,
 			    json_string_value(json_object_get(json_array_get(list, j), "text")));
 	}
+	json_decref(list);
+}
+
+/* Which address it is, and why, is not the election's to know. */
+static void
+test_alarm_details(void **state)
+{
+	static const char refused[] = "cannot claim 192.0.2.100: Operation not permitted";
+	static const char conflict[] = "192.0.2.100 is used by 02:00:00:00:00:09";
+	struct fixture f;
+	json_t *list;
+
+	(void)state;
+	fixture_init(&f);
+	f.election.alarms = ALARM_CONFLICT | ALARM_VIP_FAILED;
+	f.view.vip_refused = refused;
+	f.view.vip_conflict = conflict;
+	list = ha_status_alarms(&f.view);
+	assert_member(
+	    json_array_get(list, 0), "text", "\"192.0.2.100 is used by 02:00:00:00:00:09\"");
+	assert_member(json_array_get(list, 1), "text",
+	    "\"cannot claim 192.0.2.100: Operation not permitted\"");
 	json_decref(list);
 }
 
@@ -232,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_ready),
 		cmocka_unit_test(test_alarms),
+		cmocka_unit_test(test_alarm_details),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_history),
 	};

@@ -100,6 +100,28 @@ test_peer_gone_lbd_gone(void **state)
 	    "! peer_silent\n");
 }
 
+/* What nobody has checked is not up; where lbd does not run nobody checks. */
+static void
+test_servers_unchecked(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':4,"
+	       "'servers_unchecked':2},'peer':{'name':'lb2','role':'fault','reachable':true,"
+	       "'servers_up':0,'servers_unchecked':0,'servers_total':0,'ready':false},"
+	       "'config':{'digest':'1','match':true}}",
+	    "{'version':'1','node':'lb1','ready':true,'uptime_s':1,'servers_up':1,"
+	    "'servers_unchecked':2,'servers_total':4}",
+	    plain,
+	    "NODE        ROLE    FOR  CAUSE  PRIORITY  TERM  LBD        SERVERS\n"
+	    "lb1 (here)  active  -    -             -     -  ready      1 of 4 up, 2 unchecked\n"
+	    "lb2         fault   -    -             -     -  not ready  -\n"
+	    "\n"
+	    "configuration of hafailover: 1, the same on both nodes\n"
+	    "lbd 1 on lb1: ready, up for 1 s, 1 of 4 servers up, 2 not checked yet, "
+	    "0 connections, 0 requests so far\n"
+	    "configuration of lbd: - from -, loaded some time ago\n");
+}
+
 static void
 test_what_more_the_peer_tells(void **state)
 {
@@ -245,6 +267,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_nodes),
 		cmocka_unit_test(test_peer_gone_lbd_gone),
+		cmocka_unit_test(test_servers_unchecked),
 		cmocka_unit_test(test_what_more_the_peer_tells),
 		cmocka_unit_test(test_lbd_alone),
 		cmocka_unit_test(test_nothing_is_expected_to_be_there),

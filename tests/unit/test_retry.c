@@ -72,6 +72,9 @@ budget_has_a_floor(void **state)
 	for (int i = 0; i < RETRY_BUDGET_MIN; i++)
 		assert_true(retry_budget_take(&b, 20, 1));
 	assert_false(retry_budget_take(&b, 20, 1));
+	retry_budget_return(&b);
+	assert_true(retry_budget_take(&b, 20, 1));
+	assert_false(retry_budget_take(&b, 20, 1));
 }
 
 static void

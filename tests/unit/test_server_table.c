@@ -194,12 +194,21 @@ test_available(void **state)
 }
 
 static void
+count_change(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void
 test_version_counts_changes_only(void **state)
 {
+	unsigned told = 0;
 	uint32_t a = slot_of("web", "a");
 	uint64_t version = table.version;
 
 	(void)state;
+	table.changed = count_change;
+	table.changed_arg = &told;
 	assert_true(version > 0); /* a balancer that was built for nothing starts at 0 */
 	assert_false(server_set_health(&table, a, HEALTH_UNKNOWN, 1));
 	assert_false(server_set_admin(&table, a, ADMIN_READY, 1));
@@ -212,6 +221,7 @@ test_version_counts_changes_only(void **state)
 	assert_true(server_set_weight(&table, a, 0));
 	assert_true(server_set_unreachable(&table, a, true));
 	assert_int_equal(table.version, version + 4);
+	assert_int_equal(told, 4);
 	assert_int_equal(table.shared[a].changed_wall_ns, 2);
 	assert_int_equal(server_weight(&table, a, 5), 0);
 }

@@ -79,10 +79,11 @@ say(int fd, const char *text)
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-static const char ready[] = "{\"ok\":true,\"ready\":true,\"draining\":false,\"servers_up\":2,"
-			    "\"servers_total\":3,\"listeners\":[{\"bind\":[\"0.0.0.0:80\","
-			    "\"unix:/x\",\"[::]:443\"]},{\"bind\":[\"10.0.0.1:25\"],"
-			    "\"protocol\":\"tcp\"}]}\n";
+static const char ready[] =
+    "{\"ok\":true,\"ready\":true,\"draining\":false,\"servers_up\":2,"
+    "\"servers_unchecked\":1,\"servers_total\":3,\"listeners\":[{\"bind\":[\"0.0.0.0:80\","
+    "\"unix:/x\",\"[::]:443\"]},{\"bind\":[\"10.0.0.1:25\"],"
+    "\"protocol\":\"tcp\"}]}\n";
 
 static void
 test_parse(void **state)
@@ -95,6 +96,7 @@ test_parse(void **state)
 	assert_true(s.heard && s.ready && !s.draining);
 	assert_int_equal(s.servers_up, 2);
 	assert_int_equal(s.servers_total, 3);
+	assert_int_equal(s.servers_unchecked, 1);
 	assert_int_equal(s.n_services, 3);
 	address_format(&s.services[1].address, text);
 	assert_string_equal(text, "[::]:443");
@@ -187,6 +189,9 @@ test_comes_and_goes(void **state)
 	close(fd);
 	assert_true(turn(t, 500, false) < 100);
 	assert_string_equal(track_lbd_state(t)->why, "lbd does not run");
+	assert_int_equal(track_lbd_state(t)->servers_up, 0);
+	assert_int_equal(track_lbd_state(t)->servers_total, 0);
+	assert_int_equal(track_lbd_state(t)->n_services, 3); /* a probe asks there */
 	assert_true(changes >= 4);
 	track_lbd_stop(&t);
 }

@@ -32,6 +32,7 @@ example(void)
 		.echo_session = 0x1111111122222222,
 		.echo_sequence = 0x3333333344444444,
 		.servers_total = 12,
+		.servers_unchecked = 9,
 		.heartbeat = {
 			.session = 0x0123456789abcdef,
 			.sequence = 0xfedcba9876543210,
@@ -149,6 +150,7 @@ test_all_fields(void **state)
 	assert_true(out.session == in.session && out.sequence == in.sequence);
 	assert_true(out.echo_session == in.echo_session && out.echo_sequence == in.echo_sequence);
 	assert_int_equal(out.servers_total, in.servers_total);
+	assert_int_equal(out.servers_unchecked, in.servers_unchecked);
 	assert_same(&out.heartbeat, &in.heartbeat);
 }
 
@@ -258,12 +260,12 @@ test_nonsense(void **state)
 		{ "five MACs", 7, 5 },
 		{ "no name", 64, 0 },
 		{ "a name with a hole", 65, 0 },
-		{ "a role that is none", 130 + 19, ROLE_N },
-		{ "a message that is none", 130 + 21, MESSAGE_N },
-		{ "a negative age", 130 + 24, 0x80 },
-		{ "an interval of centuries", 130 + 48, 0x7f },
-		{ "a negative interval", 130 + 48, 0xff },
-		{ "a negative dead interval", 130 + 56, 0xff },
+		{ "a role that is none", 132 + 19, ROLE_N },
+		{ "a message that is none", 132 + 21, MESSAGE_N },
+		{ "a negative age", 132 + 24, 0x80 },
+		{ "an interval of centuries", 132 + 48, 0x7f },
+		{ "a negative interval", 132 + 48, 0xff },
+		{ "a negative dead interval", 132 + 56, 0xff },
 	};
 
 	(void)state;

@@ -168,9 +168,11 @@ fixture_init(struct fixture *f)
 			fixture_address(i ? "10.1.0.1:5405" : "10.0.0.1:5405"),
 			fixture_address(i ? "10.1.0.2:5405" : "10.0.0.2:5405"),
 		};
-	f->lbd = (struct track_lbd_state){
-		.heard = true, .ready = true, .servers_up = 2, .servers_total = 3
-	};
+	f->lbd = (struct track_lbd_state){ .heard = true,
+		.ready = true,
+		.servers_up = 2,
+		.servers_unchecked = 1,
+		.servers_total = 3 };
 	f->view = (struct ha_view){
 		.now_ns = FIXTURE_NOW,
 		.now_wall_ns = FIXTURE_WALL,
@@ -183,6 +185,8 @@ fixture_init(struct fixture *f)
 		.track = { .eligible = true, .settled = true, .lbd = &f->lbd },
 		.transitions = f->transitions,
 		.delay = &f->delay,
+		.vip_refused = "",
+		.vip_conflict = "",
 	};
 }
 
@@ -210,6 +214,7 @@ fixture_meet(struct fixture *f)
 	peer_view_hear(&f->election.peer, FIXTURE_SESSION, 0, &h, FIXTURE_NOW);
 	f->link.heard = true;
 	f->link.last.servers_total = 4;
+	f->link.last.servers_unchecked = 3;
 }
 
 #endif

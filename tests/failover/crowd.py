@@ -1,0 +1,77 @@
+"""crowd.py - a laboratory with clients of all kinds (clients.py), who stay while the service moves under them.
+
+    lab.enter(BYTES, RATE)                # they come; the download and the upload are of so many bytes
+    lab.moved()                           # who was idle asks again
+    lab.leave()                           # {KIND: {"done": N, "connections": N, "failed": [TEXT]}}
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from laboratory import HERE, SERVERS, VIP, Laboratory, check, wait_for
+
+SERVICES = [{"address": f"{s}:8081"} for s in SERVERS]
+SECONDS = 60
+
+
+class Crowd(Laboratory):
+    """Listeners at 81 and, with TLS, at 443 beside the one of the witness."""
+
+    def configure(self):
+        self.web, self.crowd = list(self.servers), None
+        self.servers = self.web + SERVICES
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", self.file("key"), "-out", self.file("crt"), "-subj", "/CN=pair", "-days", "2",
+                        "-addext", f"subjectAltName=IP:{VIP},DNS:test"],
+                       check=True, capture_output=True)
+        super().configure()
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def lbd_configuration(self, node):
+        c = super().lbd_configuration(node)
+        tls = {"certificates": [{"certificate": self.file("crt"), "key": self.file("key")}]}
+        c["listeners"] += [{"bind": ["0.0.0.0:81"], "pool": "work"},
+                           {"bind": ["0.0.0.0:443"], "pool": "work", "tls": tls}]
+        c["pools"] = [{"name": "web", "servers": self.web}, {"name": "work", "servers": SERVICES}]
+        return c
+
+    def start_servers(self):
+        super().start_servers()
+        self.spawn(self.server, [sys.executable, os.path.join(HERE, "service.py"), *(s["address"] for s in SERVICES)])
+
+    def enter(self, size, rate):
+        self.crowd = self.spawn(self.client, [sys.executable, os.path.join(HERE, "clients.py"), VIP, str(size),
+                                              str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def moved(self):
+        self.crowd.stdin.write("moved\n")
+        self.crowd.stdin.flush()
+
+    def leave(self):
+        text = self.crowd.communicate("end\n", SECONDS)[0]
+        check(text, "the clients have ended")
+        return json.loads(text)
+
+    def move(self):
+        """Moves the service; both nodes are ready for the next move then."""
+        old = self.active_by_role()
+        old.hactl("failover")
+        wait_for(lambda: self.settled(self.other(old)), SECONDS, "end of the move")
+        return old
+
+    def active_by_role(self):
+        """While connections are drained, both nodes have the address."""
+        return wait_for(lambda: next((n for n in self.nodes if n.status().get("role") == "active"), None),
+                        SECONDS, "active node")
+
+    def settled(self, active):
+        here, there = active.status(), self.other(active).status()
+        return here.get("role") == "active" and there.get("role") == "backup" and here["peer"]["ready"] and \
+            there["peer"]["role"] == "active"
+
+
+__all__ = ["Crowd"]
