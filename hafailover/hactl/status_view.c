@@ -2,6 +2,7 @@
 #include "hafailover/hactl/status_view.h"
 
 #include "common/clock.h"
+#include "hafailover/hactl/handover_view.h"
 #include "hafailover/hactl/member.h"
 #include "hafailover/hactl/servers_view.h"
 #include "hafailover/hactl/table.h"
@@ -416,6 +417,7 @@ status_view_print(const struct status_view *v, struct text *out)
 		paths_print(v, out);
 		witness_print(v, out);
 		config_print(v, out);
+		handover_view_print(v->ha, out);
 	} else {
 		display_clean(out, str_of(v->ha_why));
 		text_append(out, STR("\n\n"));
