@@ -71,6 +71,7 @@ drop_local(json_t *document)
 	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
 		json_object_del(document, local[i]);
 	json_object_del(json_object_get(document, "track"), "lbd");
+	json_object_del(json_object_get(document, "witness"), "secret_file");
 }
 
 static int

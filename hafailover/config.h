@@ -78,6 +78,13 @@ struct ha_track_config {
 	uint32_t n_scripts;
 };
 
+/* Without an address: there is none. */
+struct ha_witness_config {
+	struct address address; /* with its port */
+	uint16_t port;
+	struct str secret_file; /* empty: that of the nodes */
+};
+
 struct ha_log_config {
 	int level;
 	enum log_sink_type target;
@@ -100,6 +107,7 @@ struct ha_config {
 	struct ha_instance_config *instances; /* [1] */
 	uint32_t n_instances;
 	struct ha_track_config track;
+	struct ha_witness_config witness;
 	bool http_on;
 	struct address http;
 	struct str control, state_directory;
@@ -140,6 +148,12 @@ static inline bool
 ha_config_is_vrrp(const struct ha_config *c)
 {
 	return c->n_instances > 0 && c->instances[0].protocol == HA_PROTOCOL_VRRP;
+}
+
+static inline bool
+ha_config_has_witness(const struct ha_config *c)
+{
+	return c->witness.address.len > 0;
 }
 
 struct ha_secret {

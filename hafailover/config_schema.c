@@ -277,6 +277,16 @@ const struct json_field ha_log_fields[] = {
 	{ 0 },
 };
 
+static const struct json_field witness_fields[] = {
+	{ JSON_ROW("address", ha_kind_host, struct ha_witness_config, address), .required = true },
+	{ JSON_ROW("port", json_kind_integer, struct ha_witness_config, port), .fallback = "5406",
+	    .min = 1, .max = 65535 },
+	{ JSON_ROW("secret_file", json_kind_string, struct ha_witness_config, secret_file),
+	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path",
+	    .check = ha_check_file },
+	{ 0 },
+};
+
 const struct json_field ha_config_fields[] = {
 	{ JSON_ROW("nodes", json_kind_array, struct ha_config, nodes),
 	    .beside = offsetof(struct ha_config, n_nodes), .required = true, .min = 2, .max = 2,
@@ -303,6 +313,8 @@ const struct json_field ha_config_fields[] = {
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("track", json_kind_object, struct ha_config, track), .fallback = "{}",
 	    .object = track_fields },
+	{ JSON_ROW("witness", json_kind_object, struct ha_config, witness),
+	    .object = witness_fields, .barred = barred_by_vrrp },
 	{ .key = "admin", .kind = &json_kind_object, .fallback = "{}", .object = admin_fields },
 	{ JSON_ROW("control", json_kind_string, struct ha_config, control),
 	    .fallback = "\"/run/lbpair/hafailover.sock\"", .min = 2, .max = SOCKET_PATH_MAX,

@@ -59,6 +59,8 @@ ha_config_complete(struct ha_config *c)
 	for (uint32_t i = 0; i < c->n_nodes; i++)
 		complete_node(c, &c->nodes[i]);
 	complete_instances(c);
+	if (ha_config_has_witness(c))
+		port_set(&c->witness.address, c->witness.port);
 }
 
 /* --- nodes --- */
@@ -274,9 +276,9 @@ check_nodes(struct ha_config *c, struct json_decoder *d, const struct ha_config_
 /* --- virtual addresses --- */
 
 static bool
-is_node_address(const struct ha_config *c, const struct address *vip)
+is_node_address(const struct ha_config *c, const struct address *other)
 {
-	struct address a = *vip;
+	struct address a = *other;
 
 	port_set(&a, c->port);
 	for (uint32_t i = 0; i < c->n_nodes; i++)
@@ -350,6 +352,28 @@ check_instances(const struct ha_config *c, struct json_decoder *d)
 /* --- the rest --- */
 
 static void
+check_witness(const struct ha_config *c, struct json_decoder *d)
+{
+	const char *lease = json_string_value(json_object_get(d->root, "lease"));
+	char text[ADDRESS_TEXT_MAX];
+
+	if (!ha_config_has_witness(c))
+		return;
+	address_format_host(&c->witness.address, text);
+	if (lease && strcmp(lease, "off") == 0)
+		json_config_problem(d,
+		    "witness: needs a lease: with \"off\" nothing ends the addresses of a node "
+		    "that has lost its votes");
+	if (!is_reachable(&c->witness.address))
+		json_config_problem(
+		    d, "witness.address: \"%s\" cannot be the address of a third machine", text);
+	if (is_node_address(c, &c->witness.address))
+		json_config_problem(d,
+		    "witness.address: \"%s\" is a node's own address: a witness is a third machine",
+		    text);
+}
+
+static void
 check_scripts(const struct ha_config *c, struct json_decoder *d)
 {
 	char timeout[UNITS_TEXT_MAX], interval[UNITS_TEXT_MAX];
@@ -377,6 +401,7 @@ ha_config_validate(
 	check_nodes(c, d, options);
 	check_instances(c, d);
 	check_scripts(c, d);
+	check_witness(c, d);
 	if (ha_config_is_vrrp(c))
 		ha_config_validate_vrrp(c, d);
 	if (c->http_on && c->http.len && c->http.sa.sa_family != AF_UNIX &&

@@ -306,6 +306,13 @@ bool election_peer_reachable(const struct election *, int64_t now_ns);
 int64_t election_vote_bound(const struct election *);
 bool election_witness_answers(const struct election *, int64_t now_ns);
 
+/* Which of the three votes this node has: its own if it has not lent it.  Two make an Active. */
+struct election_votes {
+	bool own, peer, witness;
+};
+enum { ELECTION_VOTES_NEEDED = 2 };
+struct election_votes election_votes(const struct election *, int64_t now_ns);
+
 /* For ELECTION_DO_SEND: once, the same content on all paths. */
 struct heartbeat election_heartbeat(struct election *, int64_t now_ns);
 

@@ -167,8 +167,8 @@ gives(const struct election *e, int64_t now)
 	const struct heartbeat *p = &e->peer.last;
 	struct heartbeat self;
 
-	if (!election_peer_reachable(e, now) ||
-	    (p->role != ROLE_ACTIVE && p->want == CAUSE_NONE) || e->take.from)
+	if (!election_peer_reachable(e, now) || (p->role != ROLE_ACTIVE && p->want == CAUSE_NONE) ||
+	    e->take.from)
 		return false;
 	if (e->role == ROLE_ACTIVE)
 		return e->handover.asked && !e->handover.empties && p->want != CAUSE_NONE;
@@ -190,8 +190,7 @@ election_vote_send(struct election *e, struct heartbeat *h, int64_t now)
 	if (!gives(e, now))
 		return;
 	h->vote_ns = vote_ns(e);
-	e->vote.given_until_ns =
-	    later(e->vote.given_until_ns, e->peer.last_ns + vote_ns(e));
+	e->vote.given_until_ns = later(e->vote.given_until_ns, e->peer.last_ns + vote_ns(e));
 }
 
 /* --- the witness --- */
@@ -322,6 +321,14 @@ election_witness_answers(const struct election *e, int64_t now)
 {
 	return e->vote.answered_id &&
 	    now - e->vote.answered_ns < SILENT_DEADS * election_dead_ns(e);
+}
+
+struct election_votes
+election_votes(const struct election *e, int64_t now)
+{
+	return (struct election_votes){ .own = own_is_free(e, now),
+		.peer = now < e->vote.peer_until_ns,
+		.witness = now < e->vote.witness_until_ns };
 }
 
 unsigned

@@ -83,19 +83,26 @@ password_check(const struct ha_config_options *options, const struct ha_config *
 }
 
 static bool
-secret_check(const struct ha_config_options *options, const struct ha_config *config)
+file_check(const struct ha_config_options *options, const char *key, struct str file)
 {
 	struct ha_secret secret;
 	struct err err;
-	bool good;
+	bool good = file.n == 0 || ha_secret_read(&secret, file.p, &err) == 0;
+
+	explicit_bzero(&secret, sizeof(secret));
+	if (!good)
+		fprintf(stderr, "%s: %s: %s\n", options->file, key, err.text);
+	return good;
+}
+
+static bool
+secrets_check(const struct ha_config_options *options, const struct ha_config *config)
+{
+	bool witness = file_check(options, "witness.secret_file", config->witness.secret_file);
 
 	if (ha_config_is_vrrp(config))
 		return password_check(options, config);
-	good = ha_secret_read(&secret, config->secret_file.p, &err) == 0;
-	explicit_bzero(&secret, sizeof(secret));
-	if (!good)
-		fprintf(stderr, "%s: secret_file: %s\n", options->file, err.text);
-	return good;
+	return file_check(options, "secret_file", config->secret_file) && witness;
 }
 
 static int
@@ -111,7 +118,7 @@ config_check(const struct ha_config_options *options, enum mode mode)
 		text = ha_config_print(config);
 	if (text)
 		n = printf("%s", text);
-	else if (mode == MODE_CHECK && secret_check(options, config))
+	else if (mode == MODE_CHECK && secrets_check(options, config))
 		n = printf("%s: ok\n", options->file);
 	free(text);
 	ha_config_free(&config);

@@ -72,6 +72,35 @@ heartbeats_write(const struct ha_view *v, struct text *t)
 }
 
 static void
+asked_write(struct text *t, const char *direction, const uint64_t *counts)
+{
+	for (unsigned i = 0; i < ASK_RESULTS; i++)
+		text_printf(t,
+		    "lbpair_ha_witness_packets_total{direction=\"%s\",result=\"%s\"} %llu\n",
+		    direction, witness_link_result_name((enum witness_link_result)i),
+		    (unsigned long long)counts[i]);
+}
+
+static void
+witness_write(const struct ha_view *v, struct text *t)
+{
+	const struct witness_link_counters *c = witness_link_count(v->witness);
+	struct election_votes votes = election_votes(v->election, v->now_ns);
+
+	family(t, "lbpair_ha_witness_packets_total", "counter",
+	    "Packets to and from the witness, by direction and what became of them.");
+	asked_write(t, "sent", c->sent);
+	asked_write(t, "received", c->received);
+	gauge(t, "lbpair_ha_witness_reachable", "1 while the witness answers.",
+	    election_witness_answers(v->election, v->now_ns));
+	family(t, "lbpair_ha_vote", "gauge", "1 for a vote that this node has.");
+	text_printf(t,
+	    "lbpair_ha_vote{of=\"self\"} %d\nlbpair_ha_vote{of=\"peer\"} %d\n"
+	    "lbpair_ha_vote{of=\"witness\"} %d\n",
+	    votes.own, votes.peer, votes.witness);
+}
+
+static void
 direction_write(struct text *t, const char *direction, const uint64_t *counts)
 {
 	for (unsigned i = 0; i < VRRP_RESULTS; i++)
@@ -180,6 +209,8 @@ ha_metrics_write(const struct ha_view *v, struct text *t)
 		heartbeats_write(v, t);
 	gauge(t, "lbpair_ha_peer_reachable", "1 while the peer is heard on some path.",
 	    standing(v).peer_reachable);
+	if (v->witness)
+		witness_write(v, t);
 	dual_write(v, t);
 	delay_write(v, t);
 	if (!v->vrrp)

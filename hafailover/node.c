@@ -219,6 +219,17 @@ on_heard(void *owner, unsigned path, const struct wire_packet *w)
 		node_feed(n, &ev);
 }
 
+static void
+on_witnessed(void *owner, const struct witness_answer *a)
+{
+	struct node *n = owner;
+	const struct election_event ev = { .type = ELECTION_WITNESS, .witness = *a };
+
+	CHECK(n->magic == NODE_MAGIC);
+	if (n->begun)
+		node_feed(n, &ev);
+}
+
 static void election_begin(struct node *);
 
 static void
@@ -431,11 +442,15 @@ static int
 link_start(struct node *n, struct err *err)
 {
 	const struct peer_link_events events = { on_heard, n };
+	const struct witness_link_events answers = { on_witnessed, n };
 
 	if (getrandom(&n->session, sizeof(n->session), 0) != sizeof(n->session))
 		return err_set(err, -errno, "no random numbers: %s", strerror(errno));
 	n->session |= 1; /* not 0 */
 	if (!n->vrrp && !(n->link = peer_link_new(n->loop, n->session, &events)))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (ha_config_has_witness(n->config) &&
+	    !(n->witness = witness_link_new(n->loop, n->session, &answers)))
 		return err_set(err, -ENOMEM, "out of memory");
 	return node_peer_apply(n, n->config, err);
 }
@@ -543,6 +558,7 @@ node_free(struct node **np)
 	node_steer_close(n);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
+	witness_link_free(&n->witness);
 	vrrp_close(&n->router);
 	announce_free(&n->announcer);
 	vip_close(&n->vips);

@@ -33,6 +33,7 @@ node_view(struct node *n)
 		.vips = n->vips,
 		.announcer = n->announcer,
 		.link = n->link,
+		.witness = n->witness,
 		.vrrp = n->vrrp ? &n->vrrp_election : NULL,
 		.router = n->router,
 		.history = &n->history,
@@ -227,6 +228,7 @@ node_act(struct node *n, const struct election_out *out, int64_t now)
 {
 	bool standby = node_standing(n, now).standby;
 
+	vip_limit(n->vips, n->vrrp ? INT64_MAX : election_vote_bound(&n->election));
 	if (out->todo & ELECTION_DO_RELEASE)
 		release_begin(n, out, now);
 	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
@@ -243,6 +245,8 @@ node_act(struct node *n, const struct election_out *out, int64_t now)
 		node_probe_start(n, out->probe_id, out->probe_budget_ns);
 	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != standby)
 		state_save(n, standby);
+	if (out->todo & ELECTION_DO_WITNESS)
+		witness_link_ask(n->witness, &out->witness);
 	if (out->todo & ELECTION_DO_STOPPED)
 		loop_end(n);
 }

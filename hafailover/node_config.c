@@ -67,6 +67,7 @@ node_election_config(const struct ha_config *c)
 		.moves = MOVES,
 		.moves_within_ns = MOVES_WITHIN_NS,
 		.handover_ns = HANDOVER_MS * NS_PER_MS,
+		.witness = ha_config_has_witness(c),
 		.drain_ns = c->drain,
 	};
 }
@@ -164,6 +165,8 @@ check_fixed(const struct ha_config *now, const struct ha_config *next, struct er
 		return err_set(err, -EINVAL, "handover.steering: changes with a restart only");
 	if (ha_config_is_vrrp(now) != ha_config_is_vrrp(next))
 		return err_set(err, -EINVAL, "instances[0].protocol: changes with a restart only");
+	if (ha_config_has_witness(now) != ha_config_has_witness(next))
+		return err_set(err, -EINVAL, "witness: comes and goes with a restart only");
 	return 0;
 }
 
@@ -191,9 +194,8 @@ parts_apply(struct node *n, const struct ha_config *next, struct err *err)
 	struct err ignored;
 	int code = node_peer_apply(n, next, err);
 
-	if (code)
-		return code;
-	code = track_configure(n->track, &next->track, err);
+	if (!code)
+		code = track_configure(n->track, &next->track, err);
 	if (code && node_peer_apply(n, n->config, &ignored) < 0)
 		log_err("reload_mixed", "reason=%s", log_quoted(str_of(ignored.text)).text);
 	return code;

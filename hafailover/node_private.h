@@ -9,6 +9,7 @@
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 #include "hafailover/vrrp.h"
+#include "hafailover/witness_link.h"
 
 enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
 
@@ -62,6 +63,7 @@ struct node {
 	struct announcer *announcer;
 	struct peer_link *link; /* native */
 	struct vrrp *router; /* VRRP */
+	struct witness_link *witness; /* NULL: there is none */
 	struct track *track;
 	struct keeper *keeper;
 	struct ha_control *control;

@@ -135,6 +135,30 @@ heartbeats_apply(struct node *n, const struct ha_config *c, struct err *err)
 	return code;
 }
 
+/* --- the witness --- */
+
+static int
+witness_apply(struct node *n, const struct ha_config *c, struct err *err)
+{
+	struct str file = c->witness.secret_file.n ? c->witness.secret_file : c->secret_file;
+	struct witness_link_options o = { .witness = c->witness.address,
+		.node = ha_config_self(c)->name };
+	struct ha_secret secret;
+	int code;
+
+	if (!n->witness)
+		return 0;
+	code = ha_secret_read(&secret, file.p, err);
+	if (code)
+		return code;
+	o.secret = (struct str){ (const char *)secret.bytes, secret.n };
+	code = witness_link_configure(n->witness, &o, err);
+	explicit_bzero(&secret, sizeof(secret));
+	return code;
+}
+
+/* --- a router --- */
+
 /* Those of the family that is spoken are advertised, in their order. */
 static void
 router_addresses(struct vrrp_router *r, const struct ha_instance_config *in)
@@ -183,6 +207,10 @@ router_apply(struct node *n, const struct ha_config *c, struct err *err)
 int
 node_peer_apply(struct node *n, const struct ha_config *c, struct err *err)
 {
+	int code = witness_apply(n, c, err);
+
+	if (code)
+		return code;
 	return n->vrrp ? router_apply(n, c, err) : heartbeats_apply(n, c, err);
 }
 

@@ -198,6 +198,44 @@ handover_json(const struct ha_view *v)
 	    (json_int_t)v->steered);
 }
 
+/* --- the witness --- */
+
+/* Who has its vote, by its last word. */
+static const char *
+lent_to(const struct witness_answer *a)
+{
+	switch (a->verdict) {
+	case WITNESS_GRANTED:
+	case WITNESS_HELD:
+		return a->yours ? "here" : "peer";
+	case WITNESS_FREE:
+	case WITNESS_QUIET:
+		return "nobody";
+	case WITNESS_TOO_LONG:
+	case WITNESS_VERDICTS:
+		break;
+	}
+	return NULL;
+}
+
+static json_t *
+witness_json(const struct ha_view *v)
+{
+	const struct witness_answer *a = &v->election->vote.answer;
+	struct election_votes votes = election_votes(v->election, v->now_ns);
+	char text[ADDRESS_TEXT_MAX];
+	bool answers;
+
+	if (!v->witness)
+		return json_null();
+	answers = election_witness_answers(v->election, v->now_ns);
+	address_format(witness_link_address(v->witness), text);
+	return json_pack("{s:s, s:b, s:s?, s:s?, s:i, s:{s:b, s:b, s:b}}", "address", text,
+	    "reachable", (int)answers, "verdict", answers ? witness_verdict_name(a->verdict) : NULL,
+	    "lent_to", answers ? lent_to(a) : NULL, "needed", ELECTION_VOTES_NEEDED, "votes", "own",
+	    (int)votes.own, "peer", (int)votes.peer, "witness", (int)votes.witness);
+}
+
 /* --- the rest --- */
 
 static json_t *
@@ -350,17 +388,18 @@ json_t *
 ha_status_json(const struct ha_view *v)
 {
 	struct standing e = standing_of(v->election, v->vrrp, v->now_ns);
-	json_t *o = json_pack(
-	    "{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
-	    "s:o, s:o, s:o, s:o}",
-	    "version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
-	    time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
-	    "protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
-	    time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
-	    "term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
-	    (int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby, "vips",
-	    vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config", config_json(v),
-	    "lbd", lbd_json(v), "handover", handover_json(v), "alarms", ha_status_alarms(v));
+	json_t *o =
+	    json_pack("{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
+		      "s:o, s:o, s:o, s:o, s:o}",
+		"version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
+		time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
+		"protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
+		time_json(v->now_wall_ns - (v->now_ns - e.since_ns)), "cause", cause_name(e.cause),
+		"term", v->vrrp ? json_null() : json_integer((json_int_t)e.term), "priority",
+		(int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby,
+		"vips", vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config",
+		config_json(v), "lbd", lbd_json(v), "handover", handover_json(v), "witness",
+		witness_json(v), "alarms", ha_status_alarms(v));
 
 	return o;
 }

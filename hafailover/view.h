@@ -14,6 +14,7 @@
 #include "hafailover/steering/steering.h"
 #include "hafailover/track.h"
 #include "hafailover/vrrp.h"
+#include "hafailover/witness_link.h"
 
 struct ha_view {
 	int64_t now_ns, now_wall_ns, started_wall_ns;
@@ -24,6 +25,7 @@ struct ha_view {
 	const struct peer_link *link; /* NULL with VRRP; ... */
 	const struct vrrp_election *vrrp; /* ... these two NULL without */
 	const struct vrrp *router;
+	const struct witness_link *witness; /* NULL: there is none */
 	const struct history *history;
 	struct track_report track;
 	const char *no_steering; /* why this node cannot steer; NULL: it can */

@@ -162,13 +162,19 @@ restore(struct vip_table *t, struct vip *v)
 		restored(t, v);
 }
 
+static bool
+is_within_limit(const struct vip_table *t)
+{
+	return t->lease_s == VIP_LEASE_OFF || t->limit_ns - clock_ns() >= t->lease_s * NS_PER_S;
+}
+
 /* The owner may give everything up, or change it, whenever it is told something. */
 static void
 renew_all(struct vip_table *t)
 {
 	size_t i;
 
-	for (i = 0; i < t->n && t->claimed && !t->suspended; i++) {
+	for (i = 0; i < t->n && t->claimed && !t->suspended && is_within_limit(t); i++) {
 		if (t->vips[i].present && t->lease_s == VIP_LEASE_OFF)
 			continue;
 		if (t->vips[i].present)
@@ -206,7 +212,7 @@ deleted(struct vip_table *t, struct vip *v)
 		return;
 	if (vip_rule_lapsed(t->lease_s, v->renewed_ns, now))
 		stall(t, now - v->renewed_ns - vip_rule_renewal_ns(t->lease_s));
-	else if (vip_rule_restore(&t->restores, now))
+	else if (is_within_limit(t) && vip_rule_restore(&t->restores, now))
 		restore(t, v);
 }
 
@@ -275,6 +281,7 @@ vip_open(struct ev_loop *loop, struct link_table *links, const struct vip_events
 	t->loop = loop;
 	t->links = links;
 	t->events = *events;
+	t->limit_ns = INT64_MAX;
 	t->watch.changed = on_link;
 	t->watch.address = on_address;
 	t->watch.owner = t;
@@ -343,6 +350,12 @@ vip_release(struct vip_table *t, struct err *err)
 		}
 	link_drain(t->links);
 	return status;
+}
+
+void
+vip_limit(struct vip_table *t, int64_t until_ns)
+{
+	t->limit_ns = until_ns;
 }
 
 size_t

@@ -75,6 +75,12 @@ int vip_configure(struct vip_table *, const struct vip_config *, size_t n, uint3
 /* Takes or renews all of them.  0 if all are held, else the first error with a reason. */
 int vip_claim(struct vip_table *, struct err *);
 
+/*
+ * From now on no lease is renewed, and nothing put back, that would end after this moment; what
+ * vip_claim is told to do it does.  INT64_MAX, as at the start: no such limit.
+ */
+void vip_limit(struct vip_table *, int64_t until_ns);
+
 /* Gives all of them up.  0 if none is left, else the first error with a reason. */
 int vip_release(struct vip_table *, struct err *);
 

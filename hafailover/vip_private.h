@@ -28,6 +28,7 @@ struct vip_table {
 	struct vip *vips;
 	size_t n;
 	uint32_t lease_s;
+	int64_t limit_ns; /* no lease may end later */
 	int64_t patience_ns;
 	ev_timer renewal;
 	int64_t due_ns;

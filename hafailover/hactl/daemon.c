@@ -46,8 +46,26 @@ daemon_connect(struct daemon *d, int64_t deadline_ns, struct err *err)
 	return err->code;
 }
 
+/* p NULL: none. */
 static int
-line_ask(struct daemon *d, const char *request, struct str *line, struct err *err)
+line_read(struct daemon *d, const struct daemon_patience *p, struct str *line, int64_t deadline_ns,
+    struct err *err)
+{
+	for (;;) {
+		int64_t now = clock_ns(), next = p ? now + p->every_ns : deadline_ns;
+		int code = control_client_read(
+		    d->client, line, next < deadline_ns ? next : deadline_ns, err);
+
+		if (code != -ETIMEDOUT || next >= deadline_ns)
+			return code;
+		if (p->waiting(p->owner))
+			deadline_ns = clock_ns() + d->timeout_ns;
+	}
+}
+
+static int
+line_ask(struct daemon *d, const struct daemon_patience *p, const char *request, struct str *line,
+    struct err *err)
 {
 	int64_t deadline_ns = clock_ns() + d->timeout_ns;
 	struct err why;
@@ -57,7 +75,7 @@ line_ask(struct daemon *d, const char *request, struct str *line, struct err *er
 		return code;
 	code = control_client_send(d->client, str_of(request), deadline_ns, &why);
 	if (!code)
-		code = control_client_read(d->client, line, deadline_ns, &why);
+		code = line_read(d, p, line, deadline_ns, &why);
 	if (!code)
 		return 0;
 	daemon_close(d);
@@ -101,6 +119,13 @@ answer_parse(const struct daemon *d, struct str line, struct answer *answer, str
 enum daemon_result
 daemon_ask(struct daemon *d, json_t *request, struct answer *answer, struct err *err)
 {
+	return daemon_ask_patiently(d, NULL, request, answer, err);
+}
+
+enum daemon_result
+daemon_ask_patiently(struct daemon *d, const struct daemon_patience *p, json_t *request,
+    struct answer *answer, struct err *err)
+{
 	char *text = json_dumps(request, JSON_COMPACT);
 	struct str line;
 	int code;
@@ -111,7 +136,7 @@ daemon_ask(struct daemon *d, json_t *request, struct answer *answer, struct err 
 		err_set(err, -ENOMEM, "out of memory, or an argument is not UTF-8");
 		return DAEMON_REFUSED;
 	}
-	code = line_ask(d, text, &line, err);
+	code = line_ask(d, p, text, &line, err);
 	free(text);
 	if (code == -EMSGSIZE || code == -ENOMEM)
 		return DAEMON_REFUSED;

@@ -52,6 +52,16 @@ enum daemon_result {
  */
 enum daemon_result daemon_ask(struct daemon *, json_t *request, struct answer *, struct err *);
 
+/* Called now and then while there is no answer yet.  True: timeout_ns begins anew. */
+struct daemon_patience {
+	int64_t every_ns;
+	bool (*waiting)(void *owner);
+	void *owner;
+};
+
+enum daemon_result daemon_ask_patiently(struct daemon *, const struct daemon_patience *,
+    json_t *request, struct answer *, struct err *);
+
 void daemon_close(struct daemon *);
 void answer_fini(struct answer *);
 

@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "hafailover/hactl/arguments.h"
 #include "hafailover/hactl/commands.h"
+#include "hafailover/hactl/handover_view.h"
 #include "hafailover/hactl/history_view.h"
 #include "hafailover/hactl/member.h"
 
@@ -9,6 +10,7 @@
 static const int64_t move_timeout_ns = 60 * NS_PER_S;
 static const int64_t wait_timeout_ns = 30 * NS_PER_S;
 static const int64_t wait_step_ns = 100 * NS_PER_MS;
+static const int64_t progress_step_ns = NS_PER_S;
 
 static void
 patience(struct daemon *d, int64_t least_ns)
@@ -65,29 +67,87 @@ has_moved(const json_t *status, struct str to)
 	return str_eq(member_text(peer, "name"), to) && is_active(peer) && !is_active(status);
 }
 
+/* --- its progress --- */
+
+struct progress {
+	struct hactl *h;
+	bool quiet;
+	struct daemon second; /* while the first owes an answer */
+	char said[256];
+	int64_t said_ns;
+};
+
+/* When it has changed, and not too often. */
+static void
+progress_say(struct progress *p, const json_t *status)
+{
+	struct text line;
+
+	if (p->quiet || clock_ns() - p->said_ns < progress_step_ns)
+		return;
+	text_init(&line, sizeof(p->said) - 1);
+	handover_view_progress(status, &line);
+	if (!line.failed && !str_eq((struct str){ line.p, line.n }, str_of(p->said))) {
+		memcpy(p->said, line.p, line.n);
+		p->said[line.n] = 0;
+		p->said_ns = clock_ns();
+		fprintf(p->h->out, "%s\n", p->said);
+		fflush(p->h->out);
+	}
+	text_fini(&line);
+}
+
+/* The daemon has not answered: are connections the reason? */
+static bool
+on_waiting(void *owner)
+{
+	struct progress *p = owner;
+	struct answer answer;
+	struct err err;
+	bool waits = daemon_ask(&p->second, json_pack("{s:s}", "command", "status"), &answer,
+			 &err) == DAEMON_OK &&
+	    handover_view_waits(answer.json);
+
+	if (waits)
+		progress_say(p, answer.json);
+	answer_fini(&answer);
+	return waits;
+}
+
 static enum ending
-move_wait(struct hactl *h, struct str to)
+late_complain(struct str to)
+{
+	hactl_complain("%.*s has not become active within %d s", STR_ARG(to),
+	    (int)(wait_timeout_ns / NS_PER_S));
+	return ENDING_REFUSED;
+}
+
+/* Until the node is the only active one, and no connection is left with the other. */
+static enum ending
+move_wait(struct progress *p, struct str to)
 {
 	int64_t deadline_ns = clock_ns() + wait_timeout_ns;
 	const struct timespec step = { 0, wait_step_ns };
 	struct answer answer;
 	enum ending ending;
-	bool moved;
+	bool moved, waits;
 
 	for (;;) {
-		ending = ha_status(h, &answer);
+		ending = ha_status(p->h, &answer);
 		moved = ending == ENDING_DONE && has_moved(answer.json, to);
+		waits = moved && handover_view_waits(answer.json);
+		if (waits)
+			progress_say(p, answer.json);
 		answer_fini(&answer);
-		if (ending != ENDING_DONE || moved)
+		if (ending != ENDING_DONE || (moved && !waits))
 			return ending;
-		if (clock_ns() > deadline_ns) {
-			hactl_complain("%.*s has not become active within %d s", STR_ARG(to),
-			    (int)(wait_timeout_ns / NS_PER_S));
-			return ENDING_REFUSED;
-		}
+		if (!moved && clock_ns() > deadline_ns)
+			return late_complain(to);
 		nanosleep(&step, NULL);
 	}
 }
+
+/* --- the command --- */
 
 /* `to` NULL: the other node.  An object, in which "to" is left out then. */
 static json_t *
@@ -102,23 +162,27 @@ move_request(const char *to, bool force)
 	return request;
 }
 
+/* Connections may have to end before: that takes as long as it takes, and is shown. */
 static enum ending
-move(struct hactl *h, const char *to, bool force, bool json)
+order(struct progress *p, json_t *request)
 {
+	const struct daemon_patience patient = { progress_step_ns, on_waiting, p };
 	struct answer answer;
 	enum ending ending;
 
-	patience(&h->ha, move_timeout_ns);
-	ending = hactl_ask(&h->ha, move_request(to, force), &answer);
-	if (ending == ENDING_DONE && json)
-		ending = hactl_print_json(h, &answer);
+	patience(&p->h->ha, move_timeout_ns);
+	ending = hactl_ask_patiently(&p->h->ha, &patient, request, &answer);
+	daemon_close(&p->second);
+	if (ending == ENDING_DONE && p->quiet)
+		ending = hactl_print_json(p->h, &answer);
 	answer_fini(&answer);
 	return ending;
 }
 
 static enum ending
-move_and_wait(struct hactl *h, const char *to, bool force, bool json)
+move_and_wait(struct progress *p, const char *to, bool force)
 {
+	struct hactl *h = p->h;
 	struct str target = str_of(to);
 	struct answer before;
 	enum ending ending = ha_status(h, &before);
@@ -131,10 +195,10 @@ move_and_wait(struct hactl *h, const char *to, bool force, bool json)
 		}
 	}
 	if (ending == ENDING_DONE)
-		ending = move(h, to, force, json);
+		ending = order(p, move_request(to, force));
 	if (ending == ENDING_DONE)
-		ending = move_wait(h, target);
-	if (ending == ENDING_DONE && !json)
+		ending = move_wait(p, target);
+	if (ending == ENDING_DONE && !p->quiet)
 		ending = print_line(h, "", target, " is active\n");
 	answer_fini(&before);
 	return ending;
@@ -160,17 +224,19 @@ failover_run(struct hactl *h, const struct command *command, int argc, char **ar
 	const struct flag flags[] = { { "to", NULL, &to }, { "away", &away, NULL },
 		{ "force", &force, NULL }, { "wait", &wait, NULL }, { "json", &json, NULL },
 		{ 0 } };
+	struct progress progress = { .h = h, .second = h->ha };
 	enum ending ending;
 
 	(void)argc;
 	if (arguments_take(command, flags, argv, 0, 0) < 0)
 		return ENDING_USAGE;
+	progress.quiet = json;
 	ending = away ? has_addresses(h, &here) : ENDING_DONE;
 	if (ending != ENDING_DONE || !here)
 		return ending;
 	if (wait)
-		return move_and_wait(h, to, force, json);
-	ending = move(h, to, force, json);
+		return move_and_wait(&progress, to, force);
+	ending = order(&progress, move_request(to, force));
 	if (ending == ENDING_DONE && !json)
 		ending = print_line(h, "moved to ", str_of(to ? to : "the other node"), "\n");
 	return ending;
@@ -178,28 +244,13 @@ failover_run(struct hactl *h, const struct command *command, int argc, char **ar
 
 /* --- standby --- */
 
-static enum ending
-stand_by(struct hactl *h, json_t *request, bool on, bool json)
-{
-	struct answer answer;
-	enum ending ending;
-
-	patience(&h->ha, move_timeout_ns);
-	ending = hactl_ask(&h->ha, request, &answer);
-	if (ending == ENDING_DONE && json)
-		ending = hactl_print_json(h, &answer);
-	else if (ending == ENDING_DONE)
-		ending = print_line(
-		    h, "", STR("this node "), on ? "is in standby\n" : "takes part again\n");
-	answer_fini(&answer);
-	return ending;
-}
-
 enum ending
 standby_run(struct hactl *h, const struct command *command, int argc, char **argv)
 {
 	bool force = false, json = false, on;
 	const struct flag flags[] = { { "force", &force, NULL }, { "json", &json, NULL }, { 0 } };
+	struct progress progress = { .h = h, .second = h->ha };
+	enum ending ending;
 	json_t *request;
 
 	(void)argc;
@@ -211,7 +262,12 @@ standby_run(struct hactl *h, const struct command *command, int argc, char **arg
 	request = json_pack("{s:s,s:b}", "command", "standby", "on", on);
 	if (force)
 		json_object_set_new(request, "force", json_true());
-	return stand_by(h, request, on, json);
+	progress.quiet = json;
+	ending = order(&progress, request);
+	if (ending == ENDING_DONE && !json)
+		ending = print_line(
+		    h, "", STR("this node "), on ? "is in standby\n" : "takes part again\n");
+	return ending;
 }
 
 /* --- history --- */

@@ -48,8 +48,15 @@ hactl_ending(enum daemon_result result)
 enum ending
 hactl_ask(struct daemon *daemon, json_t *request, struct answer *answer)
 {
+	return hactl_ask_patiently(daemon, NULL, request, answer);
+}
+
+enum ending
+hactl_ask_patiently(
+    struct daemon *daemon, const struct daemon_patience *p, json_t *request, struct answer *answer)
+{
 	struct err err;
-	enum daemon_result result = daemon_ask(daemon, request, answer, &err);
+	enum daemon_result result = daemon_ask_patiently(daemon, p, request, answer, &err);
 
 	if (result != DAEMON_OK)
 		hactl_complain("%s", err.text);

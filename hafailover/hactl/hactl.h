@@ -41,6 +41,8 @@ __attribute__((format(printf, 1, 2))) void hactl_complain(const char *format, ..
 
 /* daemon_ask, and the complaint if that fails. */
 enum ending hactl_ask(struct daemon *, json_t *request, struct answer *);
+enum ending hactl_ask_patiently(
+    struct daemon *, const struct daemon_patience *, json_t *request, struct answer *);
 enum ending hactl_ending(enum daemon_result);
 
 /* The text is freed. */

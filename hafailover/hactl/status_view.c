@@ -2,6 +2,7 @@
 #include "hafailover/hactl/status_view.h"
 
 #include "common/clock.h"
+#include "hafailover/hactl/handover_view.h"
 #include "hafailover/hactl/member.h"
 #include "hafailover/hactl/servers_view.h"
 #include "hafailover/hactl/table.h"
@@ -207,6 +208,54 @@ paths_print(const struct status_view *v, struct text *out)
 	table_print(&t, out, v->look);
 }
 
+/* Whose votes this node has; nobody is active with less than are needed. */
+static void
+vote_row(struct table *t, const char *of, const json_t *name, const json_t *votes, const char *key)
+{
+	struct text cell;
+
+	text_init(&cell, 4096);
+	text_append(&cell, str_of(of));
+	if (json_is_string(name))
+		text_append(
+		    &cell, (struct str){ json_string_value(name), json_string_length(name) });
+	cell_text(t, STYLE_PLAIN, (struct str){ cell.p, cell.n });
+	text_fini(&cell);
+	if (member_is(votes, key))
+		table_add(t, STYLE_GOOD, STR("here"));
+	else
+		table_add(t, STYLE_PLAIN, STR("no"));
+}
+
+static void
+witness_print(const struct status_view *v, struct text *out)
+{
+	static const struct table_column columns[] = {
+		{ "VOTE OF", false, 8 },
+		{ "LENT", false, 0 },
+		{ "ANSWERS", false, 0 },
+	};
+	const json_t *w = json_object_get(v->ha, "witness");
+	const json_t *votes = json_object_get(w, "votes");
+	const json_t *peer = json_object_get(json_object_get(v->ha, "peer"), "name");
+	struct table *t;
+
+	if (!json_is_object(w))
+		return;
+	t = table_new(columns, sizeof(columns) / sizeof(*columns));
+	vote_row(t, "witness ", json_object_get(w, "address"), votes, "witness");
+	if (member_is(w, "reachable"))
+		cell_text(t, STYLE_PLAIN, member_text(w, "verdict"));
+	else
+		table_add(t, STYLE_BAD, STR("no"));
+	vote_row(t, "peer ", peer, votes, "peer");
+	table_add(t, STYLE_PLAIN, STR(""));
+	vote_row(t, "this node", NULL, votes, "own");
+	table_add(t, STYLE_PLAIN, STR(""));
+	text_append(out, STR("\n"));
+	table_print(&t, out, v->look);
+}
+
 static void
 config_print(const struct status_view *v, struct text *out)
 {
@@ -366,7 +415,9 @@ status_view_print(const struct status_view *v, struct text *out)
 		nodes_print(v, out);
 		vips_print(v, out);
 		paths_print(v, out);
+		witness_print(v, out);
 		config_print(v, out);
+		handover_view_print(v->ha, out);
 	} else {
 		display_clean(out, str_of(v->ha_why));
 		text_append(out, STR("\n\n"));

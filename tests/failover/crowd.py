@@ -7,17 +7,67 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
-from laboratory import HERE, SERVERS, VIP, Laboratory, check, wait_for
+from laboratory import HERE, SERVERS, VIP, Laboratory, Skip, check, wait_for
+from service import accept_key, unmasked
 
 SERVICES = [{"address": f"{s}:8081"} for s in SERVERS]
 SECONDS = 60
 
 
+class Connection:
+    """One of a client, to the service."""
+
+    def __init__(self, lab):
+        self.socket = lab.client.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect((VIP, 81))
+        self.file = self.socket.makefile("rwb")
+
+    def ask(self, path, *fields):
+        self.file.write("\r\n".join([f"GET {path} HTTP/1.1", "Host: pair", *fields, "", ""]).encode())
+        self.file.flush()
+
+    def head(self):
+        """Of an answer: its lines."""
+        return [line.decode().strip() for line in iter(self.file.readline, b"\r\n") if line]
+
+    def upgrade(self):
+        self.ask("/echo", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+                 "Sec-WebSocket-Key: bGJwYWlyIGxicGFpcg==")
+        head = self.head()
+        check(f"sec-websocket-accept: {accept_key('bGJwYWlyIGxicGFpcg==')}" in [h[:21].lower() + h[21:] for h in head],
+              f"no WebSocket: {head}")
+        return self
+
+    def echoes(self):
+        """False when the connection was reset."""
+        mask = os.urandom(4)
+        try:
+            self.file.write(b"\x81\x85" + mask + unmasked(mask, b"hello"))
+            self.file.flush()
+            return self.file.read(7) == b"\x81\5hello"
+        except OSError:
+            return False
+
+
 class Crowd(Laboratory):
-    """Listeners at 81 and, with TLS, at 443 beside the one of the witness."""
+    """Listeners at 81 and, with TLS, at 443 beside the one of the witness.  `bpf`: whether they may use it."""
+
+    def __init__(self, build, bpf=True, **options):
+        super().__init__(build, **options)
+        for node in self.nodes:
+            node.prefix = [] if bpf else ["setpriv", "--bounding-set=-bpf,-sys_admin"]
+
+    def start(self, *words):
+        super().start(*words)
+        reason = self.nodes[0].status()["handover"]["no_steering"]
+        if reason and not self.nodes[0].prefix:
+            raise Skip(f"no BPF here: {reason}")
+        return self
 
     def configure(self):
         self.web, self.crowd = list(self.servers), None

@@ -53,7 +53,7 @@ class Node:
         self.pair, self.number, self.host, self.name = pair, number, host, host.name
         self.folder = os.path.join(pair.folder, host.name)
         os.makedirs(os.path.join(self.folder, "state"))
-        self.environment = dict(os.environ)
+        self.environment, self.prefix = dict(os.environ), []
         self.lbd = self.hafailover = None
         self.inode = os.fstat(host.fd).st_ino
 
@@ -66,7 +66,8 @@ class Node:
 
     def start(self, program, *words):
         with open(self.path(program + ".log"), "a") as log:
-            return self.pair.spawn(self.host, [self.pair.binary(program), "-c", self.path(program + ".json"), *words],
+            return self.pair.spawn(self.host, [*self.prefix, self.pair.binary(program), "-c",
+                                               self.path(program + ".json"), *words],
                                   stdout=log, stderr=log, env=self.environment)
 
     def start_lbd(self):

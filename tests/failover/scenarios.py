@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 
+from crowd import Connection
 from laboratory import HERE, VIP, VIP6, Skip, check, send, wait_for
 
 # Attempts since..until are judged; two holders from `two_since` on, if that is not the same.
@@ -201,16 +202,13 @@ def stopped(lab, bench):
 
 
 STEERED = 'lbpair_ha_steering_packets_total{result="steered"}'
-MOVE_BYTES, RATE = 1 << 20, 2 << 20  # of the download and the upload: for each move, in a second
+MOVE_BYTES, RATE = 2 << 20, 5 << 20  # of the download and the upload: for each move, in a second
 
 
 @scenario("m", "planned moves to and fro, clients of all kinds (100 times)", gap=0.020, two=None, failed=ANY, rounds=1,
           before="every connection broken", crowd=True)
 def moved_under_a_crowd(lab, bench):
     moves = int(os.environ.get("MOVES", "100")) if bench else 6
-    reason = lab.nodes[0].status()["handover"]["no_steering"]
-    if reason:
-        raise Skip(f"no BPF here: {reason}")
     lab.enter(moves * MOVE_BYTES, RATE)
     lab.sleep(0.5)
     since = lab.now()
@@ -230,6 +228,55 @@ def moved_under_a_crowd(lab, bench):
         check(float(node.metrics()[STEERED]) > 0, f"{node.name} has steered nothing")
     wait_for(lambda: len(lab.record.holder()) == 1, 15, "end of the drain")
     return Watch(since, until)
+
+
+def move_with_tunnels(lab):
+    """To where the service is now: the node, and a connection to either node."""
+    before = Connection(lab).upgrade()
+    lab.move()
+    after = Connection(lab).upgrade()
+    check(before.echoes() and after.echoes(), "connections did not survive the move")
+    return lab.active_by_role(), before, after
+
+
+@scenario("m2", "the new node dies while connections of the old one are drained", gap=0.450, two=None, crowd=True)
+def new_node_dies(lab, bench):
+    new, before, _ = move_with_tunnels(lab)
+    since = lab.now()
+    lab.crash(new)
+    seen = watch(lab, since, 1.5)
+    same_holder(lab, lab.other(new), "its peer is dead")
+    check(before.echoes(), "a connection of the old node was lost with the new one")
+    check(lab.other(new).history()[-1]["cause"] == "peer_silent", "it did not claim")
+    return seen
+
+
+@scenario("m3", "the old node dies while its connections are drained", gap=0.020, two=None, failed=ANY, crowd=True)
+def old_node_dies(lab, bench):
+    new, before, after = move_with_tunnels(lab)
+    since = lab.now()
+    lab.crash(lab.other(new))
+    seen = watch(lab, since, 1.5)
+    check(after.echoes(), "a connection of the new node was lost with the old one")
+    check(not before.echoes(), "its connections are lost")
+    check(new.status()["handover"]["phase"] == "idle", "it steers to a dead node")
+    return seen
+
+
+@scenario("m4", "planned move where the kernel refuses BPF", gap=0.020, two=None, failed=REFUSED, crowd=True,
+          bpf=False, ha={"handover": {"drain": "10s"}})
+def moved_without_steering(lab, bench):
+    old = lab.active()
+    check("not permitted" in (old.status()["handover"]["no_steering"] or ""), "it says nothing of BPF")
+    check("not permitted (needs CAP_BPF" in old.hactl("status"), "hactl status does not say why")
+    connection, since = Connection(lab), lab.now()
+    connection.ask("/slow")
+    old.hactl("failover")
+    seen = watch(lab, since, 1.5)
+    same_holder(lab, lab.other(old), "failover was asked for")
+    head = connection.head()
+    check(head[0] == "HTTP/1.1 200 OK" and "connection: close" in [h.lower() for h in head], f"answered: {head}")
+    return seen
 
 
 def no_role_change(lab, before):

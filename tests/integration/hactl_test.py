@@ -390,6 +390,39 @@ def test_failover_wait_sees_it_through():
     equal([r["command"] for r in ha.requests], ["status", "failover"] + ["status"] * 3, "requests")
 
 
+def waiting(phase, connections, role="active", peer="backup"):
+    return {**HA_STATUS, "role": role, "peer": {**HA_STATUS["peer"], "role": peer},
+            "handover": {"steering": phase != "emptying", "phase": phase, "connections": connections,
+                         "packets_steered": 7, "drain_ms": 30000}}
+
+
+def test_failover_shows_the_connections_that_end_before():
+    """For longer than it waits for an answer else; the same number is said once."""
+    asked, done = [], threading.Event()
+
+    def status(_):
+        asked.append(True)
+        if len(asked) == 3:
+            done.set()
+        return waiting("emptying", 2)
+
+    with FakeDaemon({"status": status, "failover": lambda _: done.wait(20) and {}}) as ha:
+        result = hactl("failover", ha=ha.path)
+    equal(result, (0, "2 connections to end before the move\nmoved to the other node\n", ""), "what it says")
+
+
+def test_failover_wait_shows_the_connections_that_are_left():
+    states = [waiting("idle", None), waiting("draining", 3, "backup", "active"),
+              waiting("draining", 3, "backup", "active"), waiting("idle", None, "backup", "active")]
+    with FakeDaemon({"status": lambda _: states.pop(0), "failover": {}}) as ha:
+        result = hactl("failover", "--wait", ha=ha.path)
+    equal(result, (0, "3 connections left on lb1\nlb2 is active\n", ""), "what it says")
+    states = [waiting("idle", None, "backup", "active"), waiting("steering", 1), waiting("idle", None)]
+    with FakeDaemon({"status": lambda _: states.pop(0), "failover": {}}) as ha:
+        result = hactl("failover", "--wait", ha=ha.path)
+    equal(result, (0, "1 connection left on lb2, 7 packets steered\nlb1 is active\n", ""), "what it says")
+
+
 def test_failover_wait_to_this_node_ends_when_no_other_is_active():
     asked = []
 
