@@ -79,15 +79,15 @@ on_adopted(void *arg)
 }
 
 static enum access_log_sink
-access_sink(enum log_target target)
+access_sink(enum log_sink_type target)
 {
 	switch (target) {
-	case LOG_TO_SYSLOG:
+	case LOG_SINK_SYSLOG:
 		return ACCESS_LOG_SYSLOG;
-	case LOG_TO_JOURNAL:
+	case LOG_SINK_JOURNAL:
 		return ACCESS_LOG_JOURNAL;
-	case LOG_TO_STDERR:
-	case LOG_TO_FILE:
+	case LOG_SINK_STDERR:
+	case LOG_SINK_FILE:
 		break;
 	}
 	return ACCESS_LOG_FD;

@@ -15,6 +15,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/daemon_kinds.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "common/sd_notify.h"
@@ -318,7 +319,7 @@ reload_begin(struct supervisor *s)
 	log_notice("reload_started", "file=%s", log_quoted(str_of(file)).text);
 	sd_notify_reloading();
 	names_clear();
-	if (config_read(file, &r->text, &r->text_n, &err) == 0)
+	if (file_read(file, CONFIG_SIZE_MAX, &r->text, &r->text_n, &err) == 0)
 		reload_try(s, true);
 	else
 		reload_finish(s, false, str_of(err.text));

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/daemon_kinds.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "common/sd_notify.h"
@@ -211,7 +212,7 @@ config_take(struct supervisor *s, struct err *err)
 	struct problems problems;
 	char *text = NULL;
 	size_t i, n;
-	int code = config_read(o->file, &text, &n, err);
+	int code = file_read(o->file, CONFIG_SIZE_MAX, &text, &n, err);
 
 	if (code)
 		return code;

@@ -4,11 +4,13 @@
         lab.start()                       # as Pair.start; that while tells how noisy this machine is
         lab.forward(lab.active(), False)
 
-Heartbeats go over the wire, also over a cable of their own (`second`), or through a relay only (`relay`).
+Heartbeats go over the wire, also over a cable of their own (`second`), or through a relay only (`relay`).  A third host
+may lend its vote (`witness`).
 """
 
 import ctypes
 import fcntl
+import json
 import os
 import socket
 import struct
@@ -20,14 +22,18 @@ from pair import HERE, VIP, VIP6, Pair, send, wall_clock  # it says where networ
 from network import Failure, Host, Skip, check, wait_for
 
 SERVERS = ("192.0.2.21", "192.0.2.22")
+WITNESS, NOBODY = "192.0.2.30", "02:00:00:00:00:01"  # the witness; a station that is not there
 ETH_P_ALL = 3
 
 
 class Laboratory(Pair):
     """`second`: a cable between the nodes that carries heartbeats as well; `relay` (options of relay.py): that alone."""
 
-    def __init__(self, build, second=False, relay=None, **options):
+    def __init__(self, build, second=False, relay=None, witness=False, **options):
         super().__init__(build, **options)
+        self.third, self.voter = self.wire.host("witness", 30) if witness else None, None
+        if witness:
+            self.ha = {**self.ha, "witness": {"address": WITNESS}}
         self.relay_options, self.relay, self.quiet = relay, None, None
         self.server = self.wire.host("servers", 21)
         self.server.ip("addr", "add", f"{SERVERS[1]}/24", "dev", "eth0")
@@ -75,7 +81,21 @@ class Laboratory(Pair):
 
     # --- running ---
 
+    def configure(self):
+        super().configure()
+        if self.third:
+            with open(os.path.join(self.folder, "witness.json"), "w") as f:
+                json.dump({"pairs": [{"name": "laboratory", "secret_file": os.path.join(self.folder, "secret")}]}, f)
+
+    def start_third(self):
+        """The witness, with nothing in mind."""
+        with open(os.path.join(self.folder, "witness.log"), "a") as log:
+            self.voter = self.spawn(self.third, [self.binary("hafailover"), "--witness", "-c",
+                                                 os.path.join(self.folder, "witness.json")], stdout=log, stderr=log)
+
     def start(self):
+        if self.third:
+            self.start_third()
         super().start()
         begin = self.now()
         self.sleep(0.6)
@@ -97,6 +117,12 @@ class Laboratory(Pair):
         for node in self.nodes:
             self.tell_switch(f"link set dev {node.name} type bridge_slave isolated {'on' if parted else 'off'}")
 
+    def cut_from_witness(self, node, cut):
+        """What the node sends there goes to nobody; so there are no answers either."""
+        node.host.ip("neigh", *(("replace", WITNESS, "lladdr", NOBODY, "nud", "permanent") if cut else ("del", WITNESS)),
+                     "dev", "eth0")
+        self.note("***", f"{node.name} {'no longer ' if cut else ''}reaches the witness")
+
     def tell_switch(self, line):
         self.note("***", line)
         self.switch.stdin.write(line.encode() + b"\n")
@@ -107,6 +133,9 @@ class Laboratory(Pair):
     def logs(self):
         text = "".join(f"--- {node.name} {program}\n{node.log(program)}" for node in self.nodes
                        for program in ("hafailover", "lbd"))
+        if self.third:
+            with open(os.path.join(self.folder, "witness.log")) as f:
+                text += f"--- witness\n{f.read()}"
         if not self.record:
             return text
         macs = {node.host.mac(): node.name for node in self.nodes}

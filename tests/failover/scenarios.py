@@ -161,6 +161,43 @@ def parted_with_second_path(lab, bench):
     return Watch(since, lab.now())
 
 
+def votes(node):
+    return node.status()["witness"]["votes"]
+
+
+@scenario("g2", "the same with a witness that both reach; it starts anew meanwhile", failed=ANY, moves=False, witness=True)
+def parted_with_witness(lab, bench):
+    node, since = lab.active(), lab.now()
+    wait_for(lambda: all(votes(node).values()), what="node that has all votes")
+    lab.part(True)
+    wait_for(lambda: not votes(node)["peer"], what="end of the peer's vote")
+    lab.voter.kill()
+    lab.start_third()
+    lab.sleep(3.0 if bench else 1.6)
+    for n in lab.nodes:
+        check(votes(n)["witness"] == (n is node), f"{n.name}: {n.status()['witness']}")
+    lab.part(False)
+    lab.wait_ready()
+    return Watch(since, lab.now())
+
+
+@scenario("g3", "the same, and the Active does not reach the witness either", gap=1.500, witness=True)
+def parted_from_witness(lab, bench):
+    node, since = lab.active(), lab.now()
+    lab.cut_from_witness(node, True)
+    lab.part(True)
+    same_holder(lab, lab.other(node), "it alone reaches the witness")
+    took = lab.record.changes_of(lab.other(node).number)[-1][0] - since
+    check(not bench or took < 1.5, f"taken over after {took:.3f} s")
+    lab.sleep(2.0 if bench else 0.5)
+    check(node.status()["role"] == "backup", f"{node.name} is {node.status()['role']}")
+    lab.part(False)
+    lab.cut_from_witness(node, False)
+    lab.wait_ready()
+    same_holder(lab, lab.other(node), "nobody has asked it to go")
+    return Watch(since, lab.now())
+
+
 @scenario("h", "hafailover stopped (SIGSTOP) for 5 s", gap=0.300, before="two holders 4.9 s")
 def hafailover_stopped(lab, bench):
     node, since = lab.active(), lab.now()
