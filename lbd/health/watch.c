@@ -135,7 +135,11 @@ on_result(void *owner, const struct probe_result *r)
 static struct str
 tls_name(const struct watch *w)
 {
-	return w->pool->tls.min_version ? w->server->host : tls_host_name(w->pool->health.host);
+	struct str host = w->pool->health.host;
+
+	if (w->pool->tls.min_version)
+		return w->server->host;
+	return host.n ? tls_host_name(host) : host;
 }
 
 static void
