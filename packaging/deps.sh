@@ -36,6 +36,10 @@ has_header() {
 	return 1
 }
 
+has_grpc() {
+	/usr/bin/python3 -c 'import grpc' 2>/dev/null
+}
+
 has_python() { # with its library: python3-minimal has not all of it
 	/usr/bin/python3 -c 'import ctypes, http.server, pty, termios' 2>/dev/null
 }
@@ -84,6 +88,7 @@ for group in "$@"; do
 		need keepalived keepalived has_command keepalived
 		need curl curl has_command curl
 		need nghttp2-client nghttp2 has_command nghttp
+		need python3-grpcio python3-grpcio has_grpc
 		need util-linux util-linux has_command unshare
 		;;
 	demo)

@@ -144,21 +144,40 @@ metrics_write_rejected(struct metrics *m)
 	}
 }
 
+static void
+write_http2_cut(struct metrics *m, struct metric_labels of, const uint64_t counts[H2_OFFENCES])
+{
+	for (unsigned o = H2_NO_OFFENCE + 1; o < H2_OFFENCES; o++) {
+		struct str reason = str_of(h2_offence_name((enum h2_offence)o));
+		struct metric_labels labels = metric_and(of, "reason", reason);
+
+		metrics_count(&m->text, &labels, counts[o]);
+	}
+}
+
 void
 metrics_write_http2_cut(struct metrics *m)
 {
 	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
 		const struct listener_config *l = &m->config->listeners[i];
-		struct metric_labels listener = metric_label("listener", l->name);
 		struct stats_listener_sum sum;
 
 		stats_sum_listener(m->source->stats, l->id, &sum);
-		for (unsigned o = H2_NO_OFFENCE + 1; o < H2_OFFENCES; o++) {
-			struct str reason = str_of(h2_offence_name((enum h2_offence)o));
-			struct metric_labels labels = metric_and(listener, "reason", reason);
+		write_http2_cut(m, metric_label("listener", l->name), sum.http2_cut);
+	}
+}
 
-			metrics_count(&m->text, &labels, sum.http2_cut[o]);
-		}
+void
+metrics_write_server_http2_cut(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_pools; i++) {
+		const struct pool_config *p = &m->config->pools[i];
+		struct stats_pool_sum sum;
+
+		if (!p->http2)
+			continue;
+		stats_sum_pool(m->source->stats, p->id, &sum);
+		write_http2_cut(m, metric_label("pool", p->name), sum.http2_cut);
 	}
 }
 

@@ -119,6 +119,7 @@ struct pool_config {
 	struct health_config health;
 	struct retry_config retry;
 	struct tls_server_config tls;
+	bool http2; /* servers speak it; with TLS, if they say so */
 };
 
 struct lbd_config {

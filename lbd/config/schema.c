@@ -342,6 +342,7 @@ static const struct json_field pool_fields[] = {
 	    .object = retry_fields },
 	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),
 	    .object = config_server_tls_fields },
+	{ JSON_ROW("http2", json_kind_bool, struct pool_config, http2), .fallback = "false" },
 	{ 0 },
 };
 

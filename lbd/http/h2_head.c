@@ -8,6 +8,7 @@
 #include "common/check.h"
 #include "lbd/http/authority.h"
 #include "lbd/http/h1_fields.h"
+#include "lbd/http/h1_format.h"
 #include "lbd/http/h1_target.h"
 #include "lbd/http/scan.h"
 #include "lbd/http/trailer.h"
@@ -31,6 +32,7 @@ static const struct str pseudo_names[PSEUDO_COUNT] = {
 	[PSEUDO_AUTHORITY] = { ":authority", 10 },
 	[PSEUDO_PATH] = { ":path", 5 },
 	[PSEUDO_PROTOCOL] = { ":protocol", 9 },
+	[PSEUDO_STATUS] = { ":status", 7 },
 };
 
 struct h2_block *
@@ -57,12 +59,12 @@ h2_block_free(struct h2_block **bp)
 }
 
 void
-h2_block_start(struct h2_block *b, bool trailers)
+h2_block_start(struct h2_block *b, enum h2_block_kind kind)
 {
 	b->used = b->n = 0;
 	b->decoded = 0;
 	b->refusal = REFUSE_NOTHING;
-	b->trailers = trailers;
+	b->kind = kind;
 	memset(b->pseudo, 0, sizeof(b->pseudo));
 }
 
@@ -130,7 +132,9 @@ pseudo_add(struct h2_block *b, struct str name, struct str value)
 
 	while (i < PSEUDO_COUNT && !str_eq(pseudo_names[i], name))
 		i++;
-	if (i == PSEUDO_COUNT || b->trailers || b->n > 0 || b->pseudo[i].n || value.n == 0)
+	if (i == PSEUDO_COUNT || b->kind != (i == PSEUDO_STATUS ? H2_RESPONSE : H2_REQUEST))
+		return REFUSE_PSEUDO_HEADER;
+	if (b->n > 0 || b->pseudo[i].n || value.n == 0)
 		return REFUSE_PSEUDO_HEADER;
 	b->pseudo[i].at = b->used;
 	b->pseudo[i].n = (uint32_t)value.n;
@@ -180,7 +184,7 @@ h2_block_add(
 	b->decoded += name.n + value.n + FIELD_OVERHEAD;
 	if (b->refusal)
 		return 0;
-	if (b->decoded > (b->trailers ? TRAILER_MAX : limits->head_size)) {
+	if (b->decoded > (b->kind == H2_TRAILERS ? TRAILER_MAX : limits->head_size)) {
 		b->refusal = REFUSE_HEAD_SIZE;
 		return 0;
 	}
@@ -188,7 +192,7 @@ h2_block_add(
 		return -ENOMEM;
 	if (name.n && name.p[0] == ':')
 		b->refusal = pseudo_add(b, name, value);
-	else if (b->trailers)
+	else if (b->kind == H2_TRAILERS)
 		b->refusal = trailer_add(b, name, value);
 	else
 		b->refusal = field_add(b, limits, name, value);
@@ -383,4 +387,58 @@ h2_block_request(
 	if (!refusal)
 		refusal = framing_decide(head, end);
 	return refusal;
+}
+
+/* Three digits, and none of RFC 9113 8.6. */
+static enum refusal
+status_decide(struct h2_block *b, struct http_head *head)
+{
+	struct str s = pseudo(b, PSEUDO_STATUS);
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return REFUSE_STATUS_LINE;
+		head->status = head->status * 10 + (unsigned)(s.p[i] - '0');
+	}
+	if (s.n != 3 || head->status < 100)
+		return REFUSE_STATUS_LINE;
+	return head->status == 101 ? REFUSE_UPGRADE : REFUSE_NOTHING;
+}
+
+/* Whoever ends here what has a length was asked by HEAD, or nghttp2 tells. */
+static enum refusal
+response_framing_decide(struct http_head *head, bool end)
+{
+	bool bare = head->status < 200 || head->status == 204;
+
+	if (head->status < 200 && end)
+		return REFUSE_FRAMING;
+	if (bare) {
+		head->has_length = false;
+		head->length = 0;
+	}
+	if (end || bare || head->status == 304)
+		head->framing = FRAMING_NONE;
+	else if (head->has_length)
+		head->framing = head->length ? FRAMING_LENGTH : FRAMING_NONE;
+	else
+		head->framing = FRAMING_CHUNKED;
+	return REFUSE_NOTHING;
+}
+
+enum refusal
+h2_block_response(struct h2_block *b, bool end, struct http_head *head)
+{
+	struct h1_facts facts = { .response = true };
+	enum refusal refusal = b->refusal;
+
+	memset(head, 0, offsetof(struct http_head, fields));
+	head->minor = HTTP_2;
+	head->keep_alive = true;
+	if (!refusal)
+		refusal = status_decide(b, head);
+	if (!refusal)
+		refusal = fields_take(b, head, &facts);
+	head->reason = str_of(http_reason(head->status));
+	return refusal ? refusal : response_framing_decide(head, end);
 }

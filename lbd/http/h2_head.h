@@ -1,5 +1,5 @@
 /*
- * h2_head.h - a request's header block, field by field as HPACK gives it, becomes a message head.  Pure.
+ * h2_head.h - a message's header block, field by field as HPACK gives it, becomes a message head.  Pure.
  *
  * Everything that the same request could not say in HTTP/1 is refused, so that writing it down for a server
  * adds nothing to it and takes nothing away: RFC 9113 8.1 to 8.3 and 10.3, docs/http-policy.md.  Fields are
@@ -17,8 +17,11 @@ enum h2_pseudo {
 	PSEUDO_AUTHORITY,
 	PSEUDO_PATH,
 	PSEUDO_PROTOCOL,
+	PSEUDO_STATUS, /* of responses, which have no other */
 	PSEUDO_COUNT
 };
+
+enum h2_block_kind { H2_REQUEST, H2_RESPONSE, H2_TRAILERS };
 
 struct h2_block {
 	char *text; /* pseudo-header values, then lines; allocated */
@@ -27,7 +30,7 @@ struct h2_block {
 	uint64_t
 	    decoded; /* RFC 9113 6.5.2: names, values and 32 for each field, beyond all limits */
 	enum refusal refusal; /* the first one */
-	bool trailers;
+	enum h2_block_kind kind;
 	struct {
 		uint32_t at, n;
 	} pseudo[PSEUDO_COUNT]; /* n = 0: absent */
@@ -42,7 +45,7 @@ struct h2_block *h2_block_new(void); /* NULL: out of memory */
 void h2_block_free(struct h2_block **);
 
 /* Empties it for the next one. */
-void h2_block_start(struct h2_block *, bool trailers);
+void h2_block_start(struct h2_block *, enum h2_block_kind);
 
 /* 0 or -ENOMEM; whether it may stand there is noted, and said at the end. */
 int h2_block_add(struct h2_block *, const struct http_limits *, struct str name, struct str value);
@@ -53,6 +56,9 @@ int h2_block_add(struct h2_block *, const struct http_limits *, struct str name,
  */
 enum refusal
 h2_block_request(struct h2_block *, const struct http_limits *, bool end, struct http_head *);
+
+/* The same of a response, as one to GET: of one to HEAD, framing and length are the head's alone. */
+enum refusal h2_block_response(struct h2_block *, bool end, struct http_head *);
 
 /* Of trailers: "name: value" CRLF for each that may stand there; empty when they were refused. */
 struct str h2_block_trailers(const struct h2_block *);

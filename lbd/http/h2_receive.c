@@ -31,7 +31,7 @@ on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 	(void)ng;
 	if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0) /* nghttp2 ignores priorities */
 		return h2_session_offend(s, H2_PROTOCOL);
-	if (hd->type == NGHTTP2_HEADERS && !stream_id_note(s, hd->stream_id))
+	if (hd->type == NGHTTP2_HEADERS && !s->client && !stream_id_note(s, hd->stream_id))
 		return h2_session_offend(s, H2_PROTOCOL);
 	s->continuations = hd->type == NGHTTP2_CONTINUATION ? s->continuations + 1 : 0;
 	if (s->continuations > CONTINUATIONS_MAX)
@@ -50,6 +50,17 @@ on_unpack_extension(nghttp2_session *ng, void **payload, const nghttp2_frame_hd 
 	return NGHTTP2_ERR_CANCEL;
 }
 
+static enum h2_block_kind
+block_kind(const struct h2_session *s, const nghttp2_frame *frame)
+{
+	void *stream;
+
+	if (!s->client)
+		return frame->headers.cat == NGHTTP2_HCAT_REQUEST ? H2_REQUEST : H2_TRAILERS;
+	stream = nghttp2_session_get_stream_user_data(s->ng, frame->hd.stream_id);
+	return stream && s->events->awaits(stream) ? H2_RESPONSE : H2_TRAILERS;
+}
+
 static int
 on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
@@ -61,7 +72,7 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	if (!s->block)
 		return h2_session_offend(s, H2_MEMORY);
 	s->in_head = true;
-	h2_block_start(s->block, frame->headers.cat != NGHTTP2_HCAT_REQUEST);
+	h2_block_start(s->block, block_kind(s, frame));
 	return 0;
 }
 
@@ -99,7 +110,8 @@ on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf
 	struct h2_session *s = h2_session_of(arg);
 
 	if (!s->block->refusal)
-		s->block->refusal = s->block->trailers ? REFUSE_TRAILER : REFUSE_FIELD_VALUE;
+		s->block->refusal =
+		    s->block->kind == H2_TRAILERS ? REFUSE_TRAILER : REFUSE_FIELD_VALUE;
 	return on_header(ng, frame, name, value, flags, arg);
 }
 
@@ -132,11 +144,29 @@ request_received(struct h2_session *s, const nghttp2_frame *frame)
 }
 
 static int
+response_received(struct h2_session *s, const nghttp2_frame *frame)
+{
+	int32_t id = frame->hd.stream_id;
+	void *stream = nghttp2_session_get_stream_user_data(s->ng, id);
+	bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	enum refusal refusal = h2_block_response(s->block, end, s->head);
+
+	s->events->response(stream, refusal, end);
+	if (refusal)
+		return stream_refuse(s, id, NGHTTP2_PROTOCOL_ERROR);
+	if (end && (stream = nghttp2_session_get_stream_user_data(s->ng, id)))
+		s->events->end(stream, (struct str){ NULL, 0 });
+	return 0;
+}
+
+static int
 trailers_received(struct h2_session *s, const nghttp2_frame *frame)
 {
 	int32_t id = frame->hd.stream_id;
 	void *stream = nghttp2_session_get_stream_user_data(s->ng, id);
 
+	if (s->client && !stream)
+		return 0;
 	if (s->block->refusal)
 		return stream_refuse(s, id, NGHTTP2_PROTOCOL_ERROR);
 	if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
@@ -148,8 +178,15 @@ static int
 headers_received(struct h2_session *s, const nghttp2_frame *frame)
 {
 	s->in_head = false;
-	return frame->headers.cat == NGHTTP2_HCAT_REQUEST ? request_received(s, frame)
-							  : trailers_received(s, frame);
+	switch (s->block->kind) {
+	case H2_REQUEST:
+		return request_received(s, frame);
+	case H2_RESPONSE:
+		return response_received(s, frame);
+	case H2_TRAILERS:
+		return trailers_received(s, frame);
+	}
+	CHECK_NEVER();
 }
 
 /* nghttp2 refused it, and resets the stream. */
@@ -164,8 +201,9 @@ on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, voi
 	if (frame->hd.type != NGHTTP2_HEADERS || !s->in_head)
 		return 0;
 	s->in_head = false;
-	if (nghttp2_session_get_stream_user_data(ng, id) || s->block->trailers)
-		return 0;
+	if (s->client || nghttp2_session_get_stream_user_data(ng, id) ||
+	    s->block->kind == H2_TRAILERS)
+		return 0; /* what became of it is told when it closes */
 	refusal = h2_block_request(s->block, &s->limits, false, s->head);
 	if (!refusal || refusal_status(refusal) != 400)
 		refusal = REFUSE_MALFORMED;
@@ -179,6 +217,9 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	struct h2_session *s = h2_session_of(arg);
 	void *stream;
 
+	if (s->client && frame->hd.type <= NGHTTP2_HEADERS &&
+	    frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		s->budget.answers++;
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
 		return headers_received(s, frame);
@@ -191,6 +232,10 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		if (frame->hd.flags & NGHTTP2_FLAG_ACK && s->ending == H2_NOTICE_GIVEN &&
 		    memcmp(frame->ping.opaque_data, h2_notice_ping, sizeof(h2_notice_ping)) == 0)
 			h2_session_no_more(s);
+		s->pongs += frame->hd.flags & NGHTTP2_FLAG_ACK;
+		break;
+	case NGHTTP2_GOAWAY: /* after a first word that names the highest number there may be a second */
+		s->last_seen = frame->goaway.last_stream_id;
 		break;
 	}
 	return 0;
@@ -203,10 +248,12 @@ on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p, 
 	void *stream = nghttp2_session_get_stream_user_data(ng, id);
 
 	(void)flags;
+	if (s->client)
+		nghttp2_session_consume_connection(ng, n);
 	if (stream)
 		s->events->data(stream, (const char *)p, n);
 	else
-		nghttp2_session_consume(ng, id, n);
+		h2_session_consume(s, id, n);
 	return 0;
 }
 
@@ -217,11 +264,13 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	struct h2_session *s = h2_session_of(arg);
 	void *stream = nghttp2_session_get_stream_user_data(ng, id);
 
-	(void)code;
 	if (!stream)
 		return 0;
 	nghttp2_session_set_stream_user_data(ng, id, NULL);
-	s->events->closed(stream);
+	if (code != NGHTTP2_REFUSED_STREAM)
+		s->events->closed(stream, H2_CLOSED);
+	else
+		s->events->closed(stream, id > s->last_seen ? H2_UNSEEN : H2_REFUSED);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #include "lbd/http/h1_fields.h"
 #include "lbd/http/h2_session_parts.h"
 
-enum { FRAME_HEAD = 9, TRAILERS_MAX = 128 };
+enum { FRAME_HEAD = 9, TRAILERS_MAX = 128, ADDED_MAX = 64 /* fields, to a request */ };
 
 static ssize_t
 on_send(nghttp2_session *ng, const uint8_t *p, size_t n, int flags, void *arg)
@@ -114,7 +114,7 @@ stream_ended(struct h2_session *s, int32_t id)
 static bool
 peers_fault(uint32_t code)
 {
-	return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR;
+	return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
 }
 
 static int
@@ -127,7 +127,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 
 	if (stream)
 		s->events->sent(stream, frame->hd.length + FRAME_HEAD, end);
-	if (end)
+	if (end && !s->client)
 		stream_ended(s, frame->hd.stream_id);
 	if (frame->hd.type == NGHTTP2_RST_STREAM && peers_fault(frame->rst_stream.error_code))
 		h2_session_offend(s, h2_budget_reset(&s->budget));
@@ -168,6 +168,54 @@ h2_send_head(struct h2_session *s, int32_t id, const struct http_head *head, boo
 	if (head->status < 200)
 		return nghttp2_submit_headers(s->ng, NGHTTP2_FLAG_NONE, id, NULL, nv, n, NULL);
 	return nghttp2_submit_response(s->ng, id, nv, n, end ? NULL : &body);
+}
+
+/* What stands before `end` at in->p, which is skipped with it. */
+static struct str
+word_take(struct str *in, char end)
+{
+	const char *p = memchr(in->p, end, in->n);
+	struct str word = { in->p, p ? (size_t)(p - in->p) : in->n };
+
+	*in = str_skip(*in, word.n + (p != NULL));
+	return word;
+}
+
+/* RFC 9113 8.2.2: all that is said of one hop, but for what HTTP/2 says so as well. */
+static bool
+field_belongs(const struct http_field *f)
+{
+	static const uint32_t kept =
+	    FIELD_BIT(FIELD_TE) | FIELD_BIT(FIELD_CONTENT_LENGTH) | FIELD_BIT(FIELD_EXPECT);
+	enum field_id id = field_id_of(f->name);
+
+	return !field_among(id, FIELDS_ONE_HOP & ~kept);
+}
+
+int32_t
+h2_send_request(struct h2_session *s, struct str head, struct str scheme, bool end, void *stream)
+{
+	nghttp2_data_provider body = { .read_callback = on_read_data };
+	nghttp2_nv nv[HTTP_FIELDS_MAX + ADDED_MAX];
+	struct http_field f;
+	size_t n = 4;
+	ssize_t r;
+
+	nv[0] = pair(STR(":method"), word_take(&head, ' '));
+	nv[1] = pair(STR(":scheme"), scheme);
+	nv[3] = pair(STR(":path"), word_take(&head, ' '));
+	word_take(&head, '\n');
+	r = h1_field_parse(head, &f); /* Host, always the first */
+	CHECK(r > H1_EMPTY_LINE);
+	nv[2] = pair(STR(":authority"), f.value);
+	for (head = str_skip(head, (size_t)r); (r = h1_field_parse(head, &f)) > H1_EMPTY_LINE;
+	     head = str_skip(head, (size_t)r)) {
+		if (!field_belongs(&f))
+			continue;
+		CHECK(n < sizeof(nv) / sizeof(nv[0]));
+		nv[n++] = pair(f.name, f.value);
+	}
+	return nghttp2_submit_request(s->ng, NULL, nv, n, end ? NULL : &body, stream);
 }
 
 void

@@ -29,7 +29,8 @@ ng_new(struct h2_session *s)
 		nghttp2_option_set_max_send_header_block_length(option, SEND_BLOCK_MAX);
 		for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 			nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
-		r = nghttp2_session_server_new3(&s->ng, callbacks, s, option, &mem);
+		r = (s->client ? nghttp2_session_client_new3 : nghttp2_session_server_new3)(
+		    &s->ng, callbacks, s, option, &mem);
 		nghttp2_option_del(option);
 	}
 	nghttp2_session_callbacks_del(callbacks);
@@ -37,7 +38,16 @@ ng_new(struct h2_session *s)
 }
 
 static int
-settings_submit(struct h2_session *s)
+settings_submit(struct h2_session *s, const nghttp2_settings_entry *settings, size_t n, int window)
+{
+	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, settings, n))
+		return -ENOMEM;
+	return nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0, window) ? -ENOMEM
+											  : 0;
+}
+
+static int
+settings_for_client(struct h2_session *s)
 {
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MAX },
@@ -47,18 +57,26 @@ settings_submit(struct h2_session *s)
 		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 	};
 
-	if (nghttp2_submit_settings(
-		s->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0])))
-		return -ENOMEM;
-	return nghttp2_session_set_local_window_size(
-		   s->ng, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_CONNECTION)
-	    ? -ENOMEM
-	    : 0;
+	return settings_submit(
+	    s, settings, sizeof(settings) / sizeof(settings[0]), H2_WINDOW_CONNECTION);
 }
 
-struct h2_session *
-h2_session_new(const struct h2_events *events, void *owner, const struct http_limits *limits,
-    struct http_head *head)
+static int
+settings_for_server(struct h2_session *s)
+{
+	const nghttp2_settings_entry settings[] = {
+		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW_ANSWER },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->limits.head_size },
+	};
+
+	return settings_submit(
+	    s, settings, sizeof(settings) / sizeof(settings[0]), H2_WINDOW_ANSWERS);
+}
+
+static struct h2_session *
+session_new(const struct h2_events *events, void *owner, const struct http_limits *limits,
+    struct http_head *head, bool client)
 {
 	struct h2_session *s = malloc(sizeof(*s));
 
@@ -72,10 +90,26 @@ h2_session_new(const struct h2_events *events, void *owner, const struct http_li
 		.memory = { .most = H2_MEMORY_MAX },
 		.limits = *limits,
 		.head = head,
+		.client = client,
+		.last_seen = INT32_MAX,
 	};
-	if (ng_new(s) < 0 || settings_submit(s) < 0)
+	if (ng_new(s) < 0 || (client ? settings_for_server(s) : settings_for_client(s)) < 0)
 		h2_session_free(&s);
 	return s;
+}
+
+struct h2_session *
+h2_session_new(const struct h2_events *events, void *owner, const struct http_limits *limits,
+    struct http_head *head)
+{
+	return session_new(events, owner, limits, head, false);
+}
+
+struct h2_session *
+h2_session_connect(const struct h2_events *events, void *owner, const struct http_limits *limits,
+    struct http_head *head)
+{
+	return session_new(events, owner, limits, head, true);
 }
 
 void
@@ -206,6 +240,40 @@ h2_session_respond(struct h2_session *s, int32_t id, const struct http_head *hea
 	return h2_session_submitted(s, h2_send_head(s, id, head, end));
 }
 
+int32_t
+h2_session_ask(struct h2_session *s, struct str head, struct str scheme, bool end, void *stream)
+{
+	int32_t id = h2_send_request(s, head, scheme, end, stream);
+
+	if (id < 0 && h2_session_submitted(s, id) < 0)
+		return -ENOMEM;
+	return id;
+}
+
+uint32_t
+h2_session_streams_max(const struct h2_session *s)
+{
+	uint32_t theirs =
+	    nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+	if (s->dead || s->cut || s->offence || s->ending != H2_GOES_ON ||
+	    !nghttp2_session_check_request_allowed(s->ng))
+		return 0;
+	return theirs < H2_STREAMS_MAX ? theirs : H2_STREAMS_MAX;
+}
+
+void
+h2_session_ping(struct h2_session *s)
+{
+	(void)h2_session_submitted(s, nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, NULL));
+}
+
+uint32_t
+h2_session_pongs(const struct h2_session *s)
+{
+	return s->pongs;
+}
+
 void
 h2_session_resume(struct h2_session *s, int32_t id)
 {
@@ -215,7 +283,8 @@ h2_session_resume(struct h2_session *s, int32_t id)
 void
 h2_session_reset(struct h2_session *s, int32_t id)
 {
-	int r = nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+	uint32_t code = s->client ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR;
+	int r = nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, code);
 
 	(void)h2_session_submitted(s, r);
 }
@@ -223,8 +292,14 @@ h2_session_reset(struct h2_session *s, int32_t id)
 void
 h2_session_consume(struct h2_session *s, int32_t id, size_t n)
 {
-	int r = id ? nghttp2_session_consume(s->ng, id, n)
-		   : nghttp2_session_consume_connection(s->ng, n);
+	int r = 0;
+
+	if (!id)
+		r = nghttp2_session_consume_connection(s->ng, n);
+	else if (s->client) /* of the connection's window it was taken as it came */
+		r = nghttp2_session_consume_stream(s->ng, id, n);
+	else
+		r = nghttp2_session_consume(s->ng, id, n);
 
 	(void)h2_session_submitted(s, r);
 }

@@ -1,5 +1,8 @@
 /*
- * h2_session.h - one HTTP/2 connection, the server's side: bytes in, requests out; answers in, bytes out.
+ * h2_session.h - one HTTP/2 connection: bytes in, messages out; messages in, bytes out.
+ *
+ * With a client we are the server's side: requests come, answers go.  With a server it is the other way
+ * round, and all else is the same.
  *
  * nghttp2 does frames, HPACK, windows and the states of streams; here is what it lacks: the rules for heads
  * (h2_head.h), the budgets (h2_budget.h), a bound on memory, the graceful end.  No socket: what waits too long
@@ -19,8 +22,17 @@ enum {
 	H2_STREAMS_MAX = 100, /* at once; RFC 9113 advises no less */
 	H2_WINDOW_STREAM = 256 * 1024, /* what a client may send ahead, of one body */
 	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
+	H2_WINDOW_ANSWER = 128 * 1024, /* what a server may send ahead, of one answer */
+	H2_WINDOW_ANSWERS = 16 << 20, /* of all: whoever waits for a slow client waits alone */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
 	H2_OUTPUT_MIN = 20 * 1024 /* room that h2_session_output needs: a frame */
+};
+
+/* How a stream ended that was ours. */
+enum h2_closing {
+	H2_CLOSED,
+	H2_REFUSED, /* REFUSED_STREAM: nothing was done with it */
+	H2_UNSEEN /* nor was it looked at: the peer said that it ends, or nothing left */
 };
 
 struct h2_events {
@@ -32,7 +44,15 @@ struct h2_events {
 	void *(*request)(void *owner, int32_t id, enum refusal, size_t size);
 	void (*data)(void *stream, const char *p, size_t n);
 	void (*end)(void *stream, struct str trailers); /* the request is complete; trailer lines */
-	void (*closed)(void *stream); /* neither side sends more; the last event of a stream */
+	void (*closed)(
+	    void *stream, enum h2_closing); /* neither side sends more; a stream's last event */
+
+	/*
+	 * With a server.  The head of an answer, interim or final, is in `head` until this returns; one with a
+	 * refusal is malformed, and its stream is reset.  `awaits`: no final one has come.
+	 */
+	void (*response)(void *stream, enum refusal, bool end);
+	bool (*awaits)(void *stream);
 
 	/* What waits to be sent; *end: nothing follows that.  Then that it goes out; its trailers. */
 	size_t (*waiting)(void *stream, bool *end);
@@ -45,6 +65,10 @@ struct h2_session;
 
 /* NULL: out of memory.  The limits are copied, the rest is borrowed. */
 struct h2_session *h2_session_new(
+    const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
+
+/* With a server; the limits are those of its answers. */
+struct h2_session *h2_session_connect(
     const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
 void h2_session_free(struct h2_session **);
 
@@ -69,13 +93,30 @@ size_t h2_session_memory(const struct h2_session *);
 /* An answer's head, interim or final.  `end`: nothing follows it.  0 or -ENOMEM. */
 int h2_session_respond(struct h2_session *, int32_t id, const struct http_head *, bool end);
 
+/*
+ * With a server: a request whose head is that of HTTP/1, as h1_format_request wrote it.  `end`: nothing follows
+ * it.  The stream's number, or -ENOMEM.
+ */
+int32_t
+h2_session_ask(struct h2_session *, struct str head, struct str scheme, bool end, void *stream);
+
+/* How many streams may be open; 0: none may be opened any more. */
+uint32_t h2_session_streams_max(const struct h2_session *);
+
+/* PING; and so many were answered. */
+void h2_session_ping(struct h2_session *);
+uint32_t h2_session_pongs(const struct h2_session *);
+
 /* `waiting` has something new to say. */
 void h2_session_resume(struct h2_session *, int32_t id);
 
 /* The stream ends at once, with an error of ours (not the peer's). */
 void h2_session_reset(struct h2_session *, int32_t id);
 
-/* So much of what `data` brought is used up, and the client may send as much again; id 0: of a closed one. */
+/*
+ * So much of what `data` brought is used up, and the peer may send as much again; id 0: of a closed one, which
+ * does not matter for servers.
+ */
 void h2_session_consume(struct h2_session *, int32_t id, size_t n);
 
 /*

@@ -68,7 +68,7 @@ downstream_read_off(struct exchange *x)
 static inline bool
 downstream_eof(const struct exchange *x)
 {
-	return x->stream ? x->stream->end_read : x->client->conn.eof;
+	return x->stream ? x->stream->incoming.end_read : x->client->conn.eof;
 }
 
 /* As conn_send.  After the last byte of the last response the connection is closed. */

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "lbd/http/forwarding.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/tls/peer.h"
 
@@ -320,7 +321,7 @@ exchange_upstream_writable(struct exchange *x)
 	CHECK(x->magic == EXCHANGE_MAGIC);
 	if (x->tunnel)
 		tunnel_server_writable(x);
-	else if (conn_flush(&x->upstream->conn) == 0)
+	else if (origin_flush(x) == 0)
 		request_resume(x);
 	/* broken: the read watcher tells what came before it broke */
 }
@@ -338,12 +339,8 @@ exchange_upstream_expired(struct exchange *x)
 	CHECK(x->magic == EXCHANGE_MAGIC);
 	if (x->tunnel)
 		tunnel_expired(x);
-	else if (x->upstream->state == UPSTREAM_CONNECTING)
-		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_TIMEOUT);
-	else if (x->upstream->state == UPSTREAM_SECURING)
-		exchange_server_untrusted(x, TLS_FAIL_TIMEOUT);
 	else if (waits_for_client(x))
-		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+		origin_deadline(x, exchange_timeouts(x)->response);
 	else if (x->responding)
 		exchange_cut(x, END_SERVER_TIMEOUT);
 	else

@@ -17,7 +17,6 @@
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/retry.h"
 #include "lbd/proxy/upstream.h"
-#include "lbd/tls/failure.h"
 #include "lbd/worker/termination.h"
 
 enum { EXCHANGE_MAGIC = 0x1bd30ddd, REQUEST_ID_SIZE = 32, INTERIM_MAX = 64 };
@@ -27,6 +26,7 @@ struct exchange {
 	struct client *client; /* never NULL */
 	struct h2_stream *stream; /* of that client, with HTTP/2; else NULL */
 	struct upstream *upstream; /* NULL: none yet, or no more */
+	struct h2_call *call; /* on that, with HTTP/2; else NULL */
 	struct snapshot *snapshot;
 	struct pool *pool;
 	const struct listener_config *listener;
@@ -105,7 +105,8 @@ void exchange_client_gone(struct exchange *); /* the client is being closed; fre
 
 /* What happens to the server's. */
 void exchange_connected(struct exchange *); /* or it failed: the first send tells */
-void exchange_server_untrusted(struct exchange *, enum tls_failure);
+void exchange_reconnect(struct exchange *); /* its connection is for somebody else: another one */
+void exchange_upstream_head(struct exchange *); /* HTTP/2: a head is in the worker's */
 void exchange_upstream_readable(struct exchange *);
 void exchange_upstream_writable(struct exchange *);
 void exchange_upstream_expired(struct exchange *);

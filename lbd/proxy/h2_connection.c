@@ -10,12 +10,7 @@
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_stream.h"
-
-enum {
-	READ_MAX = 64 * 1024, /* in one turn: others want theirs, too */
-	WRITE_MAX = 128 * 1024,
-	WRITES_MAX = 4 /* in one turn */
-};
+#include "lbd/proxy/h2_wire.h"
 
 static const int64_t GOAWAY_NS = NS_PER_S; /* to hear that the client knows we are ending */
 
@@ -39,15 +34,7 @@ timeouts_of(const struct h2_connection *h)
 void
 h2_connection_wake(struct h2_connection *h)
 {
-	struct proxy *proxy = h->client->conn.worker->proxy;
-
-	if (h->awake)
-		return;
-	h->awake = true;
-	h->next_awake = proxy->h2_awake;
-	proxy->h2_awake = h;
-	if (!h->next_awake)
-		ev_feed_event(proxy->worker->loop, &proxy->h2_turn, EV_CUSTOM);
+	late_work_add(h->client->conn.worker->proxy, &h->turn);
 }
 
 /* --- requests --- */
@@ -82,7 +69,7 @@ h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 		return NULL;
 	}
 	client_busy(c);
-	s->chunked = w->head.framing == FRAMING_CHUNKED;
+	s->incoming.chunked = w->head.framing == FRAMING_CHUNKED;
 	if (!refusal && w->head.upgrade_websocket && !tunnel_prepare(w, s->websocket_key))
 		refusal = REFUSE_FIELD_COUNT;
 	if (refusal)
@@ -118,28 +105,16 @@ work_progressed(struct h2_connection *h)
 	}
 }
 
-/*
- * One write, unless there is more than that.  False: there is still more.  Not put together in scratch memory:
- * a stream that closes may bring something into that for its server.
- */
+/* False: there is still more. */
 static bool
 work_output(struct h2_connection *h)
 {
 	struct conn *c = &h->client->conn;
-	char *to = c->worker->proxy->h2_bytes;
-	size_t n;
+	bool sent = false, all = h2_wire_write(c, h->session, &sent);
 
-	for (int i = 0; i < WRITES_MAX; i++) {
-		if (c->out || c->broken)
-			return true;
-		n = h2_session_output(h->session, to, WRITE_MAX);
-		if (n == 0 || conn_send(c, to, n) < 0)
-			return true;
+	if (sent)
 		h->out_since = c->worker->now;
-		if (n + H2_OUTPUT_MIN < WRITE_MAX)
-			return true;
-	}
-	return false;
+	return all;
 }
 
 static void
@@ -207,8 +182,9 @@ idle_update(struct h2_connection *h)
 }
 
 static void
-connection_turn(struct h2_connection *h)
+connection_turn(struct late_work *w)
 {
+	struct h2_connection *h = connection_of((char *)w - offsetof(struct h2_connection, turn));
 	struct client *c = h->client;
 
 	if (!h->ending && must_end(h))
@@ -229,44 +205,15 @@ connection_turn(struct h2_connection *h)
 	}
 }
 
-/* Behind all other events of the turn. */
-static void
-on_turn(struct ev_loop *loop, ev_async *a, int revents)
-{
-	struct proxy *proxy = a->data;
-	struct h2_connection *list = proxy->h2_awake, *h;
-
-	(void)loop;
-	(void)revents;
-	proxy->h2_awake = NULL;
-	proxy->h2_working = list;
-	while ((h = proxy->h2_working)) {
-		proxy->h2_working = h->next_awake;
-		h->awake = false;
-		connection_turn(h);
-	}
-}
-
-void
-h2_connections_init(struct proxy *proxy)
-{
-	ev_async_init(&proxy->h2_turn, on_turn);
-	proxy->h2_turn.data = proxy;
-	ev_set_priority(&proxy->h2_turn, -1); /* before turn_over, which has EV_MINPRI */
-	ev_async_start(proxy->worker->loop, &proxy->h2_turn);
-}
-
 /* --- the socket --- */
 
-/* The session gets a copy: exchanges that start meanwhile use the scratch memory. */
 static void
 connection_feed(struct h2_connection *h, struct span data)
 {
 	struct worker *w = h->client->conn.worker;
 	bool in_head = h2_session_in_head(h->session);
 
-	memcpy(w->proxy->h2_bytes, data.p, data.n);
-	h2_session_feed(h->session, w->proxy->h2_bytes, data.n, w->now);
+	h2_wire_feed(&h->client->conn, h->session, data);
 	if (!in_head)
 		h->head_since = w->now;
 	h2_connection_wake(h);
@@ -290,7 +237,7 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	n = conn_read(&c->conn, &data, READ_MAX);
+	n = conn_read(&c->conn, &data, H2_READ_MAX);
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0)
@@ -344,9 +291,7 @@ h2_connection_start(struct client *c, struct span data)
 	struct worker *w = c->conn.worker;
 	struct h2_connection *h = malloc(sizeof(*h));
 
-	if (!w->proxy->h2_bytes)
-		w->proxy->h2_bytes = malloc(SCRATCH_READ);
-	if (!h || !w->proxy->h2_bytes) {
+	if (!h || h2_wire_init(w->proxy) < 0) {
 		free(h);
 		client_close(c, false);
 		return;
@@ -354,6 +299,7 @@ h2_connection_start(struct client *c, struct span data)
 	*h = (struct h2_connection){
 		.magic = H2_CONNECTION_MAGIC,
 		.client = c,
+		.turn = { .run = connection_turn },
 		.idle_since = w->now,
 		.head_since = w->now,
 	};
@@ -391,15 +337,6 @@ h2_connection_retire(struct h2_connection *h)
 }
 
 static void
-awake_remove(struct h2_connection **list, const struct h2_connection *h)
-{
-	while (*list && *list != h)
-		list = &(*list)->next_awake;
-	if (*list)
-		*list = h->next_awake;
-}
-
-static void
 count_offence(struct h2_connection *h)
 {
 	enum h2_offence offence = h->session ? h2_session_offence(h->session) : H2_NO_OFFENCE;
@@ -422,10 +359,7 @@ h2_connection_free(struct h2_connection **hp)
 	}
 	*hp = NULL;
 	count_offence(h);
-	if (h->awake) {
-		awake_remove(&proxy->h2_awake, h);
-		awake_remove(&proxy->h2_working, h);
-	}
+	late_work_remove(proxy, &h->turn);
 	h2_session_free(&h->session);
 	h->magic = 0;
 	free(h);

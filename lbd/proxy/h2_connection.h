@@ -11,6 +11,7 @@
 
 #include "lbd/http/h2_session.h"
 #include "lbd/proxy/client.h"
+#include "lbd/proxy/late_work.h"
 
 enum { H2_CONNECTION_MAGIC = 0x1bd30fff };
 
@@ -25,8 +26,7 @@ struct h2_connection {
 	struct h2_stream *progressed; /* the client took something of their answer */
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t heads; /* and of their heads and trailers, which no window holds back */
-	struct h2_connection *next_awake;
-	bool awake; /* in proxy->h2_awake */
+	struct late_work turn;
 	bool ending; /* no new streams, once the client knows */
 	bool insisted; /* it did not say that it does */
 	int64_t head_since, idle_since, out_since, ending_since;
@@ -51,8 +51,5 @@ void h2_connection_wake(struct h2_connection *);
 
 /* For h2_stream.c: a request, or what was understood of one, is in the worker's head. */
 void *h2_connection_request(void *arg, int32_t id, enum refusal, size_t size);
-
-/* For proxy_init. */
-void h2_connections_init(struct proxy *);
 
 #endif

@@ -107,9 +107,8 @@ h2_stream_free(struct h2_stream *s)
 	if (s->out)
 		h->held -= s->out->size;
 	h->heads -= s->heads;
-	buffer_put(&w->buffers, &s->in);
+	h2_incoming_fini(&s->incoming, w);
 	buffer_put(&w->buffers, &s->out);
-	buffer_put(&w->buffers, &s->trailers_in);
 	buffer_put(&w->buffers, &s->trailers_out);
 	counter_add(&h->client->stats->http2_streams, (uint64_t)-1);
 	s->magic = 0;
@@ -118,18 +117,12 @@ h2_stream_free(struct h2_stream *s)
 
 /* --- the request --- */
 
-static bool
-has_more(const struct h2_stream *s)
-{
-	return s->in || (s->ended && !s->end_read);
-}
-
 static void
 make_ready(struct h2_stream *s)
 {
 	struct h2_connection *h = s->connection;
 
-	if (s->ready || !s->reading || !has_more(s))
+	if (s->ready || !s->reading || !h2_incoming_has_more(&s->incoming))
 		return;
 	s->ready = true;
 	s->next_ready = h->ready;
@@ -150,7 +143,7 @@ h2_stream_do_ready(struct h2_stream *s)
 	struct exchange *x;
 
 	/* each time something is read, or `reading` ends */
-	while (s->reading && has_more(s)) {
+	while (s->reading && h2_incoming_has_more(&s->incoming)) {
 		x = s->exchange;
 		if (!x || (!x->tunnel && x->request_body.done))
 			return;
@@ -166,52 +159,15 @@ consumed(struct h2_stream *s, size_t n)
 	h2_connection_wake(s->connection);
 }
 
-static void
-scratch_add(struct span *data, const char *p, size_t n)
-{
-	memcpy(data->p + data->n, p, n);
-	data->n += n;
-}
-
-/* The last chunk and what follows it. */
-static void
-read_end(struct h2_stream *s, struct span *data)
-{
-	s->end_read = true;
-	scratch_add(data, "0\r\n", 3);
-	if (s->trailers_in)
-		scratch_add(data, s->trailers_in->data, s->trailers_in->end);
-	scratch_add(data, "\r\n", 2);
-}
-
-static void
-read_piece(struct h2_stream *s, struct span *data, size_t n)
-{
-	memcpy(data->p, s->in->data + s->in->start, n);
-	data->n = n;
-	s->in->start += (uint32_t)n;
-	if (s->in->start == s->in->end)
-		buffer_put(pool_of(s), &s->in);
-	consumed(s, n);
-	if (s->chunked)
-		data->p = chunk_wrap(data->p, n, &data->n);
-}
-
 ssize_t
 h2_stream_read(struct h2_stream *s, struct span *data, size_t most)
 {
-	size_t n = buffer_used(s->in);
+	size_t taken;
+	ssize_t n = h2_incoming_read(&s->incoming, worker_of(s), data, most, &taken);
 
-	*data = (struct span){ worker_of(s)->scratch, 0 };
-	if (n == 0 && !s->ended)
-		return -EAGAIN;
-	if (n)
-		read_piece(s, data, n < most ? n : most);
-	if (s->chunked && s->ended && !s->in && !s->end_read)
-		read_end(s, data);
-	if (data->n == 0)
-		s->end_read = true;
-	return (ssize_t)data->n;
+	if (taken)
+		consumed(s, taken);
+	return n;
 }
 
 static void
@@ -223,7 +179,7 @@ on_data(void *arg, const char *p, size_t n)
 		consumed(s, n); /* nobody wants it any more */
 		return;
 	}
-	if (buffer_append(pool_of(s), &s->in, p, n) < 0) {
+	if (buffer_append(pool_of(s), &s->incoming.body, p, n) < 0) {
 		consumed(s, n);
 		h2_stream_cut(s);
 		return;
@@ -240,7 +196,7 @@ trailers_keep(struct h2_stream *s, struct str trailers)
 	if (!h2_stream_may_hold(s->connection, trailers.n))
 		return -ENOBUFS;
 	hold(s, trailers.n);
-	return buffer_append(pool_of(s), &s->trailers_in, trailers.p, trailers.n);
+	return buffer_append(pool_of(s), &s->incoming.trailers, trailers.p, trailers.n);
 }
 
 static void
@@ -248,8 +204,8 @@ on_end(void *arg, struct str trailers)
 {
 	struct h2_stream *s = stream_of(arg);
 
-	s->ended = true;
-	if (s->chunked && s->exchange && trailers_keep(s, trailers) < 0) {
+	s->incoming.ended = true;
+	if (s->incoming.chunked && s->exchange && trailers_keep(s, trailers) < 0) {
 		h2_stream_cut(s);
 		return;
 	}
@@ -376,12 +332,12 @@ h2_stream_cut(struct h2_stream *s)
 void
 h2_stream_exchange_ended(struct h2_stream *s)
 {
-	size_t unread = buffer_used(s->in);
+	size_t unread = buffer_used(s->incoming.body);
 
 	timer_clear(&s->timer);
 	if (unread)
 		consumed(s, unread);
-	buffer_put(pool_of(s), &s->in);
+	buffer_put(pool_of(s), &s->incoming.body);
 }
 
 static size_t
@@ -456,7 +412,7 @@ h2_stream_do_progressed(struct h2_stream *s)
 static void
 closed_exchange(struct h2_stream *s)
 {
-	if (s->exchange->tunnel && has_more(s)) {
+	if (s->exchange->tunnel && h2_incoming_has_more(&s->incoming)) {
 		s->reading = true;
 		h2_stream_do_ready(s);
 	}
@@ -467,11 +423,12 @@ closed_exchange(struct h2_stream *s)
 }
 
 static void
-on_closed(void *arg)
+on_closed(void *arg, enum h2_closing how)
 {
 	struct h2_stream *s = stream_of(arg);
 	struct stats_listener *stats = s->connection->client->stats;
 
+	(void)how;
 	s->closed = true;
 	if (!s->end_sent && s->exchange)
 		counter_add(&stats->http2_resets, 1);

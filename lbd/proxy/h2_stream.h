@@ -2,15 +2,15 @@
  * h2_stream.h - one request of an HTTP/2 connection: what its exchange asks of the client's side.
  *
  * Holds what came of the request and was not read yet, no more than the window that the client was given, and
- * what waits to be sent, no more than h2_stream_room allowed.  A body of unknown length reads as HTTP/1 would
- * frame it, chunk by chunk and trailers at the end, so that everything above knows one kind of body.  A stream
- * may outlive its exchange until the client has what was sent.
+ * what waits to be sent, no more than h2_stream_room allowed.  A stream may outlive its exchange until the client
+ * has what was sent.
  */
 #ifndef LBD_PROXY_H2_STREAM_H
 #define LBD_PROXY_H2_STREAM_H
 
 #include "lbd/http/head.h"
 #include "lbd/proxy/conn.h"
+#include "lbd/proxy/h2_incoming.h"
 #include "lbd/proxy/h2_websocket.h"
 
 enum { H2_STREAM_MAGIC = 0x1bd30f0f };
@@ -26,16 +26,13 @@ struct h2_stream {
 	struct h2_stream *next, **prev; /* of the connection */
 	struct h2_stream *next_ready, *next_progressed;
 	struct timer timer;
-	struct buffer *in; /* of the request's body, not yet read */
+	struct h2_incoming incoming; /* the request's body */
 	struct buffer *out; /* of the answer's, not yet sent */
-	struct buffer *trailers_in, *trailers_out; /* as lines */
+	struct buffer *trailers_out; /* as lines */
 	size_t heads; /* its share of connection->heads */
 	uint64_t bytes_sent; /* in frames */
 	bool ready, progressed; /* in those lists */
 	bool reading; /* its exchange wants to know what comes */
-	bool chunked; /* `in` is read as chunks */
-	bool ended; /* all of the request has come */
-	bool end_read; /* and was read */
 	bool finished; /* all of the answer was sent to us */
 	bool end_sent; /* and to the client */
 	bool closed;

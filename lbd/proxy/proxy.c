@@ -7,8 +7,10 @@
 #include "common/check.h"
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_call.h"
 #include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/h2_stream.h"
+#include "lbd/proxy/late_work.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/upstream.h"
 #include "lbd/tls/context.h"
@@ -71,6 +73,7 @@ proxy_turn_end(struct worker *w)
 	cache_turn(&w->proxy->upstream_cache);
 	cache_turn(&w->proxy->exchange_cache);
 	cache_turn(&w->proxy->stream_cache);
+	cache_turn(&w->proxy->call_cache);
 }
 
 static bool
@@ -173,6 +176,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	proxy->upstream_cache.size = sizeof(struct upstream);
 	proxy->exchange_cache.size = sizeof(struct exchange);
 	proxy->stream_cache.size = sizeof(struct h2_stream);
+	proxy->call_cache.size = sizeof(struct h2_call);
 	proxy->upstreams = calloc(SERVER_SLOTS_MAX, sizeof(struct upstream_set *));
 	if (!proxy->upstreams) {
 		free(proxy);
@@ -180,7 +184,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	}
 	w->proxy = proxy;
 	queue_init(proxy);
-	h2_connections_init(proxy);
+	late_work_init(proxy);
 	return 0;
 }
 
@@ -196,6 +200,7 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->upstream_cache);
 	cache_fini(&proxy->exchange_cache);
 	cache_fini(&proxy->stream_cache);
+	cache_fini(&proxy->call_cache);
 	free(proxy->h2_bytes);
 	free(proxy);
 	w->proxy = NULL;

@@ -12,7 +12,7 @@
 struct client;
 struct client_limit;
 struct exchange;
-struct h2_connection;
+struct late_work;
 struct upstream;
 struct upstream_set;
 
@@ -39,10 +39,10 @@ struct proxy {
 	struct pool *waiting; /* pools for which exchanges wait */
 	_Atomic uint32_t n_waiting; /* those exchanges */
 	ev_async server_free; /* an exchange gave its server up, here or in another worker */
-	struct h2_connection *h2_awake, *h2_working; /* have something to do; h2_turn is at these */
-	ev_async h2_turn; /* is fed when the first of them has */
+	struct late_work *late, *late_now; /* to be done; late_turn is at these */
+	ev_async late_turn; /* is fed when there is the first */
 	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
-	struct cache client_cache, upstream_cache, exchange_cache, stream_cache;
+	struct cache client_cache, upstream_cache, exchange_cache, stream_cache, call_cache;
 	struct proxy_shared *shared;
 };
 

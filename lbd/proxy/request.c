@@ -11,10 +11,14 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/origin.h"
 
 /* A body may be slow, but not this slow: bytes per second once it has been waited for so long. */
 static const int64_t MIN_RATE_AFTER_NS = 5 * NS_PER_S;
-enum { MIN_RATE = 240 };
+enum {
+	MIN_RATE = 240,
+	HOLD_MAX = 64 * 1024 /* of a body, for a server that may refuse it */
+};
 
 /* Decodes what came; x->piece is what may go on.  Anything but END_OK: the request is over. */
 static enum termination
@@ -68,41 +72,68 @@ worth_holding(const struct exchange *x)
 	return x->request_body.done && (http_method_idempotent(x->method) || r->non_idempotent);
 }
 
-/* Head and piece in one send: the head is put right in front of the piece. */
+/*
+ * HTTP/2: a server may refuse what it has not looked at, when it likes, and then all of it is sent anew.  0 or
+ * -ENOMEM.
+ */
 static int
-send_with_piece(struct exchange *x, struct conn *to)
+hold_copy(struct exchange *x, struct span piece)
+{
+	if (buffer_used(x->held) + piece.n > HOLD_MAX)
+		return -ENOMEM;
+	return buffer_append(&exchange_worker(x)->buffers, &x->held, piece.p, piece.n);
+}
+
+/* A call undoes the framing of the piece: it is copied before. */
+static int
+ask_with_piece(struct exchange *x)
+{
+	struct span piece = x->piece;
+	int err = origin_ask(x, x->request->data, x->request->end);
+
+	if (err)
+		return err;
+	x->replayable = hold_copy(x, piece) == 0;
+	return origin_send(x, piece.p, piece.n);
+}
+
+/* HTTP/1: head and piece in one send, the head right in front of the piece. */
+static int
+send_with_piece(struct exchange *x)
 {
 	struct buffer *head = x->request;
 	char *start = x->piece.p - head->end;
 	int err;
 
 	if (start < exchange_worker(x)->scratch - SCRATCH_BEFORE) {
-		err = conn_send(to, head->data, head->end);
+		err = origin_ask(x, head->data, head->end);
 		if (!err)
-			conn_send(to, x->piece.p, x->piece.n); /* an error shows when we read */
+			origin_send(x, x->piece.p, x->piece.n); /* an error shows when we read */
 	} else {
 		memcpy(start, head->data, head->end);
-		err = conn_send(to, start, head->end + x->piece.n);
+		err = origin_ask(x, start, head->end + x->piece.n);
 	}
 	if (err)
 		return err;
 	if (!worth_holding(x) || request_hold(x) < 0)
 		x->replayable = false;
-	x->piece = (struct span){ NULL, 0 };
 	return 0;
 }
 
 int
 request_send(struct exchange *x)
 {
-	struct conn *to = &x->upstream->conn;
 	int err;
 
-	if (x->piece.n)
-		return send_with_piece(x, to);
-	err = conn_send(to, x->request->data, x->request->end);
+	if (x->piece.n) {
+		err = x->call ? ask_with_piece(x) : send_with_piece(x);
+		if (!err)
+			x->piece = (struct span){ NULL, 0 };
+		return err;
+	}
+	err = origin_ask(x, x->request->data, x->request->end);
 	if (!err && x->held)
-		conn_send(to, x->held->data, x->held->end);
+		origin_send(x, x->held->data, x->held->end);
 	return err;
 }
 
@@ -137,7 +168,7 @@ body_not_awaited(struct exchange *x)
 void
 request_resume(struct exchange *x)
 {
-	if (x->request_body.done || x->upstream->conn.out || x->upstream->conn.broken)
+	if (x->request_body.done || origin_pending(x) || origin_broken(x))
 		return;
 	downstream_read_on(x);
 	if (request_awaits_continue(x)) /* it waits for us: it is not slow */
@@ -159,7 +190,6 @@ request_broken(struct exchange *x, enum termination why)
 static void
 request_forward(struct exchange *x)
 {
-	struct conn *to = &x->upstream->conn;
 	struct span piece = x->piece;
 
 	x->piece = (struct span){ NULL, 0 };
@@ -168,9 +198,10 @@ request_forward(struct exchange *x)
 		body_not_awaited(x);
 	if (piece.n == 0)
 		return;
-	x->replayable = false;
-	conn_deadline(to, exchange_timeouts(x)->response);
-	if (conn_send(to, piece.p, piece.n) < 0 || to->out) {
+	if (!x->call || !x->replayable || hold_copy(x, piece) < 0)
+		x->replayable = false;
+	origin_deadline(x, exchange_timeouts(x)->response);
+	if (origin_send(x, piece.p, piece.n) < 0 || origin_pending(x)) {
 		downstream_read_off(
 		    x); /* until it drained; if it broke, reading from it tells how */
 		body_not_awaited(x);
@@ -194,7 +225,7 @@ request_readable(struct exchange *x)
 	enum termination why;
 	ssize_t n;
 
-	if (!x->upstream || upstream_opening(x->upstream) || x->upstream->conn.out) {
+	if (!x->upstream || upstream_opening(x->upstream) || origin_pending(x)) {
 		downstream_read_off(x);
 		return;
 	}

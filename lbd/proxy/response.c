@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/origin.h"
 
 static const struct http_limits response_limits = {
 	.head_size = 64 * 1024,
@@ -30,23 +31,22 @@ response_sent(struct exchange *x, int err)
 	}
 	if (!downstream_full(x))
 		return;
-	conn_read_off(&x->upstream->conn);
-	timer_clear(&x->upstream->conn.timer);
+	origin_read_off(x);
+	timer_clear(origin_timer(x));
 	exchange_await_reader(x);
 }
 
 void
 response_resume(struct exchange *x)
 {
-	conn_read_on(&x->upstream->conn);
-	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+	origin_read_on(x);
+	origin_deadline(x, exchange_timeouts(x)->response);
 }
 
 /* Decodes body bytes; *data becomes what the client gets of them.  False: the body is broken. */
 static bool
 body_take(struct exchange *x, struct span *data)
 {
-	struct conn *from = &x->upstream->conn;
 	struct body_step step = body_decode(&x->response_body, data->p, data->n);
 	size_t rest = data->n - step.eaten;
 
@@ -57,7 +57,7 @@ body_take(struct exchange *x, struct span *data)
 			x->server_keep_alive = false; /* bytes that answer nothing */
 		rest = 0;
 	}
-	if (conn_keep(from, data->p + step.eaten, rest) < 0)
+	if (origin_keep(x, data->p + step.eaten, rest) < 0)
 		return false;
 	if (step.trailers && h2_stream_trailers(x->stream, data->p + step.out, step.trailers) < 0)
 		return false;
@@ -134,7 +134,8 @@ note_response(struct exchange *x, const struct http_head *head)
 	if (x->pool->conf->algorithm == BALANCE_LEAST_RESPONSE_TIME)
 		server_response_time(
 		    w->servers, x->slot, (uint32_t)(x->response_ns / NS_PER_US), w->now);
-	learn_keep_alive(x->upstream, head);
+	if (!x->call)
+		learn_keep_alive(x->upstream, head);
 }
 
 /* The head goes in front of what stands at data->p, if there is room; else it is sent by itself. */
@@ -261,16 +262,27 @@ response_heads(struct exchange *x, struct span data)
 		exchange_answer(x, END_OUT_OF_MEMORY);
 }
 
+void
+exchange_upstream_head(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	origin_deadline(x, exchange_timeouts(x)->response);
+	if (w->head.status < 200)
+		interim_forward(x);
+	else
+		response_begin(x, (struct span){ w->scratch, 0 });
+}
+
 /* The server closed, or its connection broke (n < 0). */
 static void
 server_closed(struct exchange *x, ssize_t n)
 {
 	static const char last_chunk[] = "0\r\n\r\n";
-	struct upstream *u = x->upstream;
 
 	if (!x->responding) {
-		exchange_try_failed(
-		    x, u->reused && !u->conn.in ? TRY_REUSE_DIED : TRY_RESET, END_SERVER_RESET);
+		exchange_try_failed(x, origin_failure(x), END_SERVER_RESET);
 		return;
 	}
 	if (n < 0 || x->response_body.framing != FRAMING_CLOSE) {
@@ -288,9 +300,8 @@ server_closed(struct exchange *x, ssize_t n)
 void
 response_readable(struct exchange *x)
 {
-	struct conn *from = &x->upstream->conn;
 	struct span data;
-	ssize_t n = conn_read(from, &data, downstream_room(x));
+	ssize_t n = origin_read(x, &data, downstream_room(x));
 
 	if (n == -EAGAIN)
 		return;
@@ -298,7 +309,7 @@ response_readable(struct exchange *x)
 		server_closed(x, n);
 		return;
 	}
-	conn_deadline(from, exchange_timeouts(x)->response);
+	origin_deadline(x, exchange_timeouts(x)->response);
 	if (x->responding)
 		response_body(x, data);
 	else

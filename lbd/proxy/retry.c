@@ -8,6 +8,7 @@ bit_of(enum try_failure failure)
 {
 	switch (failure) {
 	case TRY_CONNECT:
+	case TRY_REFUSED:
 		return RETRY_CONNECT_FAILURE;
 	case TRY_REUSE_UNSENT:
 	case TRY_REUSE_DIED:
@@ -38,5 +39,7 @@ retry_decide(const struct retry_case *r)
 		return RETRY_NO;
 	if (r->failure == TRY_CONNECT)
 		return RETRY_FREE;
-	return r->idempotent || r->conf->non_idempotent ? RETRY_BUDGETED : RETRY_NO;
+	return r->failure == TRY_REFUSED || r->idempotent || r->conf->non_idempotent
+	    ? RETRY_BUDGETED
+	    : RETRY_NO;
 }

@@ -13,6 +13,7 @@ enum try_failure {
 	TRY_CONNECT, /* no connection: nothing was sent */
 	TRY_REUSE_UNSENT, /* an idle connection was dead: nothing was sent */
 	TRY_REUSE_DIED, /* an idle connection ended before the first byte of a response */
+	TRY_REFUSED, /* HTTP/2: the server has not looked at it */
 	TRY_RESET, /* a new connection did */
 	TRY_TIMEOUT, /* no response in time */
 	TRY_STATUS_502,

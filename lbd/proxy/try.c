@@ -2,9 +2,9 @@
 #include <errno.h>
 
 #include "common/check.h"
-#include "common/log.h"
 #include "lbd/balance/balancer.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
 
 /* One exchange less; where the server has a limit, perhaps since the last reload, the next may start. */
@@ -21,8 +21,7 @@ exchange_release_server(struct exchange *x, bool reusable)
 	if (x->holds_active)
 		server_leave(exchange_worker(x), x->server);
 	x->holds_active = false;
-	if (x->upstream)
-		upstream_release(&x->upstream, reusable);
+	origin_release(x, reusable);
 }
 
 /* What server_choose says when there is no index. */
@@ -164,7 +163,7 @@ static void
 request_sent(struct exchange *x)
 {
 	x->sent_at = exchange_worker(x)->now;
-	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
+	origin_deadline(x, exchange_timeouts(x)->response);
 	request_resume(x);
 }
 
@@ -223,14 +222,13 @@ try_server(struct exchange *x)
 			exchange_answer(x, END_OUT_OF_MEMORY);
 			return TRY_ENDED;
 		}
-		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->connect);
 		return TRY_GOES_ON;
 	}
-	if (!x->upstream->reused)
+	if (!origin_reused(x))
 		x->connect_ns = 0;
 	if (request_send(x) < 0)
 		return try_lost(
-		    x, x->upstream->reused ? TRY_REUSE_UNSENT : TRY_CONNECT, END_CONNECT_FAILED);
+		    x, origin_reused(x) ? TRY_REUSE_UNSENT : TRY_CONNECT, END_CONNECT_FAILED);
 	request_sent(x);
 	return TRY_GOES_ON;
 }
@@ -304,7 +302,7 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 		return false;
 	}
 	server_leave(exchange_worker(x), answered);
-	upstream_release(&x->upstream, false);
+	origin_release(x, false);
 	if (try_once(x, choice) == TRY_AGAIN)
 		exchange_try(x);
 	return true;
@@ -326,12 +324,8 @@ exchange_connected(struct exchange *x)
 }
 
 void
-exchange_server_untrusted(struct exchange *x, enum tls_failure why)
+exchange_reconnect(struct exchange *x)
 {
-	counter_add(&x->pool->stats->tls_failures[why], 1);
-	log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
-	    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
-	    tls_failure_name(why));
-	exchange_try_failed(
-	    x, TRY_CONNECT, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
+	if (try_server(x) == TRY_AGAIN)
+		exchange_try(x);
 }

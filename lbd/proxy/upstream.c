@@ -8,9 +8,14 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "lbd/proxy/conn_tls.h"
-#include "lbd/proxy/exchange.h"
+#include "lbd/proxy/h2_server.h"
 #include "lbd/proxy/handshake.h"
+#include "lbd/proxy/origin.h"
+
+/* For which a server that spoke HTTP/1 where HTTP/2 was offered is not offered it again. */
+static const int64_t HTTP1_NS = 60 * NS_PER_S;
 
 static struct upstream *
 upstream_of(struct conn *c)
@@ -35,13 +40,37 @@ set_of(const struct upstream *u)
 }
 
 static void
-idle_unlink(struct upstream *u)
+list_add(struct upstream **list, struct upstream *u)
+{
+	u->next = *list;
+	u->prev = list;
+	if (u->next)
+		u->next->prev = &u->next;
+	*list = u;
+}
+
+static void
+list_remove(struct upstream *u)
 {
 	*u->prev = u->next;
 	if (u->next)
 		u->next->prev = u->prev;
-	set_of(u)->n_idle--;
-	atomic_fetch_sub_explicit(&load_of(u)->idle_connections, 1, memory_order_relaxed);
+}
+
+static void
+idle_count(const struct upstream *u, int one)
+{
+	set_of(u)->n_idle += (uint32_t)one;
+	atomic_fetch_add_explicit(
+	    &load_of(u)->idle_connections, (uint32_t)one, memory_order_relaxed);
+}
+
+static void
+idle_unlink(struct upstream *u)
+{
+	idle_count(u, -1);
+	if (!u->h2)
+		list_remove(u);
 }
 
 static void
@@ -49,10 +78,74 @@ upstream_close(struct upstream *u)
 {
 	if (u->state == UPSTREAM_IDLE)
 		idle_unlink(u);
+	if (u->h2) {
+		list_remove(u);
+		h2_server_free(&u->h2);
+	}
 	atomic_fetch_sub_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
 	conn_close(&u->conn, false);
 	u->magic = 0;
 	cache_put(&u->conn.worker->proxy->upstream_cache, u);
+}
+
+/* --- opening --- */
+
+/* Of those that wait for it; NULL: none is left. */
+static struct exchange *
+waiting(const struct upstream *u)
+{
+	return u->h2 ? h2_server_waiting(u->h2) : u->exchange;
+}
+
+/* Each exchange that waits for it tries elsewhere, or gives up; no other one joins.  May close it. */
+static void
+opening_failed(struct upstream *u, enum termination why)
+{
+	struct exchange *x;
+
+	if (!u->h2) {
+		exchange_try_failed(u->exchange, TRY_CONNECT, why);
+		return;
+	}
+	h2_server_give_up(u->h2);
+	while ((x = waiting(u)))
+		exchange_try_failed(x, TRY_CONNECT, why);
+}
+
+static void
+securing_failed(struct upstream *u, enum tls_failure why)
+{
+	const struct exchange *x = waiting(u);
+
+	counter_add(&u->stats->tls_failures[why], 1);
+	if (x)
+		log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
+		    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
+		    tls_failure_name(why));
+	opening_failed(u, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
+}
+
+/* It speaks HTTP/1 alone: the first of those that wait has it to itself, the others open their own. */
+static void
+become_http1(struct upstream *u)
+{
+	struct exchange *first = h2_server_waiting(u->h2), *x;
+
+	set_of(u)->http1_until = u->conn.worker->now + HTTP1_NS;
+	if (!first) {
+		upstream_close(u);
+		return;
+	}
+	h2_server_give_up(u->h2);
+	origin_release(first, false);
+	first->upstream = u;
+	while ((x = h2_server_waiting(u->h2))) {
+		origin_release(x, false);
+		exchange_reconnect(x);
+	}
+	list_remove(u);
+	h2_server_free(&u->h2);
+	u->exchange = first;
 }
 
 /* It can be used. */
@@ -60,7 +153,12 @@ static void
 upstream_ready(struct upstream *u)
 {
 	u->state = UPSTREAM_BUSY;
-	exchange_connected(u->exchange);
+	if (u->h2 && u->conn.tls && tls_protocol(u->conn.tls) != ALPN_H2)
+		become_http1(u);
+	if (u->h2)
+		h2_server_start(u->h2);
+	else if (u->exchange)
+		exchange_connected(u->exchange);
 }
 
 static void
@@ -69,29 +167,31 @@ handshake_went(struct upstream *u, int result, enum tls_failure why)
 	if (result == -EAGAIN)
 		return;
 	if (result) {
-		exchange_server_untrusted(u->exchange, why);
+		securing_failed(u, why);
 		return;
 	}
-	counter_add(&u->exchange->pool->stats->tls_handshakes[handshake_kind(u->conn.tls)], 1);
+	counter_add(&u->stats->tls_handshakes[handshake_kind(u->conn.tls)], 1);
 	upstream_ready(u);
 }
 
 static void
 upstream_secure(struct upstream *u)
 {
+	struct exchange *x = waiting(u);
 	enum tls_failure why = TLS_FAIL_MEMORY;
 	int r = -ENOMEM;
 
+	if (!x)
+		return; /* shared, and about to be closed */
 	u->state = UPSTREAM_SECURING;
-	u->conn.tls = tls_connect(&set_of(u)->target);
+	conn_deadline(&u->conn, exchange_timeouts(x)->tls_handshake);
+	u->conn.tls = tls_connect(&set_of(u)->target, u->h2 != NULL);
 	if (u->conn.tls)
 		r = conn_handshake_start(&u->conn, &why);
-	if (r == -EPIPE) {
-		exchange_try_failed(u->exchange, TRY_CONNECT, END_CONNECT_FAILED);
-		return;
-	}
-	conn_deadline(&u->conn, exchange_timeouts(u->exchange)->tls_handshake);
-	handshake_went(u, r, why);
+	if (r == -EPIPE)
+		opening_failed(u, END_CONNECT_FAILED);
+	else
+		handshake_went(u, r, why);
 }
 
 /* Or it failed: an error shows in the first send. */
@@ -138,10 +238,12 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 		upstream_handshake(u);
 		break;
 	case UPSTREAM_BUSY:
-		exchange_upstream_readable(u->exchange);
-		break;
 	case UPSTREAM_IDLE:
-		if (!says_nothing(u))
+		if (u->h2)
+			h2_server_readable(u->h2);
+		else if (u->state == UPSTREAM_BUSY)
+			exchange_upstream_readable(u->exchange);
+		else if (!says_nothing(u))
 			upstream_close(u); /* FIN, an error, or bytes that answer nothing */
 	}
 }
@@ -155,6 +257,8 @@ on_writable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	if (u->state == UPSTREAM_CONNECTING)
 		upstream_connected(u);
+	else if (u->h2 && !upstream_opening(u))
+		h2_server_writable(u->h2);
 	else if (u->state == UPSTREAM_BUSY)
 		exchange_upstream_writable(u->exchange);
 	else
@@ -167,10 +271,22 @@ on_expired(struct timer *t)
 	struct upstream *u =
 	    upstream_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
 
-	if (u->state == UPSTREAM_IDLE)
+	switch (u->state) {
+	case UPSTREAM_CONNECTING:
+		opening_failed(u, END_CONNECT_TIMEOUT);
+		break;
+	case UPSTREAM_SECURING:
+		securing_failed(u, TLS_FAIL_TIMEOUT);
+		break;
+	case UPSTREAM_BUSY:
+		if (u->h2)
+			h2_server_expired(u->h2);
+		else
+			exchange_upstream_expired(u->exchange);
+		break;
+	case UPSTREAM_IDLE:
 		upstream_close(u);
-	else
-		exchange_upstream_expired(u->exchange);
+	}
 }
 
 static const struct conn_events upstream_events = { on_readable, on_writable, on_expired };
@@ -187,10 +303,18 @@ socket_open(const struct address *a)
 	return fd;
 }
 
-/* `of_the_past`: for an old configuration; the server may be none of the new one's, so it is not kept. */
+static void
+opening_await(struct upstream *u, const struct exchange *x)
+{
+	u->state = UPSTREAM_CONNECTING;
+	ev_io_start(u->conn.worker->loop, &u->conn.write);
+	conn_deadline(&u->conn, exchange_timeouts(x)->connect);
+}
+
+/* For an exchange of an old configuration: the server may be none of the new one's, so it is not kept. */
 static struct upstream *
 upstream_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
-    bool of_the_past)
+    const struct exchange *x)
 {
 	struct upstream *u = cache_get(&proxy->upstream_cache);
 	int fd = u ? socket_open(&set->address) : -1;
@@ -205,8 +329,11 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	conn_init(&u->conn, proxy->worker, fd, &upstream_events);
 	u->magic = UPSTREAM_MAGIC;
 	u->slot = server->slot;
-	u->generation = set->generation - of_the_past;
+	u->generation = set->generation - (x->snapshot != proxy->worker->snapshot);
 	u->reused = false;
+	u->exchange = NULL;
+	u->h2 = NULL;
+	u->stats = x->pool->stats;
 	u->state = UPSTREAM_BUSY;
 	u->idle_limit = TIMER_NEVER;
 	atomic_fetch_add_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
@@ -223,11 +350,12 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	if (set->target.tls) /* the handshake begins when we are told that it is writable */
 		u->state = UPSTREAM_CONNECTING;
 	if (u->state == UPSTREAM_CONNECTING)
-		ev_io_start(proxy->worker->loop, &u->conn.write);
+		opening_await(u, x);
 	conn_read_on(&u->conn);
 	return u;
 }
 
+/* Shared ones look at it themselves, for they may be at work right now. */
 static void
 set_close_idle(struct upstream_set *set)
 {
@@ -237,6 +365,8 @@ set_close_idle(struct upstream_set *set)
 		next = u->next;
 		upstream_close(u);
 	}
+	for (u = set->shared; u; u = u->next)
+		h2_server_wake(u->h2);
 }
 
 /* What is open now is not for those that come from now on. */
@@ -288,6 +418,69 @@ idle_quiet(struct upstream_set *set)
 	return set->idle;
 }
 
+/* Tunnels have a connection to themselves. */
+static bool
+may_share(const struct upstream_set *set, const struct exchange *x)
+{
+	return x->pool->conf->http2 && !x->wants_upgrade &&
+	    x->client->conn.worker->now >= set->http1_until;
+}
+
+/* The newest that has room. */
+static struct upstream *
+shared_find(const struct upstream_set *set)
+{
+	for (struct upstream *u = set->shared; u; u = u->next)
+		if (u->generation == set->generation && h2_server_has_room(u->h2))
+			return u;
+	return NULL;
+}
+
+/* A new one, for this exchange and others. */
+static struct upstream *
+shared_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
+    const struct exchange *x)
+{
+	struct upstream *u = upstream_open(proxy, server, set, x);
+
+	if (!u)
+		return NULL;
+	u->h2 = h2_server_new(u);
+	if (!u->h2) {
+		upstream_close(u);
+		errno = ENOMEM;
+		return NULL;
+	}
+	list_add(&set->shared, u);
+	if (u->state == UPSTREAM_BUSY) /* it is told of it like of all others */
+		opening_await(u, x);
+	return u;
+}
+
+static struct upstream *
+shared_get(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
+    struct exchange *x)
+{
+	struct upstream *u = shared_find(set);
+
+	if (!u)
+		u = shared_open(proxy, server, set, x);
+	if (!u)
+		return NULL;
+	x->call = h2_call_new(u->h2, x);
+	if (!x->call) {
+		h2_server_wake(u->h2);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (u->state == UPSTREAM_IDLE) {
+		idle_count(u, -1);
+		u->state = UPSTREAM_BUSY;
+		timer_clear(&u->conn.timer);
+	}
+	return u;
+}
+
 struct upstream *
 upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
@@ -299,13 +492,15 @@ upstream_get(
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (may_share(set, x))
+		return shared_get(proxy, server, set, x);
 	u = fresh ? NULL : idle_quiet(set);
 	if (u) {
 		idle_unlink(u);
 		u->state = UPSTREAM_BUSY;
 		u->reused = true;
 	} else {
-		u = upstream_open(proxy, server, set, x->snapshot != proxy->worker->snapshot);
+		u = upstream_open(proxy, server, set, x);
 		if (!u)
 			return NULL;
 	}
@@ -337,15 +532,32 @@ upstream_release(struct upstream **up, bool reusable)
 		return;
 	}
 	u->state = UPSTREAM_IDLE;
-	u->next = set->idle;
-	u->prev = &set->idle;
-	if (u->next)
-		u->next->prev = &u->next;
-	set->idle = u;
-	set->n_idle++;
-	atomic_fetch_add_explicit(&load_of(u)->idle_connections, 1, memory_order_relaxed);
+	list_add(&set->idle, u);
+	idle_count(u, 1);
 	conn_read_on(&u->conn);
 	conn_deadline(&u->conn, u->idle_limit < limit ? u->idle_limit : limit);
+}
+
+void
+upstream_settle(struct upstream *u)
+{
+	const struct upstream_set *set = set_of(u);
+	const struct worker *w = u->conn.worker;
+	const struct lbd_config *config = w->snapshot->config;
+	bool idle = u->state == UPSTREAM_IDLE;
+
+	if (u->h2->probing && !u->h2->dead)
+		return;
+	if (!h2_server_may_rest(u->h2) || u->generation != set->generation || w->draining ||
+	    (!idle && set->n_idle >= config->limits.server_idle)) {
+		upstream_close(u);
+		return;
+	}
+	if (idle)
+		return;
+	u->state = UPSTREAM_IDLE;
+	idle_count(u, 1);
+	conn_deadline(&u->conn, config->timeouts.server_idle);
 }
 
 void
@@ -383,9 +595,14 @@ void
 upstreams_fini(struct proxy *proxy)
 {
 	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++) {
-		if (proxy->upstreams[i])
-			tls_target_fini(&proxy->upstreams[i]->target);
-		free(proxy->upstreams[i]);
+		struct upstream_set *set = proxy->upstreams[i];
+
+		if (!set)
+			continue;
+		while (set->shared)
+			upstream_close(set->shared);
+		tls_target_fini(&set->target);
+		free(set);
 	}
 	free(proxy->upstreams);
 }

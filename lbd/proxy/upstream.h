@@ -3,7 +3,8 @@
  *
  * Connecting, shaking hands for TLS, in use by one exchange, or idle.  An idle one keeps its read watcher: the
  * server's FIN is seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is
- * taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.
+ * taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.  To servers that speak
+ * HTTP/2 a connection is shared (h2_server.h).
  */
 #ifndef LBD_PROXY_UPSTREAM_H
 #define LBD_PROXY_UPSTREAM_H
@@ -23,15 +24,19 @@ struct upstream {
 	uint32_t slot;
 	uint32_t generation; /* of its set when it was opened */
 	bool reused; /* has served an exchange before the present one */
-	struct exchange *exchange; /* NULL when idle */
-	struct upstream *next, **prev; /* idle ones of its set */
+	struct exchange *exchange; /* NULL when idle, or shared */
+	struct h2_server *h2; /* NULL: HTTP/1 */
+	struct stats_pool *stats;
+	struct upstream *next, **prev; /* of its set: idle ones, or shared ones */
 	int64_t idle_limit; /* ns; from the server's Keep-Alive: timeout, else the configured one */
 };
 
 /* All that a worker has to one server. */
 struct upstream_set {
 	struct upstream *idle; /* newest first */
-	uint32_t n_idle;
+	struct upstream *shared; /* HTTP/2, newest first */
+	uint32_t n_idle; /* of both */
+	int64_t http1_until; /* by ALPN it does not speak HTTP/2: asked again after that */
 	uint32_t generation; /* grows when address or TLS change: older ones are not used again */
 	uint32_t adoption; /* proxy->adoption when a configuration last named it */
 	struct address address;
@@ -47,10 +52,14 @@ upstream_opening(const struct upstream *u)
 
 /*
  * An idle connection to that server (unless `fresh`), or a new one that may still be connecting.  It is
- * the exchange's now.  NULL when the connection failed at once (errno says why).
+ * the exchange's now; of a shared one, its call (x->call) is.  NULL when the connection failed at once (errno says
+ * why).
  */
 struct upstream *
 upstream_get(struct proxy *, const struct server_config *, struct exchange *, bool fresh);
+
+/* Of a shared one no exchange has a call any more: it rests, or is closed. */
+void upstream_settle(struct upstream *);
 
 /* The exchange is done with it: `reusable` puts it with the idle ones, else it is closed.  Clears *up. */
 void upstream_release(struct upstream **up, bool reusable);

@@ -40,8 +40,9 @@ tls_accept(struct tls_context *c)
 }
 
 struct tls *
-tls_connect(struct tls_target *target)
+tls_connect(struct tls_target *target, bool http2)
 {
+	static const unsigned char http1[] = "\x08http/1.1";
 	struct tls *t = tls_new(target->tls->engine, tls_upstream_ssl(target->tls, target->host));
 
 	if (!t)
@@ -50,6 +51,8 @@ tls_connect(struct tls_target *target)
 	t->target = target;
 	t->target_epoch = target->epoch;
 	SSL_set_app_data(t->ssl, t);
+	if (!http2)
+		SSL_set_alpn_protos(t->ssl, http1, sizeof(http1) - 1);
 	if (target->session && SSL_set_session(t->ssl, target->session) != 1)
 		ERR_clear_error(); /* then a full handshake */
 	return t;

@@ -31,7 +31,7 @@ struct tls {
 
 /* NULL: out of memory.  The target is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
-struct tls *tls_connect(struct tls_target *);
+struct tls *tls_connect(struct tls_target *, bool http2); /* false: not offered */
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */

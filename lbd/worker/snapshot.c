@@ -48,7 +48,7 @@ pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, str
 		return 0;
 	e = engine_get(w, err);
 	if (e)
-		p->tls = tls_upstream_get(e, &p->conf->tls, false, files, err);
+		p->tls = tls_upstream_get(e, &p->conf->tls, p->conf->http2, files, err);
 	return p->tls ? 0 : err->code;
 }
 

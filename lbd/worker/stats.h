@@ -65,6 +65,7 @@ struct stats_pool {
 	counter retries_denied; /* by the budget */
 	counter queued; /* waiting for a server now (a gauge) */
 	counter queued_total;
+	counter http2_cut[H2_OFFENCES]; /* connections to its servers */
 	counter tls_handshakes[STATS_HANDSHAKES]; /* with its servers */
 	counter tls_failures[TLS_FAILURES];
 };

@@ -146,10 +146,11 @@ on_end(void *arg, struct str trailers)
 }
 
 static void
-on_closed(void *arg)
+on_closed(void *arg, enum h2_closing how)
 {
 	struct stream *s = stream_of(arg);
 
+	(void)how;
 	note_number(&s->trial->events, ~(uint64_t)s->id);
 	s->open = false;
 }
@@ -184,8 +185,16 @@ on_sent(void *arg, size_t bytes, bool end)
 	(void)end;
 }
 
-static const struct h2_events events = { on_request, on_data, on_end, on_closed, on_waiting,
-	on_take, on_trailers, on_sent };
+static const struct h2_events events = {
+	.request = on_request,
+	.data = on_data,
+	.end = on_end,
+	.closed = on_closed,
+	.waiting = on_waiting,
+	.take = on_take,
+	.trailers = on_trailers,
+	.sent = on_sent,
+};
 
 static void
 output(struct trial *t)

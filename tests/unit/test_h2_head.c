@@ -70,7 +70,7 @@ test_requests(void **state)
 	(void)state;
 	assert_non_null(b);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		h2_block_start(b, false);
+		h2_block_start(b, H2_REQUEST);
 		fill(b, rows[i].fields);
 		if (h2_block_request(b, &limits, !rows[i].more, &head) != rows[i].refusal)
 			fail_msg("row %zu", i);
@@ -87,7 +87,7 @@ test_crumbs_become_one_field(void **state)
 	struct h2_block *b = h2_block_new();
 
 	(void)state;
-	h2_block_start(b, false);
+	h2_block_start(b, H2_REQUEST);
 	fill(b, fields);
 	assert_int_equal(h2_block_request(b, &limits, true, &head), REFUSE_NOTHING);
 	assert_int_equal(head.n_fields, 3);
@@ -105,7 +105,7 @@ test_a_tunnel(void **state)
 	struct h2_block *b = h2_block_new();
 
 	(void)state;
-	h2_block_start(b, false);
+	h2_block_start(b, H2_REQUEST);
 	fill(b, fields);
 	assert_int_equal(h2_block_request(b, &limits, false, &head), REFUSE_NOTHING);
 	assert_true(head.upgrade_websocket);
@@ -123,7 +123,7 @@ test_what_is_too_large_is_not_kept(void **state)
 
 	(void)state;
 	memset(value, 'x', sizeof(value));
-	h2_block_start(b, false);
+	h2_block_start(b, H2_REQUEST);
 	for (int i = 0; i < 10000; i++)
 		assert_int_equal(
 		    h2_block_add(b, &limits, STR("a"), (struct str){ value, sizeof(value) }), 0);
@@ -141,13 +141,69 @@ test_trailers(void **state)
 	struct h2_block *b = h2_block_new();
 
 	(void)state;
-	h2_block_start(b, true);
+	h2_block_start(b, H2_TRAILERS);
 	fill(b, good);
 	assert_true(str_eq(h2_block_trailers(b), STR("x-sum: 1\r\ngrpc-status: 0\r\n")));
-	h2_block_start(b, true);
+	h2_block_start(b, H2_TRAILERS);
 	fill(b, bad);
 	assert_int_equal(b->refusal, REFUSE_PSEUDO_HEADER);
 	assert_int_equal(h2_block_trailers(b).n, 0);
+	h2_block_free(&b);
+}
+
+static const struct response_row {
+	const char *fields[6];
+	bool more; /* a body, or trailers, may follow */
+	enum refusal refusal;
+	unsigned status;
+	enum http_framing framing;
+} responses[] = {
+	{ { ":status=200", "a=b" }, true, REFUSE_NOTHING, 200, FRAMING_CHUNKED },
+	{ { ":status=200", "a=b" }, false, REFUSE_NOTHING, 200, FRAMING_NONE },
+	{ { ":status=200", "content-length=3" }, true, REFUSE_NOTHING, 200, FRAMING_LENGTH },
+	{ { ":status=200", "content-length=0" }, true, REFUSE_NOTHING, 200, FRAMING_NONE },
+	{ { ":status=200", "content-length=3" }, false, REFUSE_NOTHING, 200, FRAMING_NONE },
+	{ { ":status=204" }, true, REFUSE_NOTHING, 204, FRAMING_NONE },
+	{ { ":status=304", "content-length=3" }, false, REFUSE_NOTHING, 304, FRAMING_NONE },
+	{ { ":status=100" }, true, REFUSE_NOTHING, 100, FRAMING_NONE },
+	{ { ":status=999" }, false, REFUSE_NOTHING, 999, FRAMING_NONE },
+	{ { ":status=103" }, false, REFUSE_FRAMING, 103, FRAMING_NONE },
+	{ { ":status=101" }, true, REFUSE_UPGRADE, 101, FRAMING_NONE },
+	{ { "a=b" }, true, REFUSE_STATUS_LINE, 0, FRAMING_NONE },
+	{ { ":status=99" }, true, REFUSE_STATUS_LINE, 99, FRAMING_NONE },
+	{ { ":status=099" }, true, REFUSE_STATUS_LINE, 99, FRAMING_NONE },
+	{ { ":status=2000" }, true, REFUSE_STATUS_LINE, 2000, FRAMING_NONE },
+	{ { ":status=2x0" }, true, REFUSE_STATUS_LINE, 2, FRAMING_NONE },
+	{ { ":status=200", ":status=200" }, true, REFUSE_PSEUDO_HEADER, 0, FRAMING_NONE },
+	{ { "a=b", ":status=200" }, true, REFUSE_PSEUDO_HEADER, 0, FRAMING_NONE },
+	{ { ":status=200", ":path=/" }, true, REFUSE_PSEUDO_HEADER, 0, FRAMING_NONE },
+	{ { ":status=200", "connection=close" }, true, REFUSE_CONNECTION_FIELD, 0, FRAMING_NONE },
+	{ { ":status=200", "transfer-encoding=chunked" }, true, REFUSE_CONNECTION_FIELD, 0,
+	    FRAMING_NONE },
+	{ { ":status=200", "Set-Cookie=a" }, true, REFUSE_FIELD_NAME, 0, FRAMING_NONE },
+	{ { ":status=200", "content-length=3", "content-length=3" }, true, REFUSE_CONTENT_LENGTH,
+	    200, FRAMING_NONE },
+};
+
+static void
+test_responses(void **state)
+{
+	struct h2_block *b = h2_block_new();
+
+	(void)state;
+	assert_non_null(b);
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		const struct response_row *r = &responses[i];
+
+		h2_block_start(b, H2_RESPONSE);
+		fill(b, r->fields);
+		if (h2_block_response(b, !r->more, &head) != r->refusal ||
+		    head.status != r->status || head.framing != r->framing)
+			fail_msg("row %zu", i);
+	}
+	h2_block_start(b, H2_REQUEST);
+	fill(b, responses[0].fields);
+	assert_int_equal(h2_block_request(b, &limits, true, &head), REFUSE_PSEUDO_HEADER);
 	h2_block_free(&b);
 }
 
@@ -160,6 +216,7 @@ main(void)
 		cmocka_unit_test(test_a_tunnel),
 		cmocka_unit_test(test_what_is_too_large_is_not_kept),
 		cmocka_unit_test(test_trailers),
+		cmocka_unit_test(test_responses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
