@@ -416,6 +416,7 @@ begin_wait(struct node *n)
 	int64_t wait = lease_left(n) / 4;
 
 	wait = wait < SETTLE_NS ? wait : SETTLE_NS;
+	ev_now_update(n->loop); /* what was opened has taken its time */
 	ev_timer_set(&n->begin, wait > 0 ? (double)wait / NS_PER_S : 0., 0.);
 	ev_timer_start(n->loop, &n->begin);
 }
