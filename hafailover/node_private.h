@@ -17,7 +17,8 @@ enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
 struct node_probe {
 	uint32_t id;
 	struct probe *asked[NODE_PROBES];
-	bool holder; /* we hold it ourselves: only neighbours are asked */
+	bool holder; /* it is ours */
+	bool here; /* or still here, for connections that are left: only neighbours are asked */
 	bool blind; /* no service is known that could be asked */
 	enum election_vip result;
 	bool by_peer;

@@ -17,6 +17,7 @@ static void (*tell)(const char *, ...);
 static struct steering_entry rules[STEERING_RULES_MAX];
 static size_t n_rules;
 static ev_timer renewal;
+static const int64_t LEASE_NS = NS_PER_S;
 
 static void
 on_renewal(struct ev_loop *loop, ev_timer *t, int revents)
@@ -26,7 +27,7 @@ on_renewal(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)t;
 	(void)revents;
-	steering_apply(steering, rules, n_rules, clock_ns(), &err);
+	steering_apply(steering, rules, n_rules, LEASE_NS, clock_ns(), &err);
 }
 
 static int
@@ -68,7 +69,7 @@ rule_add(const struct link_table *links, char **w, struct err *err)
 	if (n_rules == STEERING_RULES_MAX || !rule_parse(&rules[n_rules], links, w))
 		return err_set(err, -22, "cannot read the rule");
 	n_rules++;
-	return steering_apply(steering, rules, n_rules, clock_ns(), err);
+	return steering_apply(steering, rules, n_rules, LEASE_NS, clock_ns(), err);
 }
 
 static void
@@ -129,8 +130,9 @@ steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(co
 		return true;
 	} else if (strcmp(w[0], "count") == 0) {
 		tell = say;
-		code = n > 2 && n <= 2 + COUNTED_MAX ? count_start(loop, w, n, &err)
-						     : err_set(&err, -22, "all or first, addresses");
+		code = n > 2 && n <= 2 + COUNTED_MAX
+		    ? count_start(loop, w, n, &err)
+		    : err_set(&err, -22, "all or first, addresses");
 	} else if (strcmp(w[0], "detach") == 0) {
 		connections_stop(&connections);
 		ev_timer_stop(loop, &renewal);
