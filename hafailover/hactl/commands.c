@@ -97,8 +97,6 @@ commands_print(FILE *to)
 	      "                      default /run/lbpair/lbd.sock)\n"
 	      "  --ha-socket PATH    hafailover's (LBPAIR_HA_SOCKET, default\n"
 	      "                      /run/lbpair/hafailover.sock)\n"
-	      "  --metrics ADDRESS   lbd's admin.http, for top (LBPAIR_METRICS,\n"
-	      "                      default 127.0.0.1:9101)\n"
 	      "  --timeout DURATION  how long to wait for a daemon (default 5s)\n"
 	      "  -V, --version       print the version\n"
 	      "  -h, --help          this help; after a command, its own\n"

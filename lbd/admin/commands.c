@@ -5,7 +5,8 @@
  *   {"command":"server","name":"POOL/NAME","action":"weight","value":N}      null: as configured
  *   {"command":"connections","limit":N}
  *   {"command":"yield","on":true,"idle_ms":N,"for_ms":N}     {"command":"yield","on":false}
- *   {"command":"status"}, "servers", "reload", "watch"
+ *   {"command":"watch","of":"status|servers"}
+ *   {"command":"status"}, "servers", "metrics", "reload"
  */
 #include "lbd/admin/commands.h"
 
@@ -46,18 +47,41 @@ run_servers(struct control_token *token, const json_t *request, void *context)
 	reply(token, status_servers(admin_source_of(context), &state));
 }
 
+/* The text as admin.http has it, for who has no other way than this socket. */
+static void
+run_metrics(struct control_token *token, const json_t *request, void *context)
+{
+	struct text text;
+
+	(void)request;
+	text_init(&text, CONTROL_QUEUE_MAX);
+	if (admin_metrics(context, &text) == 0)
+		reply(token, json_pack("{s:s%}", "metrics", text.p, text.n));
+	else
+		control_refuse(token, "the metrics do not fit here: admin.http has them");
+	text_fini(&text);
+}
+
 static void
 run_watch(struct control_token *token, const json_t *request, void *context)
 {
+	const struct admin_source *source = admin_source_of(context);
 	struct admin_state state = admin_state_of(context);
-	json_t *status = status_json(admin_source_of(context), &state);
+	const json_t *of = json_object_get(request, "of");
+	const char *what = of ? json_string_value(of) : "status";
+	bool servers = what && strcmp(what, "servers") == 0;
+	json_t *now;
 
-	(void)request;
-	if (!status) {
+	if (!servers && !(what && strcmp(what, "status") == 0)) {
+		control_refuse(token, "\"of\" must be status or servers");
+		return;
+	}
+	now = servers ? status_servers(source, &state) : status_json(source, &state);
+	if (!now) {
 		control_refuse(token, "out of memory");
 		return;
 	}
-	control_subscribe(token, TOPIC_STATUS, status);
+	control_subscribe(token, servers ? TOPIC_SERVERS : TOPIC_STATUS, now);
 	admin_watched(context);
 }
 
@@ -359,5 +383,7 @@ const struct control_command admin_commands[ADMIN_COMMANDS] = {
 	{ "connections", true, run_connections, "Client connections; limit: how many at most." },
 	{ "yield", false, run_yield,
 	    "on: connections end with their next answer, idle ones after idle_ms, within for_ms." },
-	{ "watch", true, run_watch, "The status now, at every change and at least every second." },
+	{ "metrics", true, run_metrics, "The text of /metrics." },
+	{ "watch", true, run_watch,
+	    "of: status or servers; now, at every change and twice a second." },
 };

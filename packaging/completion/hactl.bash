@@ -11,7 +11,7 @@ _hactl_ask() {
 # Words that may follow, a line each: options.
 _hactl_options() {
 	case $1 in
-	"") printf '%s\n' --lbd-socket --ha-socket --metrics --timeout --version ;;
+	"") printf '%s\n' --lbd-socket --ha-socket --timeout --version ;;
 	status) printf '%s\n' --json --watch ;;
 	failover) printf '%s\n' --to --away --force --wait --json ;;
 	standby) printf '%s\n' --force --json ;;
@@ -72,7 +72,7 @@ _hactl() {
 	command_at=$cword
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--lbd-socket | --ha-socket | --metrics | --timeout) ((i++)) ;;
+		--lbd-socket | --ha-socket | --timeout) ((i++)) ;;
 		-*) ;;
 		*)
 			command=${words[i]}
@@ -88,7 +88,7 @@ _hactl() {
 	COMPREPLY=()
 	case ${words[cword - 1]} in
 	--lbd-socket | --ha-socket) _hactl_offer_files ;;
-	--metrics | --timeout | --node | --peer | --vip | --server | --address | --name | --peer-name) ;;
+	--timeout | --node | --peer | --vip | --server | --address | --name | --peer-name) ;;
 	--interface) _hactl_offer < <(ls /sys/class/net) ;;
 	--directory)
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")

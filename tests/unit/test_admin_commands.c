@@ -251,12 +251,12 @@ static void
 test_help_names_the_commands(void **state)
 {
 	static const char *const names[] = { "status", "servers", "server", "reload", "connections",
-		"yield", "watch" };
+		"yield", "metrics", "watch" };
 	json_t *answer = ask(*state, "{\"command\":\"help\"}");
 	const json_t *list = json_object_get(answer, "commands");
 
-	assert_int_equal(json_array_size(list), 7);
-	for (size_t i = 0; i < 7; i++) {
+	assert_int_equal(json_array_size(list), 8);
+	for (size_t i = 0; i < 8; i++) {
 		const json_t *row = json_array_get(list, i);
 
 		assert_string_equal(text_of(row, "name"), names[i]);
