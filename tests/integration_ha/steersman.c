@@ -2,14 +2,17 @@
 #include "steersman.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 
-enum { COUNTED_MAX = 8 };
+enum { COUNTED_MAX = 8, FRAME_MAX = 400 };
 
 static struct steering *steering;
 static struct connections *connections;
@@ -85,6 +88,47 @@ counters_say(void (*say)(const char *, ...))
 	say("counters%s", text);
 }
 
+/* The program that is there. */
+static int
+program_fd(int link, bool out)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link,
+	    .attach_point = out ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, at, .handle = 0x6c62, .priority = 1);
+
+	return bpf_tc_query(&hook, &at) == 0 ? bpf_prog_get_fd_by_id(at.prog_id) : -1;
+}
+
+static size_t
+hex_parse(const char *hex, unsigned char *bytes)
+{
+	size_t n = 0;
+
+	while (n < FRAME_MAX && sscanf(hex + 2 * n, "%2hhx", &bytes[n]) == 1)
+		n++;
+	return n;
+}
+
+/* Words: run in|out INTERFACE HEX.  Says the verdict and what the frame is now. */
+static void
+frame_run(int link, char **w, void (*say)(const char *, ...))
+{
+	unsigned char in[FRAME_MAX], out[FRAME_MAX];
+	struct __sk_buff context = { .ifindex = (unsigned)link };
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_out = out,
+	    .data_size_in = (unsigned)hex_parse(w[3], in), .data_size_out = FRAME_MAX,
+	    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	int fd = program_fd(link, strcmp(w[1], "out") == 0);
+	int code = fd < 0 ? fd : bpf_prog_test_run_opts(fd, &o);
+	char hex[2 * FRAME_MAX + 1] = "";
+
+	for (unsigned i = 0; code == 0 && i < o.data_size_out; i++)
+		sprintf(hex + (size_t)2 * i, "%02x", out[i]);
+	say("run %d %d %s", code, (int)o.retval, hex);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 on_counted(void *owner, uint32_t n)
 {
@@ -128,6 +172,12 @@ steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(co
 	} else if (strcmp(w[0], "counters") == 0) {
 		counters_say(say);
 		return true;
+	} else if (strcmp(w[0], "run") == 0 && n == 4) {
+		l = link_named(links, w[2]);
+		frame_run(l ? l->index : 9999, w, say);
+		return true;
+	} else if (strcmp(w[0], "lapse") == 0) {
+		ev_timer_stop(loop, &renewal);
 	} else if (strcmp(w[0], "count") == 0) {
 		tell = say;
 		code = n > 2 && n <= 2 + COUNTED_MAX
