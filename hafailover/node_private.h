@@ -3,6 +3,7 @@
 #define HAFAILOVER_NODE_PRIVATE_H
 
 #include "hafailover/control.h"
+#include "hafailover/hook.h"
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
 #include "hafailover/probe.h"
@@ -67,6 +68,7 @@ struct node {
 	struct witness_link *witness; /* NULL: there is none */
 	struct track *track;
 	struct keeper *keeper;
+	struct hook *hook;
 	struct ha_control *control;
 	struct node_probe probe;
 	struct node_steer steer;
@@ -95,6 +97,7 @@ struct node {
 	struct history history;
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
+	bool peer_gave_way; /* of two that were Active */
 	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;

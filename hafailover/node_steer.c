@@ -47,6 +47,8 @@ node_steer_obstacle(const struct node *n)
 
 	if (!is_wanted(n))
 		return "it is switched off";
+	if (vip_count(n->vips) == 0)
+		return "there is no virtual address";
 	if (!n->steer.program || n->steer.refused.code)
 		return n->steer.refused.text;
 	if (!n->steer.began)

@@ -86,6 +86,28 @@ test_now(void **state)
 	free(p);
 }
 
+static void
+test_hooks(void **state)
+{
+	static const uint64_t runs[HA_HOOKS][HOOK_RESULTS] = { { 1, 2, 3 }, { 4, 5, 6 },
+		{ 7, 8, 9 } };
+	struct fixture f;
+	char *p;
+
+	(void)state;
+	fixture_init(&f);
+	p = page(&f);
+	assert_null(strstr(p, "hook"));
+	free(p);
+	f.view.hook = (struct hook_report){ .configured = true, .failing = true, .runs = runs };
+	p = page(&f);
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"active\",result=\"failed\"} 2");
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"backup\",result=\"ok\"} 4");
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"fault\",result=\"superseded\"} 9");
+	assert_line(p, "lbpair_ha_hook_failing 1");
+	free(p);
+}
+
 /* Prometheus' buckets hold all that is below. */
 static void
 test_delay(void **state)
@@ -151,6 +173,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_now),
+		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_form),
 	};
