@@ -32,6 +32,7 @@ hook_name(enum ha_hook hook)
 {
 	static const char *const names[HA_HOOKS] = { "active", "backup", "fault" };
 
+	CHECK(hook < HA_HOOKS);
 	return names[hook];
 }
 
@@ -210,7 +211,6 @@ act(struct hook *h, enum hook_do what)
 		script_run_kill(&h->run);
 	if (what == HOOK_DO_RUN) {
 		h->running = hook_of(h->role.to);
-		CHECK(h->running < HA_HOOKS); /* without a hook there is nothing to run */
 		h->began_ns = clock_ns();
 		if (!start(h)) {
 			ended(h, false);
