@@ -40,6 +40,14 @@ const struct command commands[] = {
 	    "Reads the configuration again, of both daemons or of one.\n"
 	    "If anything is wrong with it nothing changes, and what is wrong is printed.",
 	    reload_run },
+	{ "certificate", "[list [--json] | renew | replace FILE CERTIFICATE KEY]",
+	    "lbd's certificates: how long they are good for; the same files read again; others.\n"
+	    "renew reads them anew, at once and without the configuration.  replace puts the "
+	    "contents\n"
+	    "of CERTIFICATE and KEY in the place of FILE, as list names it, and of its key, and "
+	    "renews.\n"
+	    "Where anything is wrong with them nothing changes.  Each node has files of its own.",
+	    certificate_run },
 	{ "check", "[--node NAME] [FILE...]",
 	    "Checks configurations without using them: lbd -t, hafailover -t.\n"
 	    "By default the installed ones.  Which daemon a FILE is for is seen by its keys, or "

@@ -3,7 +3,8 @@
  *
  * Every wait is bounded by the daemon's timeout_ns.  The connection is kept for the next question.
  *
- * What hactl asks of lbd: status, servers, server, metrics, reload, watch (lbd/admin/commands.c).  Of hafailover:
+ * What hactl asks of lbd: status, servers, server, metrics, certificates, renew, reload, watch
+ * (lbd/admin/commands.c).  Of hafailover:
  *
  *   {"command":"status"}
  *     node, role, since, cause, term, priority,

@@ -6,7 +6,7 @@
  *   {"command":"connections","limit":N}
  *   {"command":"yield","on":true,"idle_ms":N,"for_ms":N}     {"command":"yield","on":false}
  *   {"command":"watch","of":"status|servers"}
- *   {"command":"status"}, "servers", "metrics", "reload"
+ *   {"command":"status"}, "servers", "certificates", "renew", "metrics", "reload"
  */
 #include "lbd/admin/commands.h"
 
@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "lbd/admin/certificate_view.h"
 #include "lbd/admin/json_build.h"
 #include "lbd/admin/status.h"
 
@@ -93,7 +94,27 @@ run_reload(struct control_token *token, const json_t *request, void *context)
 	const struct admin_source *source = admin_source_of(context);
 
 	(void)request;
-	source->reload(source->owner, token);
+	source->reload(source->owner, token, false);
+}
+
+/* --- certificates --- */
+
+static void
+run_certificates(struct control_token *token, const json_t *request, void *context)
+{
+	struct admin_state state = admin_state_of(context);
+
+	(void)request;
+	reply(token, certificates_json(&state, clock_wall_ns()));
+}
+
+static void
+run_renew(struct control_token *token, const json_t *request, void *context)
+{
+	const struct admin_source *source = admin_source_of(context);
+
+	(void)request;
+	source->reload(source->owner, token, true);
 }
 
 void
@@ -380,6 +401,10 @@ const struct control_command admin_commands[ADMIN_COMMANDS] = {
 	    "name: POOL/NAME, action: ready, drain, maintenance, or weight with value." },
 	{ "reload", false, run_reload,
 	    "Reads the configuration again; answers when it is in force." },
+	{ "certificates", true, run_certificates,
+	    "Certificates of the listeners, and how long they are good for." },
+	{ "renew", false, run_renew,
+	    "Reads the files of certificates again; answers when they are in force." },
 	{ "connections", true, run_connections, "Client connections; limit: how many at most." },
 	{ "yield", false, run_yield,
 	    "on: connections end with their next answer, idle ones after idle_ms, within for_ms." },

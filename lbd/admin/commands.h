@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "lbd/admin/admin.h"
 
-enum { ADMIN_COMMANDS = 8 };
+enum { ADMIN_COMMANDS = 10 };
 extern const struct control_command admin_commands[ADMIN_COMMANDS];
 
 /* Topics of the control socket. */

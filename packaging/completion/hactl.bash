@@ -15,7 +15,7 @@ _hactl_options() {
 	status) printf '%s\n' --json --watch ;;
 	failover) printf '%s\n' --to --away --force --wait --json ;;
 	standby) printf '%s\n' --force --json ;;
-	server | history) echo --json ;;
+	server | history | certificate) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;
 	check) echo --node ;;
 	setup)
@@ -29,13 +29,20 @@ _hactl_options() {
 # The same: arguments.  $2: 1 is the first one of the command.
 _hactl_arguments() {
 	case $1/$2 in
-	/* | help/1) printf '%s\n' status failover standby history servers server reload check top setup help ;;
+	/* | help/1) printf '%s\n' status failover standby history servers server reload certificate check top setup help ;;
 	standby/1) printf '%s\n' on off ;;
 	server/1) _hactl_ask servers --names ;;
 	server/2) printf '%s\n' ready drain maintenance weight ;;
 	server/3) [[ ${words[cword - 1]} == weight ]] && echo default ;;
 	reload/1) printf '%s\n' lbd hafailover ;;
+	certificate/1) printf '%s\n' list renew replace ;;
+	certificate/2) [[ ${words[cword - 1]} == replace ]] && _hactl_certificates ;;
 	esac
+}
+
+# The files that lbd names.
+_hactl_certificates() {
+	_hactl_ask certificate list --json | grep -oE '"certificate": *"[^"]*"' | cut -d '"' -f 4
 }
 
 # The names of both nodes, out of hafailover's status.

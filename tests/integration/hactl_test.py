@@ -178,7 +178,7 @@ table_without_daemons.rows = lambda: [row[0] for row in USAGE]
 def test_every_command_is_in_the_manual():
     _, text, _ = hactl("help")
     commands = re.findall(r"^  ([a-z]+) ", text, re.M)
-    check(len(commands) == 11, f"commands: {commands}")
+    check(len(commands) == 12, f"commands: {commands}")
     with open(os.path.join(ROOT, "docs/hactl.1")) as f:
         manual = f.read()
     for command in commands:
