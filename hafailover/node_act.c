@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/sd_notify.h"
 #include "hafailover/node_private.h"
+#include "hafailover/wall_time.h"
 
 /* --- the tale --- */
 
@@ -104,6 +105,22 @@ last_word_tell(struct node *n, int64_t now)
 	n->peer_gave_way = gave_way;
 }
 
+/* Both nodes say it, each by its own clock. */
+static void
+dual_tell(struct node *n, int64_t now)
+{
+	const struct election *e = &n->election;
+	int64_t epoch = clock_wall_ns() - now;
+
+	if (e->dual_to_ns == n->dual_told_ns)
+		return;
+	n->dual_told_ns = e->dual_to_ns;
+	log_warning("dual_active", "from=%s to=%s lasted_ms=%lld",
+	    wall_time_text(epoch + e->dual_from_ns).text,
+	    wall_time_text(epoch + e->dual_to_ns).text,
+	    (long long)((e->dual_to_ns - e->dual_from_ns) / NS_PER_MS));
+}
+
 static bool
 alarms_tell(struct node *n)
 {
@@ -142,6 +159,7 @@ node_tell(struct node *n, const struct election_out *out, int64_t now)
 {
 	transitions_tell(n, out, now);
 	last_word_tell(n, now);
+	dual_tell(n, now);
 	return alarms_tell(n) || out->n_transitions;
 }
 

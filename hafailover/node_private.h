@@ -98,6 +98,7 @@ struct node {
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
 	bool peer_gave_way; /* of two that were Active */
+	int64_t dual_told_ns; /* the end of the last time that both were Active, as logged */
 	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;

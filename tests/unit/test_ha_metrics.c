@@ -78,6 +78,7 @@ test_now(void **state)
 	fixture_meet(&f);
 	f.election.dual_total_ns = NS_PER_S;
 	f.election.dual_since_ns = FIXTURE_NOW - 250 * NS_PER_MS;
+	f.election.dual_certain = true;
 	f.view.track.eligible = false;
 	p = page(&f);
 	assert_line(p, "lbpair_ha_dual_active_seconds_total 1.250000000");
