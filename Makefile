@@ -174,7 +174,7 @@ $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/c
 
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lssl -lcrypto -lm $(LDFLAGS)
 
 # The BPF program becomes a part of hafailover.  Nothing in it tells where or when it was compiled.
 BPF_CLANG ?= clang

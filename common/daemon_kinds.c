@@ -22,8 +22,6 @@ static const char *const sinks[] = {
 	[LOG_SINK_JOURNAL] = "journal",
 };
 
-enum { SINKS = sizeof(sinks) / sizeof(*sinks) };
-
 static void
 log_sink_decode(
     struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
@@ -31,9 +29,9 @@ log_sink_decode(
 	struct str s = value_str(at->value), *path = json_config_beside(f, to);
 	enum log_sink_type *type = to;
 
-	for (unsigned i = 0; s.p && i < SINKS; i++) {
-		if (str_eq(s, str_of(sinks[i]))) {
-			*type = (enum log_sink_type)i;
+	for (enum log_sink_type t = LOG_SINK_STDERR; s.p && t <= LOG_SINK_JOURNAL; t++) {
+		if (str_eq(s, str_of(sinks[t]))) {
+			*type = t;
 			return;
 		}
 	}

@@ -26,7 +26,8 @@
 
 enum { LOG_LINE_MAX = 4096, LOG_BURST = 20 };
 
-enum log_sink_type { LOG_SINK_STDERR, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINK_FILE };
+/* 0 is none. */
+enum log_sink_type { LOG_SINK_STDERR = 1, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINK_FILE };
 
 struct log_sink {
 	enum log_sink_type type;

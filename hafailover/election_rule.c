@@ -268,6 +268,13 @@ nobody(const struct election *e, int64_t now)
 	    (e->peer.last.role != ROLE_ACTIVE && !e->peer.last.eligible);
 }
 
+/* Who is not there is not missed yet. */
+static bool
+is_starting(const struct election *e)
+{
+	return e->listening || (e->role == ROLE_INITIALIZE && !e->stopping);
+}
+
 static unsigned
 alarms_of_peer(const struct election *e, int64_t now)
 {
@@ -277,7 +284,7 @@ alarms_of_peer(const struct election *e, int64_t now)
 	unsigned a = 0;
 
 	if (!election_peer_reachable(e, now))
-		return e->listening ? 0 : ALARM_PEER_SILENT;
+		return is_starting(e) ? 0 : ALARM_PEER_SILENT;
 	if ((peer_view_paths(&e->peer, dead, now) & all) != all)
 		a |= ALARM_PATH_SILENT;
 	if (deaf && now - deaf >= dead)
@@ -295,13 +302,13 @@ election_alarms(const struct election *e, int64_t now)
 	if ((a & ALARM_PEER_SILENT) && e->role == ROLE_BACKUP &&
 	    e->probe.last == ELECTION_VIP_SERVES && e->probe.served_ns)
 		a |= ALARM_VIP_SERVES;
-	if (e->dual_since_ns)
+	if (e->dual_since_ns && e->dual_certain)
 		a |= ALARM_DUAL_ACTIVE;
 	if (e->conflict_ns && now - e->conflict_ns < CONFLICT_SHOWN_NS)
 		a |= ALARM_CONFLICT;
 	if (election_damped(e, now))
 		a |= ALARM_DAMPED;
-	if (!e->listening && nobody(e, now))
+	if (!is_starting(e) && nobody(e, now))
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;

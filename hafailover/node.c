@@ -332,6 +332,16 @@ node_stop(struct node *n)
 	node_feed(n, &stop);
 }
 
+static void
+on_hook(void *owner)
+{
+	struct node *n = owner;
+
+	CHECK(n->magic == NODE_MAGIC);
+	if (n->control)
+		ha_control_changed(n->control);
+}
+
 /* --- start and end --- */
 
 static bool
@@ -477,6 +487,9 @@ parts_open(struct node *n, struct err *err)
 	n->track = track_start(&parts, &n->config->track, err);
 	if (!n->track)
 		return err->code;
+	n->hook = hook_new(n->loop, n->config, on_hook, n);
+	if (!n->hook)
+		return err_set(err, -ENOMEM, "out of memory");
 	n->keeper = keeper_start(n->config->state_directory.p, err);
 	return n->keeper ? 0 : err->code;
 }
@@ -557,6 +570,7 @@ node_free(struct node **np)
 	ev_timer_stop(n->loop, &n->watchdog);
 	node_probe_stop(n);
 	node_steer_close(n);
+	hook_free(&n->hook);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
 	witness_link_free(&n->witness);

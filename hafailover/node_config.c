@@ -60,7 +60,7 @@ node_election_config(const struct ha_config *c)
 		.interval_ns = c->interval,
 		.dead_after = c->dead_after,
 		.lease_ns = c->lease,
-		.probe = true,
+		.probe = c->instances[0].n_vips > 0,
 		.preempt = c->instances[0].preempt,
 		.prefer = prefer(c),
 		.preempt_delay_ns = c->instances[0].preempt_delay,
@@ -109,7 +109,7 @@ int
 node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
 {
 	const struct ha_instance_config *in = &c->instances[0];
-	struct vip_config *list = calloc(in->n_vips, sizeof(*list));
+	struct vip_config *list = calloc(in->n_vips ? in->n_vips : 1, sizeof(*list));
 	int code;
 
 	if (!list)
@@ -239,6 +239,7 @@ node_config_apply(struct node *n, struct err *err)
 	parts_follow(n, next, http_fd);
 	ha_config_free(&n->config);
 	n->config = next;
+	hook_configure(n->hook, next);
 	node_machine_configure(n, next);
 	node_track_again(n);
 	return 0;

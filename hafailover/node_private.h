@@ -3,6 +3,7 @@
 #define HAFAILOVER_NODE_PRIVATE_H
 
 #include "hafailover/control.h"
+#include "hafailover/hook.h"
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
 #include "hafailover/probe.h"
@@ -17,7 +18,8 @@ enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
 struct node_probe {
 	uint32_t id;
 	struct probe *asked[NODE_PROBES];
-	bool holder; /* we hold it ourselves: only neighbours are asked */
+	bool holder; /* it is ours */
+	bool here; /* or still here, for connections that are left: only neighbours are asked */
 	bool blind; /* no service is known that could be asked */
 	enum election_vip result;
 	bool by_peer;
@@ -66,6 +68,7 @@ struct node {
 	struct witness_link *witness; /* NULL: there is none */
 	struct track *track;
 	struct keeper *keeper;
+	struct hook *hook;
 	struct ha_control *control;
 	struct node_probe probe;
 	struct node_steer steer;
@@ -94,6 +97,8 @@ struct node {
 	struct history history;
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
+	bool peer_gave_way; /* of two that were Active */
+	int64_t dual_told_ns; /* the end of the last time that both were Active, as logged */
 	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;

@@ -2,7 +2,7 @@
  * node_probe.c - asks the network for the virtual address on the election's behalf.
  *
  * The service asked is one that lbd here listens on, too: the nodes have the same configuration.
- * Where none is known, an answer is taken for a service: in doubt nobody claims.
+ * Where none can be asked, an answer is taken for a service: in doubt nobody claims.
  */
 #include "common/check.h"
 #include "common/log.h"
@@ -115,7 +115,7 @@ ask(struct node *n, int family, int64_t budget,
 	q.address = vip->address;
 	q.link = link->index;
 	service = track_lbd_service_of(track_report(n->track).lbd, &vip->address);
-	if (service && !n->probe.holder) {
+	if (service && !n->probe.here) {
 		q.address.in.sin_port = service->address.in.sin_port;
 		q.service = service->http ? PROBE_HTTP : PROBE_CONNECT;
 		n->probe.blind = false;
@@ -130,7 +130,8 @@ node_probe_start(struct node *n, uint32_t id, int64_t budget)
 
 	node_probe_stop(n);
 	*p = (struct node_probe){ .id = id,
-		.holder = n->election.holding || election_drains(&n->election),
+		.holder = n->election.holding,
+		.here = n->election.holding || election_drains(&n->election),
 		.blind = true,
 		.result = ELECTION_VIP_UNKNOWN };
 	p->asked[0] = ask(n, AF_INET, budget, on_first);

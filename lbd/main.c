@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/daemon_kinds.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "lbd/config/config.h"
@@ -43,7 +44,7 @@ config_open(const struct config_options *options, enum mode mode)
 	size_t i, n = 0;
 
 	problems_init(&problems);
-	if (config_read(options->file, &text, &n, &err) < 0)
+	if (file_read(options->file, CONFIG_SIZE_MAX, &text, &n, &err) < 0)
 		problems_add(&problems, 0, "%s", err.text);
 	else
 		config = config_load((struct str){ text, n }, options, &problems);

@@ -107,6 +107,7 @@ for group in "$@"; do
 		;;
 	bench)
 		need haproxy haproxy has_command haproxy
+		need nghttp2-client nghttp2 has_command h2load
 		need nginx-light nginx has_command nginx
 		need valgrind valgrind has_command valgrind
 		need strace strace has_command strace

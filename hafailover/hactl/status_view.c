@@ -180,6 +180,41 @@ vips_print(const struct status_view *v, struct text *out)
 	table_print(&t, out, v->look);
 }
 
+static const char *
+hook_words(struct str state)
+{
+	if (str_eq(state, STR("done")))
+		return "has succeeded";
+	if (str_eq(state, STR("running")))
+		return "runs";
+	return str_eq(state, STR("waiting")) ? "has failed" : "waits for the end of another one";
+}
+
+/* The operator's command for the present role, if there is one. */
+static void
+hook_print(const struct status_view *v, struct text *out)
+{
+	const json_t *hook = json_object_get(v->ha, "hook");
+	bool failing = member_is(hook, "failing");
+
+	if (!member_has(hook, "name"))
+		return;
+	text_append(out, STR("\nhook of role "));
+	clean_member(out, hook, "name");
+	text_append(out, STR(": "));
+	styled(out, v->look, failing ? STYLE_BAD : STYLE_PLAIN,
+	    hook_words(member_text(hook, "state")));
+	if (failing) {
+		text_printf(out, ", try %lld (", (long long)member_integer(hook, "tries"));
+		clean_member(out, hook, "reason");
+		text_append(out, STR(")"));
+	}
+	if (member_has(hook, "again_in_ms"))
+		text_printf(out, ", again in %s",
+		    when_span(member_scaled(hook, "again_in_ms", NS_PER_MS)).text);
+	text_append(out, STR("\n"));
+}
+
 static void
 paths_print(const struct status_view *v, struct text *out)
 {
@@ -414,6 +449,7 @@ status_view_print(const struct status_view *v, struct text *out)
 	if (v->ha) {
 		nodes_print(v, out);
 		vips_print(v, out);
+		hook_print(v, out);
 		paths_print(v, out);
 		witness_print(v, out);
 		config_print(v, out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "lbd/admin/certificate_view.h"
 
 /* --- requests --- */
 
@@ -162,8 +163,11 @@ metrics_write_http2_cut(struct metrics *m)
 	}
 }
 
-void
-metrics_write_handshakes(struct metrics *m)
+/* --- TLS, of listeners and of pools --- */
+
+static void
+write_handshakes(
+    struct metrics *m, struct metric_labels of, const uint64_t counts[STATS_HANDSHAKES])
 {
 	static const struct {
 		const char *version, *resumed;
@@ -173,20 +177,38 @@ metrics_write_handshakes(struct metrics *m)
 		[STATS_TLS_1_3] = { "TLSv1.3", "no" },
 		[STATS_TLS_1_3_RESUMED] = { "TLSv1.3", "yes" },
 	};
+	struct metric_labels version, labels;
 
+	for (unsigned h = 0; h < STATS_HANDSHAKES; h++) {
+		version = metric_and(of, "version", str_of(names[h].version));
+		labels = metric_and(version, "resumed", str_of(names[h].resumed));
+		metrics_count(&m->text, &labels, counts[h]);
+	}
+}
+
+static void
+write_handshake_failures(
+    struct metrics *m, struct metric_labels of, const uint64_t counts[TLS_FAILURES])
+{
+	for (unsigned f = 0; f < TLS_FAILURES; f++) {
+		struct str reason = str_of(tls_failure_name((enum tls_failure)f));
+		struct metric_labels labels = metric_and(of, "reason", reason);
+
+		metrics_count(&m->text, &labels, counts[f]);
+	}
+}
+
+void
+metrics_write_handshakes(struct metrics *m)
+{
 	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
 		const struct listener_config *l = &m->config->listeners[i];
-		struct metric_labels listener = metric_label("listener", l->name), version, labels;
 		struct stats_listener_sum sum;
 
 		if (!l->tls.n_certificates)
 			continue;
 		stats_sum_listener(m->source->stats, l->id, &sum);
-		for (unsigned h = 0; h < STATS_HANDSHAKES; h++) {
-			version = metric_and(listener, "version", str_of(names[h].version));
-			labels = metric_and(version, "resumed", str_of(names[h].resumed));
-			metrics_count(&m->text, &labels, sum.tls_handshakes[h]);
-		}
+		write_handshakes(m, metric_label("listener", l->name), sum.tls_handshakes);
 	}
 }
 
@@ -195,20 +217,44 @@ metrics_write_handshake_failures(struct metrics *m)
 {
 	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
 		const struct listener_config *l = &m->config->listeners[i];
-		struct metric_labels listener = metric_label("listener", l->name);
 		struct stats_listener_sum sum;
 
 		if (!l->tls.n_certificates)
 			continue;
 		stats_sum_listener(m->source->stats, l->id, &sum);
-		for (unsigned f = 0; f < TLS_FAILURES; f++) {
-			struct str reason = str_of(tls_failure_name((enum tls_failure)f));
-			struct metric_labels labels = metric_and(listener, "reason", reason);
-
-			metrics_count(&m->text, &labels, sum.tls_failures[f]);
-		}
+		write_handshake_failures(m, metric_label("listener", l->name), sum.tls_failures);
 	}
 }
+
+void
+metrics_write_server_handshakes(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_pools; i++) {
+		const struct pool_config *p = &m->config->pools[i];
+		struct stats_pool_sum sum;
+
+		if (!p->tls.min_version)
+			continue;
+		stats_sum_pool(m->source->stats, p->id, &sum);
+		write_handshakes(m, metric_label("pool", p->name), sum.tls_handshakes);
+	}
+}
+
+void
+metrics_write_server_handshake_failures(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_pools; i++) {
+		const struct pool_config *p = &m->config->pools[i];
+		struct stats_pool_sum sum;
+
+		if (!p->tls.min_version)
+			continue;
+		stats_sum_pool(m->source->stats, p->id, &sum);
+		write_handshake_failures(m, metric_label("pool", p->name), sum.tls_failures);
+	}
+}
+
+/* --- more of listeners --- */
 
 void
 metrics_write_bytes(struct metrics *m)
@@ -276,6 +322,21 @@ metrics_write_check_duration(struct metrics *m)
 }
 
 /* --- the process --- */
+
+/* One of several pairs with the same certificate: they end together. */
+void
+metrics_write_certificates(struct metrics *m)
+{
+	const struct tls_shelf *s = m->state->certificates;
+	int64_t now = clock_wall_ns();
+
+	for (uint32_t i = 0; s && i < s->n; i++) {
+		struct metric_labels labels = metric_label("certificate", s->list[i].certificate);
+
+		if (i == 0 || !str_eq(s->list[i - 1].certificate, s->list[i].certificate))
+			metrics_integer(&m->text, &labels, certificate_days(&s->list[i], now));
+	}
+}
 
 void
 metrics_write_config_info(struct metrics *m)

@@ -61,6 +61,21 @@ complete_listener(struct lbd_config *c, struct listener_config *l)
 		l->name = texts[0];
 }
 
+/* "db:5432", "[::1]:443": what stands before the port, without brackets. */
+static struct str
+host_of(const struct server_config *s)
+{
+	struct str text = s->address_text;
+	const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
+
+	if (!colon || s->address.sa.sa_family == AF_UNIX)
+		return (struct str){ NULL, 0 };
+	text.n = (size_t)(colon - text.p);
+	if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+		return (struct str){ text.p + 1, text.n - 2 };
+	return text;
+}
+
 /*
  * What a client's certificate says is not for clients to say, at whatever listener: pools may serve several.
  */
@@ -85,9 +100,11 @@ complete_pool(struct pool_config *p)
 		if (p->health.interval && p->health.interval < p->health.timeout)
 			p->health.timeout = p->health.interval;
 	}
-	for (uint32_t i = 0; i < p->n_servers; i++)
+	for (uint32_t i = 0; i < p->n_servers; i++) {
+		p->servers[i].host = host_of(&p->servers[i]);
 		if (p->servers[i].name.n == 0)
 			p->servers[i].name = p->servers[i].address_text;
+	}
 }
 
 void

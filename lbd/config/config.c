@@ -7,14 +7,12 @@
 #include "lbd/config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/check.h"
+#include "common/daemon_kinds.h"
 #include "lbd/config/schema.h"
 
 static struct lbd_config *
@@ -97,29 +95,11 @@ config_unref(struct lbd_config **cp)
 	arena_free(&a);
 }
 
-/* Not json_dumps: without memory that leaves out pieces and says nothing.  A stream remembers. */
-static char *
-dump(const json_t *document, size_t flags, const char *end)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-	bool failed;
-
-	if (!f)
-		return NULL;
-	failed = json_dumpf(document, f, flags) < 0 || fputs(end, f) < 0 || ferror(f);
-	if (fclose(f) == 0 && !failed)
-		return text;
-	free(text);
-	return NULL;
-}
-
 char *
 config_print(const struct lbd_config *c)
 {
 	json_t *document = json_config_encode(config_fields, c);
-	char *text = document ? dump(document, JSON_INDENT(2), "\n") : NULL;
+	char *text = document ? json_text(document, JSON_INDENT(2), "\n") : NULL;
 
 	json_decref(document);
 	return text;
@@ -145,7 +125,7 @@ config_digest(const struct lbd_config *c, char digest[17])
 
 	drop_local(document);
 	if (document)
-		text = dump(document, JSON_COMPACT | JSON_SORT_KEYS, "");
+		text = json_text(document, JSON_COMPACT | JSON_SORT_KEYS, "");
 	if (text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1) {
 		for (int i = 0; i < 8; i++)
 			snprintf(digest + 2 * i, 3, "%02x", hash[i]);
@@ -153,47 +133,5 @@ config_digest(const struct lbd_config *c, char digest[17])
 	}
 	free(text);
 	json_decref(document);
-	return rc;
-}
-
-static int
-read_all(int fd, const char *file, char **text, size_t *n, struct err *err)
-{
-	size_t size = 65536;
-	ssize_t got = 1;
-	char *grown;
-
-	for (*n = 0; got > 0; *n += (size_t)got) {
-		if (*n == size)
-			size *= 2;
-		if (size > CONFIG_SIZE_MAX)
-			return err_set(
-			    err, -EFBIG, "%s is larger than %d MiB", file, CONFIG_SIZE_MAX >> 20);
-		grown = realloc(*text, size);
-		if (!grown)
-			return err_set(err, -ENOMEM, "out of memory for %s", file);
-		*text = grown;
-		got = read(fd, *text + *n, size - *n);
-		if (got < 0)
-			return err_set(err, -errno, "cannot read %s: %s", file, strerror(errno));
-	}
-	return 0;
-}
-
-int
-config_read(const char *file, char **text, size_t *n, struct err *err)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	int rc;
-
-	*text = NULL;
-	if (fd < 0)
-		return err_set(err, -errno, "cannot open %s: %s", file, strerror(errno));
-	rc = read_all(fd, file, text, n, err);
-	close(fd);
-	if (rc < 0) {
-		free(*text);
-		*text = NULL;
-	}
 	return rc;
 }

@@ -10,21 +10,21 @@
 #define LBD_CONFIG_CONFIG_H
 
 #include "common/address.h"
+#include "common/log.h"
 #include "lbd/balance/balancer.h"
 #include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
 
 struct problems;
 
-enum log_target { LOG_TO_STDERR = 1, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_FILE };
 enum access_format { ACCESS_OFF, ACCESS_JSON, ACCESS_COMBINED };
 
 struct log_config {
 	int level; /* syslog priority: LOG_ERR .. LOG_DEBUG */
-	enum log_target target;
-	struct str path; /* with LOG_TO_FILE */
+	enum log_sink_type target;
+	struct str path; /* with LOG_SINK_FILE */
 	enum access_format access_format;
-	enum log_target access_target;
+	enum log_sink_type access_target;
 	struct str access_path;
 };
 
@@ -85,6 +85,7 @@ struct health_config {
 struct server_config {
 	struct str name; /* default: the address as written */
 	struct str address_text;
+	struct str host; /* of that, without the port; empty: a unix socket */
 	struct address address;
 	uint32_t weight;
 	uint32_t max_connections; /* exchanges at once, over all workers; 0: no limit */
@@ -117,6 +118,7 @@ struct pool_config {
 	uint32_t id; /* for statistics, as a listener's */
 	struct health_config health;
 	struct retry_config retry;
+	struct tls_server_config tls;
 };
 
 struct lbd_config {
@@ -169,9 +171,6 @@ struct lbd_config *config_load(struct str text, const struct config_options *, s
  * the name, since servers named "localhost" often have no other; if there is none, the first.
  */
 int config_resolve(const char *name, struct address *, struct err *);
-
-/* Reads a whole file, bounded; the caller frees *text.  0 or -errno with the reason. */
-int config_read(const char *file, char **text, size_t *n, struct err *);
 
 struct lbd_config *config_ref(struct lbd_config *);
 void config_unref(struct lbd_config **);

@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include "common/clock.h"
+#include "common/daemon_kinds.h"
 
 #define MS NS_PER_MS
 #define S NS_PER_S
@@ -108,7 +109,7 @@ static const struct json_choice access_formats[] = {
 };
 
 static const struct json_field access_fields[] = {
-	{ JSON_ROW("target", config_kind_target, struct log_config, access_target),
+	{ JSON_ROW("target", json_kind_log_sink, struct log_config, access_target),
 	    .beside = offsetof(struct log_config, access_path) },
 	{ JSON_ROW("format", json_kind_choice, struct log_config, access_format),
 	    .fallback = "\"json\"", .choices = access_formats },
@@ -118,7 +119,7 @@ static const struct json_field access_fields[] = {
 static const struct json_field log_fields[] = {
 	{ JSON_ROW("level", json_kind_choice, struct log_config, level), .fallback = "\"info\"",
 	    .choices = levels },
-	{ JSON_ROW("target", config_kind_target, struct log_config, target),
+	{ JSON_ROW("target", json_kind_log_sink, struct log_config, target),
 	    .beside = offsetof(struct log_config, path), .fallback = "\"stderr\"" },
 	{ .key = "access",
 	    .kind = &json_kind_object,
@@ -132,7 +133,7 @@ static const struct json_field admin_fields[] = {
 	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2,
 	    .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
 	    .expects = "an absolute path", .check = config_check_file },
-	{ JSON_ROW("http", config_kind_admin_http, struct admin_config, http),
+	{ JSON_ROW("http", json_kind_listen_or_off, struct admin_config, http),
 	    .beside = offsetof(struct admin_config, http_on), .fallback = "\"127.0.0.1:9101\"" },
 	{ 0 },
 };
@@ -339,6 +340,8 @@ static const struct json_field pool_fields[] = {
 	    .fallback = "{ \"type\": \"tcp\" }", .object = health_fields },
 	{ JSON_ROW("retry", json_kind_object, struct pool_config, retry), .fallback = "{}",
 	    .object = retry_fields },
+	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),
+	    .object = config_server_tls_fields },
 	{ 0 },
 };
 

@@ -13,12 +13,10 @@ extern const struct json_field config_fields[];
 
 /* listeners[].tls; schema_tls.c. */
 extern const struct json_field config_tls_fields[];
+extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
 
-/* Kinds that only lbd has. */
-extern const struct json_kind config_kind_target; /* enum log_target; beside: struct str path */
-extern const struct json_kind config_kind_admin_http; /* struct address; beside: bool, on */
-extern const struct json_kind
-    config_kind_server_address; /* struct address; beside: struct str, as written */
+/* struct address; beside: struct str, as written. */
+extern const struct json_kind config_kind_server_address;
 
 /* Letters, digits and a few more: NULL when good, else what is wrong. */
 const char *config_check_name(struct str);

@@ -1,4 +1,4 @@
-/* schema_tls.c - the tables of listeners[].tls.  Defaults: Mozilla's "intermediate", without DHE. */
+/* schema_tls.c - the tables of listeners[].tls and pools[].tls.  Defaults: Mozilla's "intermediate", without DHE. */
 #include "lbd/config/schema.h"
 #include "lbd/http/scan.h"
 
@@ -122,5 +122,39 @@ const struct json_field config_tls_fields[] = {
 	    .fallback = "true" },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	{ 0 },
+};
+
+static const char *
+barred_unverified(const void *object)
+{
+	const struct tls_server_config *t = object;
+
+	return t->verify ? NULL : "has no effect where verify is false";
+}
+
+/* A name as certificates have it, or an address. */
+static const char *
+check_server_name(struct str s)
+{
+	return memchr(s.p, '[', s.n) || memchr(s.p, ']', s.n)
+	    ? "is not a host: an IPv6 address stands here without brackets"
+	    : config_check_host(s);
+}
+
+const struct json_field config_server_tls_fields[] = {
+	{ JSON_ROW("min_version", json_kind_choice, struct tls_server_config, min_version),
+	    .fallback = "\"1.2\"", .choices = versions },
+	{ JSON_ROW("verify", json_kind_bool, struct tls_server_config, verify),
+	    .fallback = "true" },
+	{ JSON_ROW("ca", json_kind_string, struct tls_server_config, ca), .min = 2, .max = 4095,
+	    .expects = "an absolute path", .check = config_check_file,
+	    .barred = barred_unverified },
+	{ JSON_ROW("server_name", json_kind_string, struct tls_server_config, server_name),
+	    .min = 1, .max = 253, .expects = "a host's name", .check = check_server_name },
+	{ JSON_ROW("certificate", json_kind_string, struct tls_server_config, certificate),
+	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	{ JSON_ROW("key", json_kind_string, struct tls_server_config, key), .min = 2, .max = 4095,
+	    .expects = "an absolute path", .check = config_check_file },
 	{ 0 },
 };

@@ -1,4 +1,4 @@
-/* tls_config.h - the part of the configuration that is TLS: of a listener.  Part of config.h. */
+/* tls_config.h - the part of the configuration that is TLS: of a listener, of a pool.  Part of config.h. */
 #ifndef LBD_CONFIG_TLS_CONFIG_H
 #define LBD_CONFIG_TLS_CONFIG_H
 
@@ -42,6 +42,16 @@ struct tls_config {
 	struct str client_ca, client_crl; /* paths of PEM files */
 	struct tls_peer_fields client_headers;
 	unsigned alpn; /* bits of enum tls_alpn; 0: none is negotiated */
+};
+
+/* Of a pool: how lbd speaks to its servers. */
+struct tls_server_config {
+	enum tls_version min_version; /* 0: plain */
+	bool verify;
+	struct str ca; /* who is trusted; empty: the system's authorities */
+	struct str
+	    server_name; /* in certificates and SNI; empty: each server's own, server_config.host */
+	struct str certificate, key; /* lbd's own, for servers that ask; empty: none */
 };
 
 #endif

@@ -236,10 +236,33 @@ check_server(const struct validation *v, uint32_t i, uint32_t j)
 }
 
 static void
+check_server_tls(const struct validation *v, uint32_t i)
+{
+	const struct pool_config *p = &v->c->pools[i];
+	const struct tls_server_config *t = &p->tls;
+
+	if (t->certificate.n && !t->key.n)
+		json_config_problem(
+		    v->d, "pools[%u].tls.key: is missing, for there is a certificate", i);
+	if (t->key.n && !t->certificate.n)
+		json_config_problem(
+		    v->d, "pools[%u].tls.certificate: is missing, for there is a key", i);
+	for (uint32_t j = 0; j < p->n_servers; j++)
+		if (t->verify && !t->server_name.n && p->servers[j].address.sa.sa_family == AF_UNIX)
+			json_config_problem(v->d,
+			    "pools[%u].tls.server_name: is missing, for servers[%u] is a unix "
+			    "socket and "
+			    "has no name to verify",
+			    i, j);
+}
+
+static void
 check_pool(const struct validation *v, uint32_t i)
 {
 	const struct pool_config *p = &v->c->pools[i];
 	char timeout[UNITS_TEXT_MAX], interval[UNITS_TEXT_MAX];
+
+	check_server_tls(v, i);
 
 	if (p->health.interval && p->health.timeout > p->health.interval) {
 		duration_format(p->health.timeout, timeout);

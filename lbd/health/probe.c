@@ -99,10 +99,21 @@ request_begin(struct probe *p)
 	return true;
 }
 
+/* There is a connection such as clients' requests get. */
+static bool
+question_begin(struct probe *p)
+{
+	if (p->question.health->type != CHECK_TCP)
+		return request_begin(p);
+	snprintf(p->result.reason, sizeof(p->result.reason), "connected");
+	decide(p, true);
+	return false;
+}
+
 static bool
 handshake_begin(struct probe *p)
 {
-	int rc = stream_use_tls(&p->stream, p->question.tls, p->question.health->host);
+	int rc = stream_use_tls(&p->stream, p->question.tls, p->question.name);
 
 	if (rc < 0)
 		return wait_or_fail(p, rc);
@@ -117,19 +128,7 @@ phase_connect(struct probe *p)
 
 	if (rc < 0)
 		return wait_or_fail(p, rc);
-	switch (p->question.health->type) {
-	case CHECK_TCP:
-		snprintf(p->result.reason, sizeof(p->result.reason), "connected");
-		decide(p, true);
-		return false;
-	case CHECK_HTTP:
-		return request_begin(p);
-	case CHECK_HTTPS:
-		return handshake_begin(p);
-	case CHECK_NONE:
-		break;
-	}
-	CHECK_NEVER();
+	return p->question.tls ? handshake_begin(p) : question_begin(p);
 }
 
 static bool
@@ -137,7 +136,7 @@ phase_handshake(struct probe *p)
 {
 	int rc = stream_handshake(&p->stream);
 
-	return rc > 0 ? request_begin(p) : wait_or_fail(p, rc);
+	return rc > 0 ? question_begin(p) : wait_or_fail(p, rc);
 }
 
 static bool

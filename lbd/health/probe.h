@@ -2,16 +2,15 @@
  * probe.h - one check of one server on the wire: connect, shake hands, ask, judge.
  *
  * Everything is non-blocking and has one absolute deadline.  If the deadline's timer comes late,
- * our own loop stood still, and the time is granted once more: that fails no server.  The
- * certificate of a server is not verified: a check asks whether it works, not who it is.
+ * our own loop stood still, and the time is granted once more: that fails no server.
  */
 #ifndef LBD_HEALTH_PROBE_H
 #define LBD_HEALTH_PROBE_H
 
 #include <ev.h>
-#include <openssl/ssl.h>
 
 #include "lbd/health/probe_http.h"
+#include "lbd/tls/upstream.h"
 
 struct probe;
 
@@ -24,7 +23,8 @@ struct probe_result {
 struct probe_question {
 	const struct health_config *health; /* of a type other than CHECK_NONE; kept by reference */
 	const struct address *address; /* health->port goes before its own */
-	SSL_CTX *tls; /* for https */
+	const struct tls_upstream *tls; /* NULL: plain; kept by reference */
+	struct str name; /* the server's, for TLS */
 };
 
 /*

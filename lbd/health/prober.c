@@ -19,22 +19,11 @@ static const int64_t INITIAL_GAP_NS = 2 * NS_PER_MS, INITIAL_SPREAD_NS = 2 * NS_
 struct prober {
 	struct watch_site site;
 	struct watch **watches; /* [SERVER_SLOTS_MAX], by slot */
-	uint64_t applies; /* completed, and 1 */
+	uint64_t applies; /* so far, and 1 */
+	struct tls_engine *tls; /* NULL: not needed so far */
+	struct tls_upstream **prepared; /* of each pool of the configuration to come; NULL: plain */
+	uint32_t n_prepared;
 };
-
-static SSL_CTX *
-tls_new(void)
-{
-	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-
-	if (!tls)
-		return NULL;
-	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	return tls;
-}
 
 struct prober *
 prober_new(struct ev_loop *loop, struct server_table *table)
@@ -50,10 +39,20 @@ prober_new(struct ev_loop *loop, struct server_table *table)
 	turns_init(&p->site.turns, PROBER_CHECKS_MAX);
 	p->applies = 1;
 	p->watches = calloc(SERVER_SLOTS_MAX, sizeof(*p->watches));
-	p->site.tls = tls_new();
-	if (!p->watches || !p->site.tls)
+	if (!p->watches)
 		prober_free(&p);
 	return p;
+}
+
+static void
+prepared_fini(struct prober *p)
+{
+	for (uint32_t i = 0; p->prepared && i < p->n_prepared; i++)
+		tls_upstream_unref(&p->prepared[i]);
+	free(p->prepared);
+	p->prepared = NULL;
+	if (p->tls)
+		tls_upstreams_prune(p->tls);
 }
 
 void
@@ -67,7 +66,8 @@ prober_free(struct prober **pp)
 		return;
 	for (slot = 0; p->watches && slot < SERVER_SLOTS_MAX; slot++)
 		watch_free(&p->watches[slot]);
-	SSL_CTX_free(p->site.tls);
+	prepared_fini(p);
+	tls_engine_free(&p->tls);
 	free(p->watches);
 	free(p);
 }
@@ -88,6 +88,50 @@ watches_make(struct prober *p, const struct lbd_config *c)
 		}
 	}
 	return 0;
+}
+
+/* How checks shake hands; NULL: they do not. */
+static const struct tls_server_config *
+check_tls(const struct pool_config *p)
+{
+	static const struct tls_server_config unverified = { .min_version = TLS_1_2 };
+
+	if (p->health.type == CHECK_NONE)
+		return NULL;
+	if (p->tls.min_version && (!p->health.port || p->health.type == CHECK_HTTPS))
+		return &p->tls;
+	return p->health.type == CHECK_HTTPS ? &unverified : NULL;
+}
+
+static int
+tls_make(struct prober *p, uint32_t i, const struct pool_config *pool,
+    const struct tls_files *files, struct err *err)
+{
+	const struct tls_server_config *c = check_tls(pool);
+
+	if (!c)
+		return 0;
+	if (!p->tls)
+		p->tls = tls_engine_new(err);
+	if (p->tls)
+		p->prepared[i] = tls_upstream_get(p->tls, c, false, files, err);
+	return p->prepared[i] ? 0 : err->code;
+}
+
+int
+prober_prepare(
+    struct prober *p, const struct lbd_config *c, const struct tls_files *files, struct err *err)
+{
+	int code = 0;
+
+	prepared_fini(p);
+	p->n_prepared = c->n_pools;
+	p->prepared = calloc(c->n_pools, sizeof(struct tls_upstream *));
+	if (!p->prepared || watches_make(p, c) < 0)
+		return err_set(err, -ENOMEM, "out of memory for the health checks");
+	for (uint32_t i = 0; i < c->n_pools && !code; i++)
+		code = tls_make(p, i, &c->pools[i], files, err);
+	return code;
 }
 
 static uint32_t
@@ -123,13 +167,13 @@ servers_adopt(struct prober *p, const struct lbd_config *c)
 		for (j = 0; j < pool->n_servers; j++) {
 			w = p->watches[pool->servers[j].slot];
 			w->wanted_by = p->applies;
-			if (watch_adopt(w, pool, &pool->servers[j]))
+			if (watch_adopt(w, pool, &pool->servers[j], p->prepared[i]))
 				watch_begin(w, initial_delay(n++, total));
 		}
 	}
 }
 
-/* Those that the last completed apply did not name. */
+/* Those that the last apply did not name. */
 static void
 watches_drop(struct prober *p)
 {
@@ -140,18 +184,15 @@ watches_drop(struct prober *p)
 			watch_free(&p->watches[slot]);
 }
 
-int
+void
 prober_apply(struct prober *p, const struct lbd_config *c)
 {
-	int rc = watches_make(p, c);
-
-	if (rc == 0) {
-		p->applies++;
-		servers_adopt(p, c);
-	}
+	CHECK(p->prepared && p->n_prepared == c->n_pools);
+	p->applies++;
+	servers_adopt(p, c);
 	watches_drop(p);
+	prepared_fini(p);
 	turns_go(&p->site.turns);
-	return rc;
 }
 
 void

@@ -6,6 +6,9 @@
  * is a server that workers could not reach (server_unreachable, server_reachable).  A success makes
  * it reachable again at once.
  *
+ * Checks shake hands as the pool's requests do, with the same verification.  An https check of a pool
+ * whose requests are plain asks only whether the server works, not who it is.
+ *
  * With `"type": "none"` nothing is checked: the server counts as good, and one that workers could
  * not reach is tried again after 5 s.  Servers in drain or maintenance are checked like all others.
  *
@@ -18,6 +21,7 @@
 #include <ev.h>
 
 #include "lbd/config/config.h"
+#include "lbd/tls/files.h"
 
 enum { PROBER_CHECKS_MAX = 64 };
 
@@ -28,12 +32,19 @@ struct prober *prober_new(struct ev_loop *, struct server_table *);
 void prober_free(struct prober **);
 
 /*
+ * Before prober_apply of that configuration: makes all that is needed for it, and changes nothing.  0, or -errno
+ * with a reason.
+ */
+int
+prober_prepare(struct prober *, const struct lbd_config *, const struct tls_files *, struct err *);
+
+/*
  * Checks the servers of that configuration from now on; the prober reads it until the next call or
  * prober_free.  Servers whose address and check are the same as before keep their schedule and a
  * check under way.  New ones are checked soon, the first of them at once; changed ones too, and a
- * server at another address is unknown again.  On -ENOMEM nothing has changed.
+ * server at another address is unknown again.
  */
-int prober_apply(struct prober *, const struct lbd_config *);
+void prober_apply(struct prober *, const struct lbd_config *);
 
 /* Workers cannot reach the server: check it now, or a fast interval after its last check began. */
 void prober_suspect(struct prober *, uint32_t slot);

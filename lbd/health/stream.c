@@ -1,12 +1,13 @@
 /* stream.c - system calls and OpenSSL, brought to one way of saying how it went. */
 #include "lbd/health/stream.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "lbd/tls/failure.h"
 
 static int
 fail(struct stream *s, const char *why)
@@ -74,27 +75,11 @@ stream_connected(struct stream *s)
 	return error ? fail_errno(s, error) : 1;
 }
 
-static bool
-is_address(const char *name)
-{
-	struct in_addr in;
-
-	return name[0] == '[' || inet_pton(AF_INET, name, &in) == 1;
-}
-
 int
-stream_use_tls(struct stream *s, SSL_CTX *context, struct str host)
+stream_use_tls(struct stream *s, const struct tls_upstream *tls, struct str host)
 {
-	char name[256] = "";
-	const char *colon = host.n ? memchr(host.p, ':', host.n) : NULL;
-	size_t n = colon ? (size_t)(colon - host.p) : host.n;
-
-	if (n && n < sizeof(name))
-		memcpy(name, host.p, n);
-	s->ssl = SSL_new(context);
+	s->ssl = tls_upstream_ssl(tls, host);
 	if (!s->ssl || SSL_set_fd(s->ssl, s->fd) != 1)
-		return fail(s, "out of memory");
-	if (name[0] && !is_address(name) && SSL_set_tlsext_host_name(s->ssl, name) != 1)
 		return fail(s, "out of memory");
 	return 1;
 }
@@ -117,6 +102,10 @@ tls_outcome(struct stream *s, int rc)
 	case SSL_ERROR_SYSCALL:
 		return e ? fail_errno(s, e) : fail(s, "connection closed");
 	}
+	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return fail(s, "connection closed");
+	if (tls_failure_of(ERR_peek_error()) == TLS_FAIL_CERTIFICATE)
+		return fail(s, X509_verify_cert_error_string(SSL_get_verify_result(s->ssl)));
 	why = ERR_reason_error_string(ERR_peek_error());
 	return fail(s, why ? why : "connection closed");
 }
@@ -133,7 +122,7 @@ int
 stream_handshake(struct stream *s)
 {
 	tls_prepare();
-	return tls_outcome(s, SSL_connect(s->ssl));
+	return tls_outcome(s, SSL_do_handshake(s->ssl));
 }
 
 static ssize_t

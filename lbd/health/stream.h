@@ -8,10 +8,10 @@
 #ifndef LBD_HEALTH_STREAM_H
 #define LBD_HEALTH_STREAM_H
 
-#include <openssl/ssl.h>
 #include <sys/types.h>
 
 #include "common/address.h"
+#include "lbd/tls/upstream.h"
 
 struct stream {
 	int fd;
@@ -27,8 +27,8 @@ void stream_close(struct stream *);
 /* After it became writable. */
 int stream_connected(struct stream *);
 
-/* From now on TLS.  `host` is sent as SNI if it is a name; a port in it is cut off. */
-int stream_use_tls(struct stream *, SSL_CTX *, struct str host);
+/* From now on TLS, with the server of that name or address. */
+int stream_use_tls(struct stream *, const struct tls_upstream *, struct str host);
 int stream_handshake(struct stream *);
 
 ssize_t stream_write(struct stream *, const char *text, size_t n);

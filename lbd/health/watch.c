@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "lbd/health/health_rule.h"
+#include "lbd/tls/names.h"
 
 enum { WATCH_MAGIC = 0x77617463 };
 
@@ -130,11 +131,23 @@ on_result(void *owner, const struct probe_result *r)
 
 /* -- the check -- */
 
+/* Whose certificate it must be; where requests are plain, what the check's host says. */
+static struct str
+tls_name(const struct watch *w)
+{
+	return w->pool->tls.min_version ? w->server->host : tls_host_name(w->pool->health.host);
+}
+
 static void
 on_turn(void *owner)
 {
 	struct watch *w = owner;
-	struct probe_question q = { &w->pool->health, &w->server->address, w->site->tls };
+	struct probe_question q = {
+		.health = &w->pool->health,
+		.address = &w->server->address,
+		.tls = w->tls,
+		.name = tls_name(w),
+	};
 
 	CHECK(w->magic == WATCH_MAGIC);
 	w->started_ns = clock_ns();
@@ -186,6 +199,7 @@ watch_free(struct watch **wp)
 	if (!w)
 		return;
 	watch_rest(w);
+	tls_upstream_unref(&w->tls);
 	w->magic = 0;
 	free(w);
 }
@@ -227,11 +241,13 @@ state_forget(struct watch *w, const struct server_config *server)
 }
 
 bool
-watch_adopt(struct watch *w, const struct pool_config *pool, const struct server_config *server)
+watch_adopt(struct watch *w, const struct pool_config *pool, const struct server_config *server,
+    struct tls_upstream *tls)
 {
 	bool known = w->server != NULL;
 	bool same = known && address_equal(&w->server->address, &server->address) &&
-	    health_equal(&w->pool->health, &pool->health);
+	    health_equal(&w->pool->health, &pool->health) && w->tls == tls &&
+	    str_eq(w->server->host, server->host);
 
 	if (known && !same)
 		state_forget(w, server);
@@ -241,6 +257,10 @@ watch_adopt(struct watch *w, const struct pool_config *pool, const struct server
 		probe_adopt(w->probe, &pool->health);
 	w->pool = pool;
 	w->server = server;
+	if (w->tls != tls) {
+		tls_upstream_unref(&w->tls);
+		w->tls = tls ? tls_upstream_ref(tls) : NULL;
+	}
 	return !same;
 }
 

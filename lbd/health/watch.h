@@ -15,7 +15,6 @@
 struct watch_site {
 	struct ev_loop *loop;
 	struct server_table *table;
-	SSL_CTX *tls;
 	struct turns turns;
 	uint64_t random;
 };
@@ -25,6 +24,7 @@ struct watch {
 	struct watch_site *site;
 	const struct pool_config *pool; /* NULL until the first watch_adopt */
 	const struct server_config *server;
+	struct tls_upstream *tls; /* NULL: checks are plain */
 	uint32_t slot;
 	uint64_t key_hash;
 	uint64_t wanted_by; /* the apply that named it last */
@@ -43,7 +43,8 @@ void watch_free(struct watch **);
  * The server as it is configured now.  If its address or check is another than before, the watch
  * rests and must begin anew: true.
  */
-bool watch_adopt(struct watch *, const struct pool_config *, const struct server_config *);
+bool watch_adopt(struct watch *, const struct pool_config *, const struct server_config *,
+    struct tls_upstream *);
 void watch_begin(struct watch *, int64_t delay_ns);
 
 /* Workers could not reach it. */

@@ -28,6 +28,7 @@ status_of(enum termination why)
 		return 408;
 	case END_CLIENT_LIMIT:
 		return 429;
+	case END_SERVER_TLS:
 	case END_SERVER_RESET:
 	case END_SERVER_BAD_RESPONSE:
 		return 502;
@@ -38,6 +39,7 @@ status_of(enum termination why)
 	case END_OUT_OF_MEMORY:
 	case END_NO_RESOURCES:
 		return 503;
+	case END_SERVER_TLS_TIMEOUT:
 	case END_SERVER_TIMEOUT:
 		return 504;
 	default:

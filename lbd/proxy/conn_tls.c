@@ -87,6 +87,13 @@ handshake_steps(struct conn *c, enum tls_failure *why)
 }
 
 int
+conn_handshake_start(struct conn *c, enum tls_failure *why)
+{
+	c->tls->engine->in = (struct str){ NULL, 0 };
+	return handshake_steps(c, why);
+}
+
+int
 conn_handshake(struct conn *c, enum tls_failure *why)
 {
 	ssize_t n = engine_receive(c);

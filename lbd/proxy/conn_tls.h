@@ -14,6 +14,9 @@
 /* Takes what came and answers it.  0: secured; -EAGAIN: more must come; else it failed, *why says how. */
 int conn_handshake(struct conn *, enum tls_failure *why);
 
+/* We are the client: the first word, before anything has come.  The same answers. */
+int conn_handshake_start(struct conn *, enum tls_failure *why);
+
 /* Something was received that conn_read has not given yet. */
 bool conn_tls_has_more(const struct conn *);
 

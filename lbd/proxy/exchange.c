@@ -340,6 +340,8 @@ exchange_upstream_expired(struct exchange *x)
 		tunnel_expired(x);
 	else if (x->upstream->state == UPSTREAM_CONNECTING)
 		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_TIMEOUT);
+	else if (x->upstream->state == UPSTREAM_SECURING)
+		exchange_server_untrusted(x, TLS_FAIL_TIMEOUT);
 	else if (waits_for_client(x))
 		conn_deadline(&x->upstream->conn, exchange_timeouts(x)->response);
 	else if (x->responding)

@@ -17,6 +17,7 @@
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/retry.h"
 #include "lbd/proxy/upstream.h"
+#include "lbd/tls/failure.h"
 #include "lbd/worker/termination.h"
 
 enum { EXCHANGE_MAGIC = 0x1bd30ddd, REQUEST_ID_SIZE = 32, INTERIM_MAX = 64 };
@@ -104,6 +105,7 @@ void exchange_client_gone(struct exchange *); /* the client is being closed; fre
 
 /* What happens to the server's. */
 void exchange_connected(struct exchange *); /* or it failed: the first send tells */
+void exchange_server_untrusted(struct exchange *, enum tls_failure);
 void exchange_upstream_readable(struct exchange *);
 void exchange_upstream_writable(struct exchange *);
 void exchange_upstream_expired(struct exchange *);

@@ -99,17 +99,18 @@ handshake_failed(struct client *c, enum tls_failure why)
 	client_close(c, false);
 }
 
+enum stats_handshake
+handshake_kind(const struct tls *t)
+{
+	if (tls_is_1_3(t))
+		return tls_was_resumed(t) ? STATS_TLS_1_3_RESUMED : STATS_TLS_1_3;
+	return tls_was_resumed(t) ? STATS_TLS_1_2_RESUMED : STATS_TLS_1_2;
+}
+
 static void
 handshake_done(struct client *c)
 {
-	const struct tls *t = c->conn.tls;
-	bool resumed = tls_was_resumed(t);
-
-	counter_add(&c->stats->tls_handshakes[tls_is_1_3(t)
-			    ? resumed ? STATS_TLS_1_3_RESUMED : STATS_TLS_1_3
-			    : resumed ? STATS_TLS_1_2_RESUMED
-				      : STATS_TLS_1_2],
-	    1);
+	counter_add(&c->stats->tls_handshakes[handshake_kind(c->conn.tls)], 1);
 	handshake_leave(c);
 	client_secured(c);
 }

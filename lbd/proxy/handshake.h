@@ -16,6 +16,9 @@ void handshake_enter(struct client *);
 /* Something came, or it is its turn. */
 void handshake_readable(struct client *);
 
+/* Which counter a handshake that succeeded belongs to. */
+enum stats_handshake handshake_kind(const struct tls *);
+
 /* Counts, closes. */
 void handshake_failed(struct client *, enum tls_failure);
 

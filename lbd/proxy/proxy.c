@@ -139,7 +139,7 @@ upstreams_adopt(struct proxy *proxy, struct snapshot *old, struct snapshot *now)
 {
 	proxy->adoption++;
 	for (uint32_t i = 0; i < now->config->n_pools; i++)
-		upstream_sets_renew(proxy, &now->config->pools[i]);
+		upstream_sets_renew(proxy, &now->pools[i]);
 	for (uint32_t i = 0; i < old->config->n_pools; i++)
 		upstream_sets_forget(proxy, &old->config->pools[i]);
 }

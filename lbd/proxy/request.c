@@ -194,7 +194,7 @@ request_readable(struct exchange *x)
 	enum termination why;
 	ssize_t n;
 
-	if (!x->upstream || x->upstream->state == UPSTREAM_CONNECTING || x->upstream->conn.out) {
+	if (!x->upstream || upstream_opening(x->upstream) || x->upstream->conn.out) {
 		downstream_read_off(x);
 		return;
 	}

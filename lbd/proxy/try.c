@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "common/check.h"
+#include "common/log.h"
 #include "lbd/balance/balancer.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/queue.h"
@@ -217,7 +218,7 @@ try_server(struct exchange *x)
 		exchange_answer(x, END_NO_RESOURCES);
 		return TRY_ENDED;
 	}
-	if (x->upstream->state == UPSTREAM_CONNECTING) {
+	if (upstream_opening(x->upstream)) {
 		if (request_hold(x) < 0) {
 			exchange_answer(x, END_OUT_OF_MEMORY);
 			return TRY_ENDED;
@@ -313,15 +314,24 @@ void
 exchange_connected(struct exchange *x)
 {
 	struct worker *w = exchange_worker(x);
-	struct upstream *u = x->upstream;
 
-	u->state = UPSTREAM_BUSY;
-	ev_io_stop(w->loop, &u->conn.write);
 	if (request_send(x) < 0) {
-		exchange_try_failed(x, TRY_CONNECT, END_CONNECT_FAILED);
+		exchange_try_failed(
+		    x, TRY_CONNECT, x->upstream->conn.tls ? END_SERVER_RESET : END_CONNECT_FAILED);
 		return;
 	}
 	x->connect_ns = w->now - x->tried_at;
 	server_connect_worked(w->servers, x->slot);
 	request_sent(x);
+}
+
+void
+exchange_server_untrusted(struct exchange *x, enum tls_failure why)
+{
+	counter_add(&x->pool->stats->tls_failures[why], 1);
+	log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
+	    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
+	    tls_failure_name(why));
+	exchange_try_failed(
+	    x, TRY_CONNECT, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
 }

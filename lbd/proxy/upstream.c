@@ -8,7 +8,9 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/handshake.h"
 
 static struct upstream *
 upstream_of(struct conn *c)
@@ -53,6 +55,74 @@ upstream_close(struct upstream *u)
 	cache_put(&u->conn.worker->proxy->upstream_cache, u);
 }
 
+/* It can be used. */
+static void
+upstream_ready(struct upstream *u)
+{
+	u->state = UPSTREAM_BUSY;
+	exchange_connected(u->exchange);
+}
+
+static void
+handshake_went(struct upstream *u, int result, enum tls_failure why)
+{
+	if (result == -EAGAIN)
+		return;
+	if (result) {
+		exchange_server_untrusted(u->exchange, why);
+		return;
+	}
+	counter_add(&u->exchange->pool->stats->tls_handshakes[handshake_kind(u->conn.tls)], 1);
+	upstream_ready(u);
+}
+
+static void
+upstream_secure(struct upstream *u)
+{
+	enum tls_failure why = TLS_FAIL_MEMORY;
+	int r = -ENOMEM;
+
+	u->state = UPSTREAM_SECURING;
+	u->conn.tls = tls_connect(&set_of(u)->target);
+	if (u->conn.tls)
+		r = conn_handshake_start(&u->conn, &why);
+	if (r == -EPIPE) {
+		exchange_try_failed(u->exchange, TRY_CONNECT, END_CONNECT_FAILED);
+		return;
+	}
+	conn_deadline(&u->conn, exchange_timeouts(u->exchange)->tls_handshake);
+	handshake_went(u, r, why);
+}
+
+/* Or it failed: an error shows in the first send. */
+static void
+upstream_connected(struct upstream *u)
+{
+	ev_io_stop(u->conn.worker->loop, &u->conn.write);
+	if (set_of(u)->target.tls)
+		upstream_secure(u);
+	else
+		upstream_ready(u);
+}
+
+/* A server may send tickets whenever it likes. */
+static bool
+says_nothing(struct upstream *u)
+{
+	struct span data;
+
+	return u->conn.tls && conn_read(&u->conn, &data, SCRATCH_READ) == -EAGAIN;
+}
+
+static void
+upstream_handshake(struct upstream *u)
+{
+	enum tls_failure why;
+	int r = conn_handshake(&u->conn, &why);
+
+	handshake_went(u, r, why);
+}
+
 static void
 on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
@@ -60,12 +130,20 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (u->state == UPSTREAM_IDLE)
-		upstream_close(u); /* FIN, an error, or bytes that answer nothing */
-	else if (u->state == UPSTREAM_CONNECTING)
-		exchange_connected(u->exchange); /* an error shows in the first send */
-	else
+	switch (u->state) {
+	case UPSTREAM_CONNECTING:
+		upstream_connected(u);
+		break;
+	case UPSTREAM_SECURING:
+		upstream_handshake(u);
+		break;
+	case UPSTREAM_BUSY:
 		exchange_upstream_readable(u->exchange);
+		break;
+	case UPSTREAM_IDLE:
+		if (!says_nothing(u))
+			upstream_close(u); /* FIN, an error, or bytes that answer nothing */
+	}
 }
 
 static void
@@ -76,9 +154,11 @@ on_writable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	if (u->state == UPSTREAM_CONNECTING)
-		exchange_connected(u->exchange);
-	else
+		upstream_connected(u);
+	else if (u->state == UPSTREAM_BUSY)
 		exchange_upstream_writable(u->exchange);
+	else
+		conn_flush(&u->conn);
 }
 
 static void
@@ -139,24 +219,64 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 			return NULL;
 		}
 		u->state = UPSTREAM_CONNECTING;
-		ev_io_start(proxy->worker->loop, &u->conn.write);
 	}
+	if (set->target.tls) /* the handshake begins when we are told that it is writable */
+		u->state = UPSTREAM_CONNECTING;
+	if (u->state == UPSTREAM_CONNECTING)
+		ev_io_start(proxy->worker->loop, &u->conn.write);
 	conn_read_on(&u->conn);
 	return u;
 }
 
-/* Made on first use; NULL: out of memory. */
-static struct upstream_set *
-set_get(struct proxy *proxy, const struct server_config *server)
+static void
+set_close_idle(struct upstream_set *set)
 {
-	struct upstream_set **sp = &proxy->upstreams[server->slot];
+	struct upstream *u, *next;
 
-	if (!*sp) {
-		*sp = calloc(1, sizeof(**sp));
-		if (*sp)
-			(*sp)->address = server->address;
+	for (u = set->idle; u; u = next) {
+		next = u->next;
+		upstream_close(u);
 	}
-	return *sp;
+}
+
+/* What is open now is not for those that come from now on. */
+static void
+set_renew(struct upstream_set *set)
+{
+	set->generation++;
+	set_close_idle(set);
+}
+
+/* As the pool has it.  0 or -ENOMEM. */
+static int
+set_follow(struct upstream_set *set, const struct pool *pool, const struct server_config *server)
+{
+	if (address_equal(&server->address, &set->address) &&
+	    tls_target_is(&set->target, pool->tls, server->host))
+		return 0;
+	set_renew(set);
+	set->address = server->address;
+	return tls_target_set(&set->target, pool->tls, server->host);
+}
+
+/*
+ * Made on first use; NULL: out of memory.  If an exchange of an old configuration was the first, the first
+ * one of the present configuration sets it right.
+ */
+static struct upstream_set *
+set_get(struct proxy *proxy, const struct server_config *server, const struct exchange *x)
+{
+	struct upstream_set **sp = &proxy->upstreams[server->slot], *set = *sp;
+	bool present = x->snapshot == proxy->worker->snapshot;
+
+	if (set && (set->adoption == proxy->adoption || !present))
+		return set;
+	if (!set)
+		*sp = set = calloc(1, sizeof(*set));
+	if (!set || set_follow(set, x->pool, server) < 0)
+		return NULL;
+	set->adoption = proxy->adoption - !present;
+	return set;
 }
 
 /* The newest one of which nothing has been heard: an end or stray bytes may be about to be handled. */
@@ -172,7 +292,7 @@ struct upstream *
 upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
 {
-	struct upstream_set *set = set_get(proxy, server);
+	struct upstream_set *set = set_get(proxy, server, x);
 	struct upstream *u;
 
 	if (!set) {
@@ -199,8 +319,8 @@ may_idle(const struct upstream *u)
 	const struct snapshot *s = u->conn.worker->snapshot;
 
 	return u->generation == set_of(u)->generation && !u->conn.broken && !u->conn.eof &&
-	    !u->conn.out && !u->conn.in && !u->conn.worker->draining &&
-	    set_of(u)->n_idle < s->config->limits.server_idle;
+	    !u->conn.out && !u->conn.in && !(u->conn.tls && conn_tls_has_more(&u->conn)) &&
+	    !u->conn.worker->draining && set_of(u)->n_idle < s->config->limits.server_idle;
 }
 
 void
@@ -228,37 +348,15 @@ upstream_release(struct upstream **up, bool reusable)
 	conn_deadline(&u->conn, u->idle_limit < limit ? u->idle_limit : limit);
 }
 
-static void
-set_close_idle(struct upstream_set *set)
-{
-	struct upstream *u, *next;
-
-	for (u = set->idle; u; u = next) {
-		next = u->next;
-		upstream_close(u);
-	}
-}
-
-static void
-set_renew(struct upstream_set *set)
-{
-	set->generation++;
-	set_close_idle(set);
-}
-
 void
-upstream_sets_renew(struct proxy *proxy, const struct pool_config *pool)
+upstream_sets_renew(struct proxy *proxy, const struct pool *pool)
 {
-	for (uint32_t i = 0; i < pool->n_servers; i++) {
-		struct upstream_set *set = proxy->upstreams[pool->servers[i].slot];
+	for (uint32_t i = 0; i < pool->conf->n_servers; i++) {
+		const struct server_config *server = &pool->conf->servers[i];
+		struct upstream_set *set = proxy->upstreams[server->slot];
 
-		if (!set)
-			continue;
-		set->adoption = proxy->adoption;
-		if (address_equal(&pool->servers[i].address, &set->address))
-			continue;
-		set->address = pool->servers[i].address;
-		set_renew(set);
+		if (set && set_follow(set, pool, server) == 0)
+			set->adoption = proxy->adoption;
 	}
 }
 
@@ -284,7 +382,10 @@ upstream_close_idle(struct proxy *proxy)
 void
 upstreams_fini(struct proxy *proxy)
 {
-	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++)
+	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++) {
+		if (proxy->upstreams[i])
+			tls_target_fini(&proxy->upstreams[i]->target);
 		free(proxy->upstreams[i]);
+	}
 	free(proxy->upstreams);
 }

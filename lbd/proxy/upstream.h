@@ -1,19 +1,20 @@
 /*
  * upstream.h - a connection to a server, and the idle ones that a worker keeps.
  *
- * Connecting, in use by one exchange, or idle.  An idle one keeps its read watcher: the server's FIN is
- * seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is taken
- * first.  Knows sockets and servers; what the bytes mean is the exchange's affair.
+ * Connecting, shaking hands for TLS, in use by one exchange, or idle.  An idle one keeps its read watcher: the
+ * server's FIN is seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is
+ * taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.
  */
 #ifndef LBD_PROXY_UPSTREAM_H
 #define LBD_PROXY_UPSTREAM_H
 
 #include "lbd/proxy/conn.h"
 #include "lbd/proxy/proxy.h"
+#include "lbd/tls/upstream.h"
 
 enum { UPSTREAM_MAGIC = 0x1bd30bbb };
 
-enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE };
+enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_SECURING, UPSTREAM_BUSY, UPSTREAM_IDLE };
 
 struct upstream {
 	struct conn conn;
@@ -31,11 +32,18 @@ struct upstream {
 struct upstream_set {
 	struct upstream *idle; /* newest first */
 	uint32_t n_idle;
-	uint32_t
-	    generation; /* grows when the server's address changes: older ones are not used again */
+	uint32_t generation; /* grows when address or TLS change: older ones are not used again */
 	uint32_t adoption; /* proxy->adoption when a configuration last named it */
 	struct address address;
+	struct tls_target target;
 };
+
+/* Nothing can be sent yet. */
+static inline bool
+upstream_opening(const struct upstream *u)
+{
+	return u->state <= UPSTREAM_SECURING;
+}
 
 /*
  * An idle connection to that server (unless `fresh`), or a new one that may still be connecting.  It is
@@ -48,10 +56,10 @@ upstream_get(struct proxy *, const struct server_config *, struct exchange *, bo
 void upstream_release(struct upstream **up, bool reusable);
 
 /*
- * A new configuration has these servers: where an address changed, idle connections end and busy ones
+ * A new configuration has these servers: where address or TLS changed, idle connections end and busy ones
  * are not used again.
  */
-void upstream_sets_renew(struct proxy *, const struct pool_config *);
+void upstream_sets_renew(struct proxy *, const struct pool *);
 
 /* An old one had these: the same for those that the new one does not name. */
 void upstream_sets_forget(struct proxy *, const struct pool_config *);

@@ -15,13 +15,13 @@ access_open(const struct log_config *c, struct err *err)
 	if (c->access_format == ACCESS_OFF)
 		return -1;
 	switch (c->access_target) {
-	case LOG_TO_STDERR:
+	case LOG_SINK_STDERR:
 		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 		return fd < 0 ? err_set(err, -errno, "standard error is closed") : fd;
-	case LOG_TO_FILE:
+	case LOG_SINK_FILE:
 		return log_file_open(c->access_path.p, err);
-	case LOG_TO_SYSLOG:
-	case LOG_TO_JOURNAL:
+	case LOG_SINK_SYSLOG:
+	case LOG_SINK_JOURNAL:
 		break;
 	}
 	return -1;
@@ -32,7 +32,7 @@ log_files_open(struct log_files *f, const struct log_config *c, struct err *err)
 {
 	*f = (struct log_files){ -1, -1 };
 	err->code = 0;
-	if (c->target == LOG_TO_FILE)
+	if (c->target == LOG_SINK_FILE)
 		f->log_fd = log_file_open(c->path.p, err);
 	if (!err->code)
 		f->access_fd = access_open(c, err);
@@ -53,31 +53,15 @@ log_files_close(struct log_files *f)
 	*f = (struct log_files){ -1, -1 };
 }
 
-static enum log_sink_type
-sink_type(enum log_target target)
-{
-	switch (target) {
-	case LOG_TO_STDERR:
-		return LOG_SINK_STDERR;
-	case LOG_TO_SYSLOG:
-		return LOG_SINK_SYSLOG;
-	case LOG_TO_JOURNAL:
-		return LOG_SINK_JOURNAL;
-	case LOG_TO_FILE:
-		return LOG_SINK_FILE;
-	}
-	return LOG_SINK_STDERR;
-}
-
 int
 log_files_use(const struct log_config *c, int log_fd, struct err *err)
 {
 	struct log_sink sink = { .type = LOG_SINK_FILE, .fd = log_fd };
-	const char *path = c->target == LOG_TO_FILE ? c->path.p : NULL;
+	const char *path = c->target == LOG_SINK_FILE ? c->path.p : NULL;
 	int code;
 
 	if (log_fd < 0) {
-		code = log_sink_open(&sink, sink_type(c->target), path, err);
+		code = log_sink_open(&sink, c->target, path, err);
 		if (code)
 			return code;
 	}

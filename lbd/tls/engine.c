@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lbd/tls/upstream.h"
+
 static int
 bio_read(BIO *bio, char *p, size_t n, size_t *got)
 {
@@ -90,6 +92,7 @@ tls_engine_free(struct tls_engine **ep)
 	*ep = NULL;
 	if (!e)
 		return;
+	tls_upstreams_prune(e);
 	BIO_free(e->bio);
 	BIO_meth_free(e->method);
 	OSSL_LIB_CTX_free(e->lib);

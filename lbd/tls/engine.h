@@ -29,6 +29,7 @@ struct tls_engine {
 	struct str in; /* received, not yet taken */
 	size_t out_n; /* bytes in `out` to be sent */
 	struct tls *current; /* the connection at work, for OpenSSL's callbacks */
+	struct tls_upstream *upstreams; /* upstream.h; the main thread's */
 	char *in_buffer; /* TLS_IN_SIZE, for whoever receives */
 	char *out;
 };

@@ -15,6 +15,8 @@ tls_failure_name(enum tls_failure f)
 		[TLS_FAIL_CIPHER] = "cipher",
 		[TLS_FAIL_ALPN] = "alpn",
 		[TLS_FAIL_CERTIFICATE] = "certificate",
+		[TLS_FAIL_CERTIFICATE_EXPIRED] = "certificate_expired",
+		[TLS_FAIL_CERTIFICATE_NAME] = "certificate_name",
 		[TLS_FAIL_ALERT] = "alert",
 		[TLS_FAIL_PROTOCOL] = "protocol",
 		[TLS_FAIL_MEMORY] = "memory",
@@ -55,4 +57,18 @@ tls_failure_of(unsigned long error)
 		return TLS_FAIL_MEMORY;
 	}
 	return reason >= SSL_AD_REASON_OFFSET ? TLS_FAIL_ALERT : TLS_FAIL_PROTOCOL;
+}
+
+enum tls_failure
+tls_failure_of_verify(long result)
+{
+	switch (result) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FAIL_CERTIFICATE_EXPIRED;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_FAIL_CERTIFICATE_NAME;
+	}
+	return TLS_FAIL_CERTIFICATE;
 }

@@ -9,7 +9,9 @@ enum tls_failure {
 	TLS_FAIL_VERSION,
 	TLS_FAIL_CIPHER, /* no cipher, group or signature in common */
 	TLS_FAIL_ALPN,
-	TLS_FAIL_CERTIFICATE, /* the peer's was missing or not good */
+	TLS_FAIL_CERTIFICATE, /* the peer's was missing, not trusted, or not good for this */
+	TLS_FAIL_CERTIFICATE_EXPIRED, /* or not valid yet */
+	TLS_FAIL_CERTIFICATE_NAME, /* a server's: it is another one's */
 	TLS_FAIL_ALERT, /* the peer refused: it does not trust our certificate, for instance */
 	TLS_FAIL_PROTOCOL, /* it broke the rules */
 	TLS_FAIL_MEMORY,
@@ -21,5 +23,8 @@ const char *tls_failure_name(enum tls_failure);
 
 /* Of OpenSSL's first error in the queue. */
 enum tls_failure tls_failure_of(unsigned long error);
+
+/* Of what it found wrong with the peer's certificate: SSL_get_verify_result. */
+enum tls_failure tls_failure_of_verify(long result);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -78,11 +79,64 @@ read_listener(struct tls_files *files, const struct tls_config *c, struct proble
 	read_one(files, c->ticket_secret_file, problems);
 }
 
+/* Where Debian, Red Hat and their kin, SUSE and OpenSSL itself have them. */
+static const char *
+system_ca(unsigned i)
+{
+	static const char *const paths[] = {
+		"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem",
+	};
+	const char *set = getenv(X509_get_default_cert_file_env());
+
+	if (set)
+		return i == 0 ? set : NULL;
+	if (i < sizeof(paths) / sizeof(paths[0]))
+		return paths[i];
+	return i == sizeof(paths) / sizeof(paths[0]) ? X509_get_default_cert_file() : NULL;
+}
+
+static void
+read_system_ca(struct tls_files *files, struct problems *problems)
+{
+	char *content = NULL;
+	const char *path;
+	struct err err;
+	size_t n;
+
+	if (has(files, TLS_FILES_SYSTEM_CA))
+		return;
+	for (unsigned i = 0; !content && (path = system_ca(i)); i++)
+		if (file_read(path, TLS_FILE_MAX, &content, &n, &err) < 0)
+			content = NULL;
+	if (!content)
+		problems_add(problems, 0,
+		    "there is no file of certificate authorities (Debian: package "
+		    "ca-certificates): %s",
+		    err.text);
+	else if (add(files, TLS_FILES_SYSTEM_CA, content, n) < 0)
+		problems_add(problems, 0, "out of memory for the certificate authorities");
+}
+
+static void
+read_pool(struct tls_files *files, const struct tls_server_config *c, struct problems *problems)
+{
+	if (c->verify && c->ca.n)
+		read_one(files, c->ca, problems);
+	else if (c->verify)
+		read_system_ca(files, problems);
+	read_one(files, c->certificate, problems);
+	read_one(files, c->key, problems);
+}
+
 void
 tls_files_read(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
 {
 	for (uint32_t i = 0; i < config->n_listeners; i++)
 		read_listener(files, &config->listeners[i].tls, problems);
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		read_pool(files, &config->pools[i].tls, problems);
 }
 
 int

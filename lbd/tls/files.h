@@ -31,6 +31,9 @@ void tls_files_read(struct tls_files *, const struct lbd_config *, struct proble
  * is found under TLS_FILES_SECRET.  0 or -errno.
  */
 #define TLS_FILES_SECRET STR("")
+
+/* Found under this name: the bundle of the authorities that this system trusts, if a pool asks for them. */
+#define TLS_FILES_SYSTEM_CA STR("the system's certificate authorities")
 int tls_files_make_secret(struct tls_files *, const struct tls_files *before);
 
 void tls_files_fini(struct tls_files *);

@@ -106,6 +106,8 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key, size_t key_
 	name = SSL_SESSION_get0_hostname(session);
 	if (is_expired(session) || !str_eq_nocase(name_asked(ssl, arg), str_of(name ? name : "")))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	if (SSL_version(ssl) == TLS1_3_VERSION) /* RFC 8446 C.4: clients use each one once */
+		return SSL_TICKET_RETURN_USE_RENEW;
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 

@@ -8,20 +8,20 @@
 #include "common/check.h"
 #include "lbd/tls/peer.h"
 
+/* Takes the SSL over, which may be NULL: out of memory. */
 static struct tls *
-tls_new(struct tls_engine *e, SSL_CTX *ctx)
+tls_new(struct tls_engine *e, SSL *ssl)
 {
 	struct tls *t = calloc(1, sizeof(*t));
 
-	if (!t)
-		return NULL;
-	t->engine = e;
-	t->ssl = SSL_new(ctx);
-	if (!t->ssl) {
+	if (!t || !ssl) {
 		ERR_clear_error();
+		SSL_free(ssl);
 		free(t);
 		return NULL;
 	}
+	t->engine = e;
+	t->ssl = ssl;
 	BIO_up_ref(e->bio);
 	SSL_set_bio(t->ssl, e->bio, e->bio);
 	return t;
@@ -30,12 +30,28 @@ tls_new(struct tls_engine *e, SSL_CTX *ctx)
 struct tls *
 tls_accept(struct tls_context *c)
 {
-	struct tls *t = tls_new(c->engine, c->sets[0].ctx);
+	struct tls *t = tls_new(c->engine, SSL_new(c->sets[0].ctx));
 
 	if (!t)
 		return NULL;
 	t->context = tls_context_ref(c);
 	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
+struct tls *
+tls_connect(struct tls_target *target)
+{
+	struct tls *t = tls_new(target->tls->engine, tls_upstream_ssl(target->tls, target->host));
+
+	if (!t)
+		return NULL;
+	t->upstream = tls_upstream_ref(target->tls);
+	t->target = target;
+	t->target_epoch = target->epoch;
+	SSL_set_app_data(t->ssl, t);
+	if (target->session && SSL_set_session(t->ssl, target->session) != 1)
+		ERR_clear_error(); /* then a full handshake */
 	return t;
 }
 
@@ -47,9 +63,12 @@ tls_free(struct tls **tp)
 	*tp = NULL;
 	if (!t)
 		return;
+	if (t->target) /* however it ended: else OpenSSL takes the session for spoilt */
+		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	tls_peer_free(&t->peer);
 	tls_context_unref(&t->context);
+	tls_upstream_unref(&t->upstream);
 	free(t);
 }
 
@@ -70,6 +89,8 @@ tls_handshake(struct tls *t, enum tls_failure *why)
 		return -EAGAIN;
 	}
 	*why = tls_failure_of(ERR_peek_error());
+	if (*why == TLS_FAIL_CERTIFICATE)
+		*why = tls_failure_of_verify(SSL_get_verify_result(t->ssl));
 	ERR_clear_error();
 	return -EPROTO;
 }

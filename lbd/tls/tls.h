@@ -12,21 +12,26 @@
 
 #include "lbd/tls/context.h"
 #include "lbd/tls/failure.h"
+#include "lbd/tls/upstream.h"
 
 struct tls_peer;
 
 struct tls {
 	SSL *ssl;
 	struct tls_engine *engine;
-	struct tls_context *context; /* of the listener */
+	struct tls_context *context; /* of the listener; NULL: we are the client */
 	struct tls_peer *peer; /* what was read of its certificate; NULL: nothing yet */
+	struct tls_upstream *upstream; /* of the pool, if we are */
+	struct tls_target *target;
+	uint32_t target_epoch;
 	uint32_t set; /* of its sets, by the name that the client asked for */
 	bool secured; /* the handshake is over */
 	bool failed; /* what came is no TLS: nothing more can be read */
 };
 
-/* NULL: out of memory. */
+/* NULL: out of memory.  The target is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
+struct tls *tls_connect(struct tls_target *);
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */

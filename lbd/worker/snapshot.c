@@ -6,6 +6,7 @@
 
 #include "lbd/balance/balancer.h"
 #include "lbd/tls/context.h"
+#include "lbd/tls/upstream.h"
 #include "lbd/worker/acceptor.h"
 #include "lbd/worker/worker.h"
 
@@ -16,23 +17,44 @@ out_of_memory(const struct snapshot *s, struct err *err)
 	    err, -ENOMEM, "out of memory for the configuration of worker %u", s->worker->id);
 }
 
-static int
-listener_secure(struct listener *l, const struct tls_files *files, struct err *err)
+/* NULL with a reason. */
+static struct tls_engine *
+engine_get(struct worker *w, struct err *err)
 {
-	struct worker *w = l->snapshot->worker;
+	if (!w->tls)
+		w->tls = tls_engine_new(err);
+	return w->tls;
+}
+
+static int
+listener_secure(struct listener *l, const struct tls_shelf *shelf, struct err *err)
+{
+	struct tls_engine *e;
 
 	if (!l->conf->tls.n_certificates)
 		return 0;
-	if (!w->tls)
-		w->tls = tls_engine_new(err);
-	if (w->tls)
-		l->tls = tls_context_new(w->tls, &l->conf->tls, files, err);
+	e = engine_get(l->snapshot->worker, err);
+	if (e)
+		l->tls = tls_context_new(e, &l->conf->tls, shelf, err);
 	return l->tls ? 0 : err->code;
 }
 
 static int
+pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, struct err *err)
+{
+	struct tls_engine *e;
+
+	if (!p->conf->tls.min_version)
+		return 0;
+	e = engine_get(w, err);
+	if (e)
+		p->tls = tls_upstream_get(e, &p->conf->tls, false, files, err);
+	return p->tls ? 0 : err->code;
+}
+
+static int
 listener_init(
-    struct snapshot *s, uint32_t i, const int *fds, const struct tls_files *files, struct err *err)
+    struct snapshot *s, uint32_t i, const int *fds, const struct tls_shelf *shelf, struct err *err)
 {
 	struct listener *l = &s->listeners[i];
 
@@ -47,11 +69,12 @@ listener_init(
 
 		acceptor_init(a, l, fds[b]);
 	}
-	return listener_secure(l, files, err);
+	return listener_secure(l, shelf, err);
 }
 
 static int
-pool_init(struct snapshot *s, uint32_t i, uint64_t seed, struct err *err)
+pool_init(
+    struct snapshot *s, uint32_t i, const struct tls_files *files, uint64_t seed, struct err *err)
 {
 	struct pool *p = &s->pools[i];
 
@@ -69,11 +92,13 @@ pool_init(struct snapshot *s, uint32_t i, uint64_t seed, struct err *err)
 	p->version = atomic_load(&s->worker->servers->version);
 	p->balancer = balancer_new(
 	    p->conf->algorithm, p->servers, p->conf->n_servers, s->worker->servers, seed + i);
-	return p->balancer ? 0 : out_of_memory(s, err);
+	if (!p->balancer)
+		return out_of_memory(s, err);
+	return pool_secure(p, s->worker, files, err);
 }
 
 static int
-snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_files *files, uint64_t seed,
+snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_shelf *shelf, uint64_t seed,
     struct err *err)
 {
 	int code = 0;
@@ -83,15 +108,15 @@ snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_files *files
 	if (!s->listeners || !s->pools)
 		return out_of_memory(s, err);
 	for (uint32_t i = 0; i < s->config->n_listeners && !code; i++)
-		code = listener_init(s, i, fds[i], files, err);
+		code = listener_init(s, i, fds[i], shelf, err);
 	for (uint32_t i = 0; i < s->config->n_pools && !code; i++)
-		code = pool_init(s, i, seed, err);
+		code = pool_init(s, i, shelf->files, seed, err);
 	return code;
 }
 
 struct snapshot *
 snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
-    const struct tls_files *files, uint64_t seed, struct err *err)
+    const struct tls_shelf *shelf, uint64_t seed, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
@@ -101,7 +126,7 @@ snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
 	}
 	s->worker = w;
 	s->config = config_ref(config);
-	if (snapshot_fill(s, fds, files, seed, err) < 0)
+	if (snapshot_fill(s, fds, shelf, seed, err) < 0)
 		snapshot_free(&s);
 	return s;
 }
@@ -121,7 +146,10 @@ snapshot_free(struct snapshot **sp)
 	for (uint32_t i = 0; s->pools && i < s->config->n_pools; i++) {
 		balancer_free(&s->pools[i].balancer);
 		free(s->pools[i].servers);
+		tls_upstream_unref(&s->pools[i].tls);
 	}
+	if (s->worker->tls)
+		tls_upstreams_prune(s->worker->tls);
 	free(s->listeners);
 	free(s->pools);
 	config_unref(&s->config);

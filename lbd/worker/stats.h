@@ -65,6 +65,8 @@ struct stats_pool {
 	counter retries_denied; /* by the budget */
 	counter queued; /* waiting for a server now (a gauge) */
 	counter queued_total;
+	counter tls_handshakes[STATS_HANDSHAKES]; /* with its servers */
+	counter tls_failures[TLS_FAILURES];
 };
 
 struct stats;

@@ -194,6 +194,10 @@ stats_sum_pool(struct stats_blocks blocks, uint32_t id, struct stats_pool_sum *s
 		sum->retries_denied += counter_get(&p->counters.retries_denied);
 		sum->queued += counter_get(&p->counters.queued);
 		sum->queued_total += counter_get(&p->counters.queued_total);
+		for (unsigned h = 0; h < STATS_HANDSHAKES; h++)
+			sum->tls_handshakes[h] += counter_get(&p->counters.tls_handshakes[h]);
+		for (unsigned f = 0; f < TLS_FAILURES; f++)
+			sum->tls_failures[f] += counter_get(&p->counters.tls_failures[f]);
 		histogram_sum_add(&sum->connect, &p->connect);
 		histogram_sum_add(&sum->response, &p->response);
 	}

@@ -16,6 +16,8 @@ end_name(enum termination t)
 		[END_QUEUE_TIMEOUT] = "queue_timeout",
 		[END_CONNECT_FAILED] = "connect_failed",
 		[END_CONNECT_TIMEOUT] = "connect_timeout",
+		[END_SERVER_TLS] = "server_tls",
+		[END_SERVER_TLS_TIMEOUT] = "server_tls_timeout",
 		[END_SERVER_RESET] = "server_reset",
 		[END_SERVER_BAD_RESPONSE] = "server_bad_response",
 		[END_SERVER_TIMEOUT] = "server_timeout",

@@ -18,6 +18,8 @@ enum termination {
 	END_QUEUE_TIMEOUT, /* 503 all at their max_connections for too long */
 	END_CONNECT_FAILED, /* 503 */
 	END_CONNECT_TIMEOUT, /* 503 */
+	END_SERVER_TLS, /* 502 no TLS with the server: not to be trusted, for instance */
+	END_SERVER_TLS_TIMEOUT, /* 504 */
 	END_SERVER_RESET, /* 502, or cut: the connection broke before the response was complete */
 	END_SERVER_BAD_RESPONSE, /* 502 */
 	END_SERVER_TIMEOUT, /* 504, or cut */

@@ -139,7 +139,8 @@ def check_man():
     """The man page's sections against the schema's objects."""
     schema, keys = json.loads(SCHEMA.read_text()), man_keys(MAN.read_text())
     sections = {"Top level": schema, "listeners": "listener", "pools": "pool", "servers": "server",
-                "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders"}
+                "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
+                "tls of a pool": "serverTls"}
     for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls"):
         sections[name] = name
     for place, where in sections.items():

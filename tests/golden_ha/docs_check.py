@@ -18,7 +18,7 @@ MAN = ROOT / "docs/hafailover.json.5"
 SCHEMA = ROOT / "docs/schema/hafailover.schema.json"
 SECTIONS = {"nodes": "node", "virtual_ips": "vipObject", "instances": "instance", "vrrp": "vrrp",
             "heartbeat": "heartbeat", "handover": "handover", "track": "track", "lbd": "trackLbd", "scripts": "script",
-            "witness": "witness", "admin": "admin", "log": "log"}
+            "witness": "witness", "hooks": "hooks", "admin": "admin", "log": "log"}
 SECRETS = {"/etc/lbpair/secret": "0123456789abcdef", "/etc/lbpair/vrrp": "password"}
 LEAST_CONFIGURATIONS = 5  # fewer found means that the extraction is broken
 

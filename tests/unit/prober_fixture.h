@@ -265,6 +265,16 @@ teardown(void **state)
 	return 0;
 }
 
+static inline void
+prober_use(const struct lbd_config *c)
+{
+	static const struct tls_files none;
+	struct err err;
+
+	assert_int_equal(prober_prepare(prober, c, &none, &err), 0);
+	prober_apply(prober, c);
+}
+
 /* -- running until something is true -- */
 
 static inline void

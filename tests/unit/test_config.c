@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/daemon_kinds.h"
 #include "common/problems.h"
 #include "lbd/config/config.h"
 
@@ -103,9 +104,9 @@ test_decoded(void **state)
 
 	(void)state;
 	assert_true(c->workers == 3 && str_eq(c->user, STR("www")) && str_eq(c->node, STR("lb1")));
-	assert_true(c->log.level == LOG_WARNING && c->log.target == LOG_TO_FILE);
+	assert_true(c->log.level == LOG_WARNING && c->log.target == LOG_SINK_FILE);
 	assert_true(str_eq(c->log.path, STR("/a")) && c->log.access_format == ACCESS_COMBINED);
-	assert_true(c->log.access_target == LOG_TO_FILE && str_eq(c->log.access_path, STR("/a")));
+	assert_true(c->log.access_target == LOG_SINK_FILE && str_eq(c->log.access_path, STR("/a")));
 	assert_true(str_eq(c->admin.socket, STR("/s")) && !c->admin.http_on);
 	assert_true(c->limits.connections == 5 && c->limits.connections_per_client == 0);
 	assert_true(c->limits.request.head_size == 8192 && c->limits.request.target_size == 100);
@@ -136,8 +137,8 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
 	assert_int_equal(c->workers, CPU_COUNT(&set));
-	assert_true(c->log.level == LOG_INFO && c->log.target == LOG_TO_STDERR);
-	assert_true(c->log.access_format == ACCESS_OFF && c->log.access_target == LOG_TO_STDERR);
+	assert_true(c->log.level == LOG_INFO && c->log.target == LOG_SINK_STDERR);
+	assert_true(c->log.access_format == ACCESS_OFF && c->log.access_target == LOG_SINK_STDERR);
 	assert_true(c->user.n == 0 && c->admin.http_on && c->admin.http.in.sin_port == htons(9101));
 	assert_true(c->pools[0].health.type == CHECK_TCP && c->pools[0].health.port == 0);
 	assert_int_equal(c->pools[0].retry.on, RETRY_CONNECT_FAILURE | RETRY_RESET);
@@ -153,7 +154,8 @@ test_access_log_is_on_when_named(void **state)
 	    load_good(WITH("\"log\": { \"access\": {}, \"target\": \"journal\" }"));
 
 	(void)state;
-	assert_true(c->log.access_format == ACCESS_JSON && c->log.access_target == LOG_TO_JOURNAL);
+	assert_true(
+	    c->log.access_format == ACCESS_JSON && c->log.access_target == LOG_SINK_JOURNAL);
 	config_unref(&c);
 }
 
@@ -423,18 +425,18 @@ test_read(void **state)
 	(void)state;
 	memset(block, 'x', sizeof(block));
 	assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
-	assert_int_equal(config_read(name, &text, &n, &err), 0);
+	assert_int_equal(file_read(name, CONFIG_SIZE_MAX, &text, &n, &err), 0);
 	assert_int_equal(n, sizeof(block));
 	assert_memory_equal(text, block, n);
 	free(text);
 	assert_int_equal(ftruncate(fd, CONFIG_SIZE_MAX + 1), 0);
-	assert_int_equal(config_read(name, &text, &n, &err), -EFBIG);
+	assert_int_equal(file_read(name, CONFIG_SIZE_MAX, &text, &n, &err), -EFBIG);
 	assert_null(text);
 	close(fd);
 	unlink(name);
-	assert_int_equal(config_read(name, &text, &n, &err), -ENOENT);
+	assert_int_equal(file_read(name, CONFIG_SIZE_MAX, &text, &n, &err), -ENOENT);
 	assert_non_null(strstr(err.text, name));
-	assert_int_equal(config_read("/", &text, &n, &err), -EISDIR);
+	assert_int_equal(file_read("/", CONFIG_SIZE_MAX, &text, &n, &err), -EISDIR);
 }
 
 /*

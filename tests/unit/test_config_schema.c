@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "common/daemon_kinds.h"
 #include "lbd/config/schema.h"
 
 static json_t *schema;
@@ -165,9 +166,9 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/network");
 	} else if (f->kind == &config_kind_server_address) {
 		compare_text(path, node, "$ref", "#/$defs/serverAddress");
-	} else if (f->kind == &config_kind_target) {
+	} else if (f->kind == &json_kind_log_sink) {
 		compare_text(path, node, "$ref", "#/$defs/logTarget");
-	} else if (f->kind != &config_kind_admin_http) {
+	} else if (f->kind != &json_kind_listen_or_off) {
 		complain(path, "a kind that this test does not know");
 	}
 }

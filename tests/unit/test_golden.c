@@ -1,27 +1,15 @@
 /*
- * test_golden.c - every tests/golden/NAME.json against NAME.want: the exact messages of a bad
- * file, or the effective configuration of a good one, which must load to itself with the same
- * digest.
+ * test_golden.c - tests/golden: every file of lbd's; a good one's effective configuration must load to itself
+ * with the same digest.
  *
  * Names resolve without the network: *.example to 192.0.2.1, everything else not at all.  A
- * machine of 4 CPUs is assumed.  GOLDEN_WRITE=1 writes the .want files anew instead of
- * comparing; read what changed.
+ * machine of 4 CPUs is assumed.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/unit/golden.h"
 
-#include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 
-#include "common/problems.h"
 #include "lbd/config/config.h"
-
-static const char folder[] = "tests/golden";
 
 static int
 resolve_example(const char *name, struct address *a, struct err *err)
@@ -46,135 +34,33 @@ load(const char *name, struct str text, struct problems *problems)
 	return config_load(text, &options, problems);
 }
 
-/* With a NUL behind it, which is not counted. */
 static char *
-read_text(const char *name, size_t *n)
+effective(const char *name, struct str text, struct problems *problems)
 {
-	char path[512], *bytes, *text;
-	struct err err;
+	struct lbd_config *c = load(name, text, problems), *c2;
+	char *printed, *again;
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (config_read(path, &bytes, n, &err) < 0)
-		fail_msg("%s", err.text);
-	text = calloc(1, *n + 1);
-	assert_non_null(text);
-	memcpy(text, bytes, *n);
-	free(bytes);
-	return text;
-}
-
-/* The messages, one a line. */
-static char *
-problems_text(const struct problems *p)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-
-	for (size_t i = 0; i < p->kept; i++)
-		fprintf(f, "%s\n", p->list[i].text);
-	fclose(f);
-	return text;
-}
-
-static char *
-effective_text(const char *name, struct lbd_config *c)
-{
-	struct problems problems = { 0 };
-	char *text = config_print(c), *again;
-	struct lbd_config *c2 = load(name, str_of(text), &problems);
-
+	if (!c)
+		return NULL;
+	printed = config_print(c);
+	c2 = load(name, str_of(printed), problems);
 	if (!c2)
 		fail_msg(
-		    "%s: the effective configuration is refused: %s", name, problems.list[0].text);
+		    "%s: the effective configuration is refused: %s", name, problems->list[0].text);
 	again = config_print(c2);
-	assert_string_equal(text, again);
+	assert_string_equal(printed, again);
 	assert_string_equal(c->digest, c2->digest);
+	config_unref(&c);
 	config_unref(&c2);
 	free(again);
-	return text;
-}
-
-static char *
-answer(const char *name)
-{
-	struct problems problems = { 0 };
-	size_t n;
-	char *text = read_text(name, &n);
-	struct lbd_config *c = load(name, (struct str){ text, n }, &problems);
-	char *got;
-
-	assert_true((c == NULL) == (problems.n > 0));
-	got = c ? effective_text(name, c) : problems_text(&problems);
-	config_unref(&c);
-	problems_fini(&problems);
-	free(text);
-	return got;
-}
-
-static void
-write_text(const char *name, const char *text)
-{
-	char path[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static bool
-check_file(const char *name)
-{
-	char want_name[300], *want, *got = answer(name);
-	size_t n;
-	bool same = (*got != '{') == (strncmp(name, "bad_", 4) == 0);
-
-	if (!same)
-		print_error("%s: is named wrongly, for it says:\n%s", name, got);
-	snprintf(want_name, sizeof(want_name), "%.*s.want", (int)strlen(name) - 5, name);
-	if (getenv("GOLDEN_WRITE")) {
-		write_text(want_name, got);
-	} else {
-		want = read_text(want_name, &n);
-		if (strcmp(want, got) != 0) {
-			print_error("%s: expected:\n%sgot:\n%s", name, want, got);
-			same = false;
-		}
-		free(want);
-	}
-	free(got);
-	return same;
-}
-
-static int
-is_json(const struct dirent *e)
-{
-	size_t n = strlen(e->d_name);
-
-	return n > 5 && strcmp(e->d_name + n - 5, ".json") == 0;
+	return printed;
 }
 
 static void
 test_golden_files(void **state)
 {
-	struct dirent **files;
-	int n = scandir(folder, &files, is_json, alphasort);
-	int bad = 0, wrong = 0;
-
 	(void)state;
-	assert_true(n > 0);
-	for (int i = 0; i < n; i++) {
-		bad += strncmp(files[i]->d_name, "bad_", 4) == 0;
-		wrong += !check_file(files[i]->d_name);
-		free(files[i]);
-	}
-	free(files);
-	print_message("%d bad and %d good configurations\n", bad, n - bad);
-	assert_int_equal(wrong, 0);
-	assert_true(bad >= 75 && n - bad >= 15);
+	golden_files(&(struct golden){ "tests/golden", effective, 75, 15 });
 }
 
 int

@@ -129,6 +129,41 @@ test_peer_ready(void **state)
 	}
 }
 
+static void
+test_hook(void **state)
+{
+	struct fixture f;
+	json_t *o;
+
+	(void)state;
+	fixture_init(&f);
+	o = status(&f);
+	assert_member(o, "hook", "null");
+	json_decref(o);
+	f.view.hook = (struct hook_report){ .configured = true, .reason = "" };
+	o = status(&f);
+	assert_member(o, "hook",
+	    "{\"again_in_ms\": null, \"failing\": false, \"name\": null, \"reason\": null, "
+	    "\"state\": \"none\", \"tries\": 0}");
+	assert_member(o, "alarms", "[]");
+	json_decref(o);
+	f.view.hook = (struct hook_report){
+		.configured = true,
+		.name = "active",
+		.rule = { HOOK_WAITING, true, 3, FIXTURE_NOW + 2500 * NS_PER_MS },
+		.failing = true,
+		.reason = "exit status 9",
+	};
+	o = status(&f);
+	assert_member(o, "hook",
+	    "{\"again_in_ms\": 2500, \"failing\": true, \"name\": \"active\", \"reason\": "
+	    "\"exit status 9\", \"state\": \"waiting\", \"tries\": 3}");
+	assert_member(o, "alarms",
+	    "[{\"name\": \"hook_failed\", \"text\": \"the hook \\\"active\\\" fails, tried 3 "
+	    "times: exit status 9\"}]");
+	json_decref(o);
+}
+
 /* Every alarm of the election has a name and words of its own. */
 static void
 test_alarms(void **state)
@@ -255,6 +290,7 @@ main(void)
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_ready),
+		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_alarms),
 		cmocka_unit_test(test_alarm_details),
 		cmocka_unit_test(test_trouble),

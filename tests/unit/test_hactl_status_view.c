@@ -79,6 +79,44 @@ test_both_nodes(void **state)
 	    "! not heard on 10.0.0.2:5405 (path_silent)\n");
 }
 
+/* Between the addresses and the configuration. */
+static void
+expect_hook(const char *hook, const char *line)
+{
+	char ha[512], page[1024];
+
+	snprintf(ha, sizeof(ha), "{'node':'lb1','role':'active','vips':[],%s'alarms':[]}", hook);
+	snprintf(page, sizeof(page),
+	    "NODE        ROLE    FOR  CAUSE  PRIORITY  TERM  LBD        SERVERS\n"
+	    "lb1 (here)  active  -    -             -     -  not ready  -\n"
+	    "%s"
+	    "\n"
+	    "configuration of hafailover: -, the peer's is not known\n"
+	    "lbd is not reachable: no such socket\n",
+	    line);
+	expect(ha, NULL, plain, page);
+}
+
+static void
+test_hook(void **state)
+{
+	(void)state;
+	expect_hook("'hook':null,", "");
+	expect_hook("'hook':{'name':null,'state':'none','tries':0,'failing':false},", "");
+	expect_hook("'hook':{'name':'active','state':'running','tries':1,'failing':false},",
+	    "\nhook of role active: runs\n");
+	expect_hook("'hook':{'name':'active','state':'done','tries':4,'failing':false},",
+	    "\nhook of role active: has succeeded\n");
+	expect_hook("'hook':{'name':'active','state':'waiting','tries':4,'failing':true,"
+		    "'reason':'exit status 9','again_in_ms':7300},",
+	    "\nhook of role active: has failed, try 4 (exit status 9), again in 7 s\n");
+	expect_hook("'hook':{'name':'fault','state':'running','tries':2,'failing':true,"
+		    "'reason':'timed out after 5000 ms'},",
+	    "\nhook of role fault: runs, try 2 (timed out after 5000 ms)\n");
+	expect_hook("'hook':{'name':'backup','state':'ending','tries':0,'failing':false},",
+	    "\nhook of role backup: waits for the end of another one\n");
+}
+
 static void
 test_peer_gone_lbd_gone(void **state)
 {
@@ -266,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_nodes),
+		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_peer_gone_lbd_gone),
 		cmocka_unit_test(test_servers_unchecked),
 		cmocka_unit_test(test_what_more_the_peer_tells),

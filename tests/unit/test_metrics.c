@@ -424,8 +424,8 @@ test_panic_is_the_balancers(void **state)
 	struct balancer *balancer;
 
 	for (unsigned i = 0; i < 2; i++)
-		servers[i] =
-		    (struct balance_server){ f->web[i].name, f->web[i].slot, f->web[i].weight };
+		servers[i] = (struct balance_server){ f->web[i].name, f->web[i].slot,
+			f->web[i].weight, f->web[i].max_connections };
 	balancer = balancer_new(BALANCE_ROUND_ROBIN, servers, 2, &f->servers, 1);
 	assert_non_null(balancer);
 	for (unsigned bits = 0; bits < 1 << 8; bits++) {

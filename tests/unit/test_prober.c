@@ -20,7 +20,7 @@ test_fall_and_rise(void **state)
 	setting_make(&one, CHECK_HTTP);
 	slot = setting_add(&one, &f.address);
 	assert_true(server_available(&table, slot)); /* no traffic is refused meanwhile */
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(table.shared[slot].health == HEALTH_UP);
 	version = table.version;
 	passed = table.load[slot].checks_passed;
@@ -53,7 +53,7 @@ test_suspect(void **state)
 	slot = setting_add(&one, &f.address);
 	server_set_unreachable(&table, slot, true);
 	prober_suspect(prober, slot); /* not watched yet: nothing happens */
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	prober_suspect(prober, slot);
 	RUN_UNTIL(server_available(&table, slot));
 	assert_int_equal(checks(slot), 1);
@@ -76,7 +76,7 @@ test_suspect_is_not_a_flood(void **state)
 	one.pool.health.interval = 1 * NS_PER_S; /* in doubt: 200 ms */
 	slot = setting_add(&one, &f.address);
 	began = clock_ns();
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	while (checks(slot) < 4) {
 		server_set_unreachable(&table, slot, true);
 		prober_suspect(prober, slot);
@@ -101,7 +101,7 @@ test_unchecked_server(void **state)
 	slot = setting_add(&one, &f.address);
 	server_set_health(&table, slot, HEALTH_DOWN, 0); /* by a check that there was once */
 	w = watch_new(&site, slot);
-	assert_true(watch_adopt(w, &one.pool, &one.servers[0]));
+	assert_true(watch_adopt(w, &one.pool, &one.servers[0], NULL));
 	watch_begin(w, 0);
 	assert_int_equal(table.shared[slot].health, HEALTH_UNKNOWN);
 	assert_false(ev_is_active(&w->due));
@@ -137,11 +137,11 @@ test_reload_keeps_a_running_check(void **state)
 	fake_start(&f, HANG, "");
 	setting_make(&one, CHECK_HTTP);
 	slot = setting_add(&one, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(f.request[0]);
 	setting_make(&two, CHECK_HTTP);
 	assert_int_equal(setting_add(&two, &f.address), slot);
-	prober_apply(prober, &two.config);
+	prober_use(&two.config);
 	memset(&one, 0xee, sizeof(one)); /* the old configuration is gone */
 	assert_int_equal(prober_running(prober), 1);
 	send(f.conns[0].io.fd, OK_ANSWER, sizeof(OK_ANSWER) - 1, MSG_NOSIGNAL);
@@ -164,10 +164,10 @@ test_reload_keeps_schedule_and_counts(void **state)
 	one.pool.health.interval = two.pool.health.interval = 1000 * NS_PER_S;
 	slot = setting_add(&one, &f.address);
 	setting_add(&two, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(checks(slot) == 1);
 	for (i = 0; i < 10; i++) {
-		prober_apply(prober, i % 2 ? &one.config : &two.config);
+		prober_use(i % 2 ? &one.config : &two.config);
 		ev_run(loop, EVRUN_NOWAIT);
 	}
 	assert_int_equal(f.accepted, 1);
@@ -186,10 +186,10 @@ test_reload_drops_what_is_gone(void **state)
 	fake_start(&f, HANG, "");
 	setting_make(&one, CHECK_HTTP);
 	slot = setting_add(&one, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(f.request[0]);
 	setting_make(&two, CHECK_HTTP);
-	prober_apply(prober, &two.config);
+	prober_use(&two.config);
 	assert_int_equal(prober_running(prober), 0);
 	RUN_UNTIL(f.gone == 1); /* the check was cut off */
 	assert_int_equal(checks(slot), 0);
@@ -212,12 +212,12 @@ test_reload_with_another_check_begins_anew(void **state)
 	two.pool.health.path = STR("/alive");
 	slot = setting_add(&one, &f.address);
 	setting_add(&two, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(checks(slot) == 1);
 	assert_int_equal(table.shared[slot].health, HEALTH_DOWN);
 	f.answer = OK_ANSWER;
 	n = f.accepted;
-	prober_apply(prober, &two.config);
+	prober_use(&two.config);
 	assert_int_equal(table.shared[slot].health, HEALTH_DOWN); /* until the new check speaks */
 	assert_int_equal(table.shared[slot].checks_bad, 0);
 	RUN_UNTIL(f.accepted == n + 1);
@@ -244,10 +244,10 @@ test_reload_with_another_address(void **state)
 	setting_make(&two, CHECK_HTTP);
 	slot = setting_add(&one, &f.address);
 	setting_add(&two, &g.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(table.shared[slot].health == HEALTH_DOWN);
 	server_set_unreachable(&table, slot, true);
-	prober_apply(prober, &two.config);
+	prober_use(&two.config);
 	assert_int_equal(table.shared[slot].health, HEALTH_UNKNOWN);
 	assert_true(server_available(&table, slot));
 	RUN_UNTIL(table.shared[slot].health == HEALTH_UP);
@@ -275,7 +275,7 @@ test_crash_forgets_nothing(void **state)
 	prober = prober_new(loop, &table);
 	assert_non_null(prober);
 	f.answer = OK_ANSWER;
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	assert_int_equal(table.shared[slot].health, HEALTH_DOWN);
 	assert_int_equal(table.shared[slot].changed_wall_ns, 42);
 	RUN_UNTIL(table.shared[slot].health == HEALTH_UP);
@@ -301,7 +301,7 @@ test_many_servers(void **state)
 	one.pool.health.timeout = 300 * NS_PER_MS;
 	for (i = 0; i < SERVERS_MAX; i++)
 		setting_add(&one, &address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	ev_run(loop, EVRUN_NOWAIT);
 	/* the first few at once, then one every 2 ms */
 	assert_in_range(prober_running(prober), 1, 17 + (clock_ns() - began) / NS_PER_MS / 2);
@@ -348,7 +348,7 @@ test_stall_fails_nobody(void **state)
 	setting_make(&one, CHECK_HTTP);
 	one.pool.health.timeout = 100 * NS_PER_MS;
 	slot = setting_add(&one, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(f.request[0]);
 	ev_timer_init(&stall, on_stall, 0., 0.);
 	stall.data = &f;
@@ -385,7 +385,7 @@ test_nothing_in_time_wait(void **state)
 	setting_make(&one, CHECK_HTTP);
 	one.pool.health.interval = 10 * NS_PER_MS;
 	slot = setting_add(&one, &f.address);
-	prober_apply(prober, &one.config);
+	prober_use(&one.config);
 	RUN_UNTIL(checks(slot) >= 20 && f.gone >= 20);
 	assert_int_equal(time_waits(ntohs(f.address.in.sin_port)), 0);
 	fake_stop(&f);

@@ -1,91 +1,9 @@
-/* kinds.c - values that only lbd.json has: log targets, the admin address, addresses of servers. */
+/* server_address.c - the kind of value that only lbd.json has: where a server is, by address or by name. */
 #include "lbd/config/schema.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-
-static struct str
-value_str(const json_t *value)
-{
-	return (struct str){ json_string_value(value), json_string_length(value) };
-}
-
-static const char *const targets[] = {
-	[LOG_TO_STDERR] = "stderr",
-	[LOG_TO_SYSLOG] = "syslog",
-	[LOG_TO_JOURNAL] = "journal",
-};
-
-static void
-target_decode(
-    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
-{
-	struct str s = value_str(at->value), *path = json_config_beside(f, to);
-	enum log_target *target = to;
-
-	for (enum log_target t = LOG_TO_STDERR; s.p && t <= LOG_TO_JOURNAL; t++) {
-		if (str_eq(s, str_of(targets[t]))) {
-			*target = t;
-			return;
-		}
-	}
-	if (!s.p || !str_starts(s, STR("file:/"))) {
-		json_config_mistyped(d, at, f);
-		return;
-	}
-	*target = LOG_TO_FILE;
-	*path = arena_str(d->arena, str_skip(s, 5));
-}
-
-static json_t *
-target_encode(const struct json_field *f, const void *from)
-{
-	const struct str *path = json_config_beside_const(f, from);
-	enum log_target target = *(const enum log_target *)from;
-
-	if (target == LOG_TO_FILE)
-		return json_sprintf("file:%.*s", STR_ARG(*path));
-	return json_string(targets[target]);
-}
-
-static void
-target_describe(const struct json_field *f, char *text, size_t size)
-{
-	(void)f;
-	snprintf(text, size, "\"stderr\", \"syslog\", \"journal\" or \"file:/PATH\"");
-}
-
-const struct json_kind config_kind_target = { target_decode, target_encode, target_describe };
-
-static void
-admin_http_decode(
-    struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
-{
-	bool *on = json_config_beside(f, to);
-
-	*on = !str_eq(value_str(at->value), STR("off"));
-	if (*on)
-		json_kind_address.decode(d, at, f, to);
-}
-
-static json_t *
-admin_http_encode(const struct json_field *f, const void *from)
-{
-	const bool *on = json_config_beside_const(f, from);
-
-	return *on ? json_kind_address.encode(f, from) : json_string("off");
-}
-
-static void
-admin_http_describe(const struct json_field *f, char *text, size_t size)
-{
-	(void)f;
-	snprintf(text, size, "\"ADDRESS:PORT\", \"[IPV6]:PORT\", \"unix:/PATH\" or \"off\"");
-}
-
-const struct json_kind config_kind_admin_http = { admin_http_decode, admin_http_encode,
-	admin_http_describe };
 
 int
 config_resolve(const char *name, struct address *a, struct err *err)
@@ -166,7 +84,8 @@ static void
 server_address_decode(
     struct json_decoder *d, const struct json_at *at, const struct json_field *f, void *to)
 {
-	struct str s = value_str(at->value), *text = json_config_beside(f, to);
+	struct str s = { json_string_value(at->value), json_string_length(at->value) };
+	struct str *text = json_config_beside(f, to);
 	char quoted[JSON_SHOWN_MAX];
 	struct err err;
 
