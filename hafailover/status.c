@@ -242,14 +242,14 @@ static json_t *
 config_json(const struct ha_view *v)
 {
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
-	uint64_t theirs = v->election->peer.last.digest; /* of VRRP: never known */
+	uint64_t ours = v->config->digest, theirs = v->election->peer.last.digest;
 
-	ha_status_digest(v->election->config.digest, own);
+	ha_status_digest(ours, own);
 	ha_status_digest(theirs, peer);
-	if (!peer_known(v))
+	if (!peer_known(v)) /* with VRRP: never */
 		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
 	return json_pack("{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match",
-	    theirs == v->election->config.digest);
+	    theirs == ours);
 }
 
 static json_t *

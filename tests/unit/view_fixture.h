@@ -150,6 +150,7 @@ fixture_init(struct fixture *f)
 	f->nodes[0].name = STR("lb1");
 	f->nodes[1].name = STR("lb2");
 	f->config.nodes = f->nodes;
+	f->config.digest = config.digest;
 	election_init(&f->election, &config);
 	f->election.session = FIXTURE_SESSION;
 	f->election.role = ROLE_ACTIVE;
