@@ -93,7 +93,8 @@ cell_ready(struct table *t, const json_t *o)
 }
 
 static void
-node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd)
+node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd,
+    const json_t *servers)
 {
 	struct str role = member_text(node, "role");
 
@@ -103,7 +104,7 @@ node_row(struct table *t, const struct status_view *v, const json_t *node, const
 	cell_integer(t, node, "priority");
 	cell_integer(t, node, "term");
 	cell_ready(t, lbd);
-	cell_servers(t, lbd);
+	cell_servers(t, servers);
 }
 
 static void
@@ -111,7 +112,9 @@ peer_row(struct table *t, const struct status_view *v, const json_t *peer)
 {
 	cell_text(t, STYLE_PLAIN, member_text(peer, "name"));
 	if (member_is(peer, "reachable")) {
-		node_row(t, v, peer, peer);
+		const json_t *lbd = json_object_get(peer, "lbd");
+
+		node_row(t, v, peer, lbd ? lbd : peer, peer);
 		return;
 	}
 	if (str_eq(member_text(peer, "protocol"), STR("vrrp"))) /* only an Active is heard */
@@ -144,7 +147,7 @@ nodes_print(const struct status_view *v, struct text *out)
 	text_append(&name, STR(" (here)"));
 	cell_text(t, STYLE_BOLD, (struct str){ name.p, name.n });
 	text_fini(&name);
-	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"));
+	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"), json_object_get(v->ha, "lbd"));
 	if (json_is_object(json_object_get(v->ha, "peer")))
 		peer_row(t, v, json_object_get(v->ha, "peer"));
 	table_print(&t, out, v->look);

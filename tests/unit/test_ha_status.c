@@ -74,6 +74,7 @@ test_peer(void **state)
 	assert_member(peer, "cause", "\"listened\"");
 	assert_member(peer, "since", "\"2026-01-02T03:04:00.000Z\"");
 	assert_member(peer, "priority", "90");
+	assert_member(peer, "lbd", "{\"draining\": false, \"ready\": true}");
 	assert_member(peer, "servers_up", "1");
 	assert_member(peer, "servers_unchecked", "3");
 	assert_member(peer, "servers_total", "4");

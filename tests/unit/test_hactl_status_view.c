@@ -138,6 +138,24 @@ test_peer_gone_lbd_gone(void **state)
 	    "! peer_silent\n");
 }
 
+/* A peer in standby is not ready to take over; its lbd may be all the same. */
+static void
+test_peer_in_standby(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':1},"
+	       "'peer':{'name':'lb2','role':'standby','reachable':true,'ready':false,'servers_up':1,"
+	       "'servers_total':1,'lbd':{'ready':true,'draining':false}},"
+	       "'config':{'digest':'1','match':true}}",
+	    NULL, plain,
+	    "NODE        ROLE     FOR  CAUSE  PRIORITY  TERM  LBD    SERVERS\n"
+	    "lb1 (here)  active   -    -             -     -  ready  1 of 1 up\n"
+	    "lb2         standby  -    -             -     -  ready  1 of 1 up\n"
+	    "\n"
+	    "configuration of hafailover: 1, the same on both nodes\n"
+	    "lbd is not reachable: no such socket\n");
+}
+
 /* What nobody has checked is not up; where lbd does not run nobody checks. */
 static void
 test_servers_unchecked(void **state)
@@ -307,6 +325,7 @@ main(void)
 		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_peer_gone_lbd_gone),
 		cmocka_unit_test(test_servers_unchecked),
+		cmocka_unit_test(test_peer_in_standby),
 		cmocka_unit_test(test_what_more_the_peer_tells),
 		cmocka_unit_test(test_lbd_alone),
 		cmocka_unit_test(test_nothing_is_expected_to_be_there),
