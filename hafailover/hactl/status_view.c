@@ -260,7 +260,7 @@ vote_row(struct table *t, const char *of, const json_t *name, const json_t *vote
 	cell_text(t, STYLE_PLAIN, (struct str){ cell.p, cell.n });
 	text_fini(&cell);
 	if (member_is(votes, key))
-		table_add(t, STYLE_GOOD, STR("here"));
+		table_add(t, STYLE_GOOD, STR("yes"));
 	else
 		table_add(t, STYLE_PLAIN, STR("no"));
 }
@@ -270,8 +270,8 @@ witness_print(const struct status_view *v, struct text *out)
 {
 	static const struct table_column columns[] = {
 		{ "VOTE OF", false, 8 },
-		{ "LENT", false, 0 },
-		{ "ANSWERS", false, 0 },
+		{ "HERE", false, 0 },
+		{ "IT SAYS", false, 0 },
 	};
 	const json_t *w = json_object_get(v->ha, "witness");
 	const json_t *votes = json_object_get(w, "votes");
@@ -285,7 +285,7 @@ witness_print(const struct status_view *v, struct text *out)
 	if (member_is(w, "reachable"))
 		cell_text(t, STYLE_PLAIN, member_text(w, "verdict"));
 	else
-		table_add(t, STYLE_BAD, STR("no"));
+		table_add(t, STYLE_BAD, STR("nothing"));
 	vote_row(t, "peer ", peer, votes, "peer");
 	table_add(t, STYLE_PLAIN, STR(""));
 	vote_row(t, "this node", NULL, votes, "own");

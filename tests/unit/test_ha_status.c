@@ -165,6 +165,45 @@ test_hook(void **state)
 	json_decref(o);
 }
 
+/* Whose votes are here, and what the witness said last. */
+static void
+test_witness(void **state)
+{
+	struct fixture f;
+	json_t *o;
+
+	(void)state;
+	fixture_init(&f);
+	o = status(&f);
+	assert_member(o, "witness", "null");
+	json_decref(o);
+	fixture_witness(&f);
+	o = status(&f);
+	assert_member(o, "witness",
+	    "{\"address\": \"203.0.113.5:5406\", \"lent_to\": \"here\", \"needed\": 2, "
+	    "\"reachable\": true, \"verdict\": \"granted\", "
+	    "\"votes\": {\"own\": true, \"peer\": true, \"witness\": true}}");
+	json_decref(o);
+	f.election.vote.answer = (struct witness_answer){ .verdict = WITNESS_HELD };
+	f.election.vote.given_until_ns = FIXTURE_NOW + 1;
+	f.election.vote.witness_until_ns = f.election.vote.peer_until_ns = FIXTURE_NOW;
+	o = status(&f);
+	assert_member(o, "witness",
+	    "{\"address\": \"203.0.113.5:5406\", \"lent_to\": \"peer\", \"needed\": 2, "
+	    "\"reachable\": true, \"verdict\": \"held\", "
+	    "\"votes\": {\"own\": false, \"peer\": false, \"witness\": false}}");
+	json_decref(o);
+	f.election.vote.answer.verdict = WITNESS_QUIET;
+	o = status(&f);
+	assert_member(json_object_get(o, "witness"), "lent_to", "\"nobody\"");
+	json_decref(o);
+	f.election.vote.answered_ns = FIXTURE_NOW - NS_PER_S;
+	o = status(&f);
+	assert_member(json_object_get(o, "witness"), "reachable", "false");
+	assert_member(json_object_get(o, "witness"), "lent_to", "null");
+	json_decref(o);
+}
+
 /* Every alarm of the election has a name and words of its own. */
 static void
 test_alarms(void **state)
@@ -292,6 +331,7 @@ main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_ready),
 		cmocka_unit_test(test_hook),
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_alarms),
 		cmocka_unit_test(test_alarm_details),
 		cmocka_unit_test(test_trouble),
