@@ -120,7 +120,7 @@ struct ha_config {
 	struct address http;
 	struct str control, state_directory;
 	struct ha_log_config log;
-	uint8_t digest[8]; /* over what decides behaviour */
+	uint64_t digest; /* over what decides behaviour */
 	struct arena *arena; /* private */
 };
 

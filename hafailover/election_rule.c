@@ -1,6 +1,7 @@
 /* election_rule.c - comparisons and conditions: they read and change nothing. */
 #include "common/clock.h"
 #include "hafailover/election_private.h"
+#include "hafailover/fitness.h"
 
 static const int64_t CONFLICT_SHOWN_NS = 60 * NS_PER_S;
 
@@ -39,18 +40,27 @@ election_silence_ns(const struct election *e, int64_t now)
 	return now - election_quiet_since(e);
 }
 
+static struct fitness
+fitness(const struct election *e)
+{
+	return (struct fitness){ e->tracked ? &e->track : NULL, e->broken_until_ns, e->stopping,
+		e->standby };
+}
+
 bool
 election_fit(const struct election *e, int64_t now)
 {
-	return e->tracked && e->track.eligible && now >= e->broken_until_ns;
+	const struct fitness f = fitness(e);
+
+	return fitness_good(&f, now);
 }
 
 enum cause
 election_unfit_why(const struct election *e, int64_t now)
 {
-	if (now < e->broken_until_ns)
-		return CAUSE_VIP_FAILED;
-	return e->track.why == CAUSE_NONE ? CAUSE_INELIGIBLE : e->track.why;
+	const struct fitness f = fitness(e);
+
+	return fitness_why(&f, now);
 }
 
 /* Not to have run for so long: the peer may have claimed, or the kernel have ended the lease. */
@@ -70,11 +80,9 @@ election_stall_ns(const struct election *e)
 enum role
 election_rest(const struct election *e, int64_t now)
 {
-	if (e->stopping)
-		return ROLE_INITIALIZE;
-	if (e->standby)
-		return ROLE_STANDBY;
-	return election_fit(e, now) ? ROLE_BACKUP : ROLE_FAULT;
+	const struct fitness f = fitness(e);
+
+	return fitness_rest(&f, now);
 }
 
 bool

@@ -26,16 +26,6 @@ address_compare(const struct address *a, const struct address *b)
 	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16);
 }
 
-static uint64_t
-digest_number(const uint8_t digest[8])
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | digest[i];
-	return v;
-}
-
 static enum election_prefer
 prefer(const struct ha_config *c)
 {
@@ -56,7 +46,7 @@ node_election_config(const struct ha_config *c)
 		.order = higher,
 		.peer_order = !higher,
 		.paths = (uint8_t)self->n_addresses,
-		.digest = digest_number(c->digest),
+		.digest = c->digest,
 		.interval_ns = c->interval,
 		.dead_after = c->dead_after,
 		.lease_ns = c->lease,

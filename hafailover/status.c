@@ -108,12 +108,13 @@ peer_words(const struct ha_view *v)
 	const struct wire_packet *w = peer_link_last(v->link);
 	int64_t age = v->now_ns - v->election->peer.last_ns + h->age_ns;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
-	    role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b}, s:b, s:b, s:b}",
+	    "role", role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
 	    cause_name(h->cause), "term", (json_int_t)h->term, "priority", (int)h->priority,
 	    "servers_up", (int)h->servers_up, "servers_unchecked",
 	    w ? (int)w->servers_unchecked : 0, "servers_total", w ? (int)w->servers_total : 0,
-	    "eligible", (int)h->eligible, "holding", (int)h->holding, "ready",
+	    "lbd", "ready", (int)h->lbd_ready, "draining", (int)h->lbd_draining, "eligible",
+	    (int)h->eligible, "holding", (int)h->holding, "ready",
 	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
 }
 
@@ -242,14 +243,14 @@ static json_t *
 config_json(const struct ha_view *v)
 {
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
-	uint64_t theirs = v->election->peer.last.digest; /* of VRRP: never known */
+	uint64_t ours = v->config->digest, theirs = v->election->peer.last.digest;
 
-	ha_status_digest(v->election->config.digest, own);
+	ha_status_digest(ours, own);
 	ha_status_digest(theirs, peer);
-	if (!peer_known(v))
+	if (!peer_known(v)) /* with VRRP: never */
 		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
 	return json_pack("{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match",
-	    theirs == v->election->config.digest);
+	    theirs == ours);
 }
 
 static json_t *

@@ -10,7 +10,8 @@
  *     node, role, since, cause, term, priority,
  *     vips [ { address, interface, held } ],
  *     peer { name, reachable, paths [ { address, reachable, hears_us } ], role, since, cause, term,
- *            priority, ready, servers_up, servers_unchecked, servers_total },
+ *            priority, ready, lbd { ready, draining }, servers_up, servers_unchecked, servers_total },
+ *            ready: it could take over now
  *     config { digest, peer_digest, match },
  *     lbd { ready, draining, servers_up, servers_unchecked, servers_total },
  *     alarms [ { name, text } ]

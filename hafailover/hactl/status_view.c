@@ -93,7 +93,8 @@ cell_ready(struct table *t, const json_t *o)
 }
 
 static void
-node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd)
+node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd,
+    const json_t *servers)
 {
 	struct str role = member_text(node, "role");
 
@@ -103,7 +104,7 @@ node_row(struct table *t, const struct status_view *v, const json_t *node, const
 	cell_integer(t, node, "priority");
 	cell_integer(t, node, "term");
 	cell_ready(t, lbd);
-	cell_servers(t, lbd);
+	cell_servers(t, servers);
 }
 
 static void
@@ -111,7 +112,9 @@ peer_row(struct table *t, const struct status_view *v, const json_t *peer)
 {
 	cell_text(t, STYLE_PLAIN, member_text(peer, "name"));
 	if (member_is(peer, "reachable")) {
-		node_row(t, v, peer, peer);
+		const json_t *lbd = json_object_get(peer, "lbd");
+
+		node_row(t, v, peer, lbd ? lbd : peer, peer);
 		return;
 	}
 	if (str_eq(member_text(peer, "protocol"), STR("vrrp"))) /* only an Active is heard */
@@ -144,7 +147,7 @@ nodes_print(const struct status_view *v, struct text *out)
 	text_append(&name, STR(" (here)"));
 	cell_text(t, STYLE_BOLD, (struct str){ name.p, name.n });
 	text_fini(&name);
-	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"));
+	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"), json_object_get(v->ha, "lbd"));
 	if (json_is_object(json_object_get(v->ha, "peer")))
 		peer_row(t, v, json_object_get(v->ha, "peer"));
 	table_print(&t, out, v->look);
@@ -257,7 +260,7 @@ vote_row(struct table *t, const char *of, const json_t *name, const json_t *vote
 	cell_text(t, STYLE_PLAIN, (struct str){ cell.p, cell.n });
 	text_fini(&cell);
 	if (member_is(votes, key))
-		table_add(t, STYLE_GOOD, STR("here"));
+		table_add(t, STYLE_GOOD, STR("yes"));
 	else
 		table_add(t, STYLE_PLAIN, STR("no"));
 }
@@ -267,8 +270,8 @@ witness_print(const struct status_view *v, struct text *out)
 {
 	static const struct table_column columns[] = {
 		{ "VOTE OF", false, 8 },
-		{ "LENT", false, 0 },
-		{ "ANSWERS", false, 0 },
+		{ "HERE", false, 0 },
+		{ "IT SAYS", false, 0 },
 	};
 	const json_t *w = json_object_get(v->ha, "witness");
 	const json_t *votes = json_object_get(w, "votes");
@@ -282,7 +285,7 @@ witness_print(const struct status_view *v, struct text *out)
 	if (member_is(w, "reachable"))
 		cell_text(t, STYLE_PLAIN, member_text(w, "verdict"));
 	else
-		table_add(t, STYLE_BAD, STR("no"));
+		table_add(t, STYLE_BAD, STR("nothing"));
 	vote_row(t, "peer ", peer, votes, "peer");
 	table_add(t, STYLE_PLAIN, STR(""));
 	vote_row(t, "this node", NULL, votes, "own");

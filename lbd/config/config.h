@@ -56,6 +56,18 @@ struct forwarded_config {
 	bool x_forwarded, rfc7239;
 };
 
+/* To the same host and target over TLS. */
+struct redirect_config {
+	int status; /* 0: requests are served */
+	uint16_t port;
+};
+
+/* RFC 6797. */
+struct hsts_config {
+	int64_t max_age; /* 0: nothing is said */
+	bool include_subdomains, preload;
+};
+
 struct listener_config {
 	struct str name;
 	const struct address *bind;
@@ -68,6 +80,9 @@ struct listener_config {
 	struct forwarded_config forwarded;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
+	struct redirect_config redirect;
+	struct hsts_config hsts;
+	struct str hsts_value; /* of the field; empty: none */
 };
 
 enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };

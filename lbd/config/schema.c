@@ -215,6 +215,48 @@ barred_with_tls(const void *object)
 	return l->tls.n_certificates ? "has no effect with tls, where alpn decides" : NULL;
 }
 
+static const char *
+barred_redirect(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->tls.n_certificates ? "has no effect with tls: what comes here is HTTPS already"
+				     : NULL;
+}
+
+static const char *
+barred_hsts(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->tls.n_certificates ? NULL : "has no effect without tls: browsers ignore it there";
+}
+
+static const struct json_choice redirect_statuses[] = {
+	{ "301", 301 },
+	{ "302", 302 },
+	{ "307", 307 },
+	{ "308", 308 },
+	{ NULL, 0 },
+};
+
+static const struct json_field redirect_fields[] = {
+	{ JSON_ROW("status", json_kind_choice, struct redirect_config, status),
+	    .fallback = "\"308\"", .choices = redirect_statuses },
+	{ JSON_ROW("port", json_kind_integer, struct redirect_config, port), .fallback = "443",
+	    .min = 1, .max = 65535 },
+	{ 0 },
+};
+
+static const struct json_field hsts_fields[] = {
+	{ JSON_ROW("max_age", json_kind_duration, struct hsts_config, max_age),
+	    .fallback = "\"8760h\"", .min = 1 * S, .max = 730 * DAY },
+	{ JSON_ROW("include_subdomains", json_kind_bool, struct hsts_config, include_subdomains),
+	    .fallback = "false" },
+	{ JSON_ROW("preload", json_kind_bool, struct hsts_config, preload), .fallback = "false" },
+	{ 0 },
+};
+
 static const struct json_field listener_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct listener_config, name), .expects = "a name",
 	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
@@ -233,6 +275,10 @@ static const struct json_field listener_fields[] = {
 	    .object = config_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct listener_config, http2), .fallback = "false",
 	    .barred = barred_with_tls },
+	{ JSON_ROW("redirect_https", json_kind_object, struct listener_config, redirect),
+	    .object = redirect_fields, .barred = barred_redirect },
+	{ JSON_ROW("hsts", json_kind_object, struct listener_config, hsts), .object = hsts_fields,
+	    .barred = barred_hsts },
 	{ 0 },
 };
 

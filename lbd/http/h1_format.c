@@ -199,8 +199,8 @@ h1_format_response(struct writer *w, const struct http_head *head, const struct 
 }
 
 void
-h1_format_error(
-    struct writer *w, unsigned status, bool head_only, bool keep_alive, unsigned retry_after)
+h1_format_error(struct writer *w, unsigned status, bool head_only, bool keep_alive,
+    unsigned retry_after, struct str lines)
 {
 	struct str reason = str_of(http_reason(status));
 
@@ -214,6 +214,7 @@ h1_format_error(
 		write_uint(w, retry_after);
 		write_bytes(w, "\r\n", 2);
 	}
+	write_str(w, lines);
 	write_str(w,
 	    keep_alive ? STR("Connection: keep-alive\r\n\r\n") : STR("Connection: close\r\n\r\n"));
 	if (head_only)

@@ -3,10 +3,14 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/http/redirect.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/tls/tls.h"
 
-enum { ANSWER_MAX = 1024 };
+enum {
+	ANSWER_MAX = 4096, /* what h2_stream_answer takes */
+	LOCATION_MAX = 3584
+};
 
 /* Whole seconds after which a 503 may be worth another try: when the next checks are through. */
 static unsigned
@@ -54,9 +58,24 @@ is_refusal(enum termination why)
 	return (int)why < (int)REFUSE_COUNT;
 }
 
+enum { LINES_MAX = 160 };
+
+/* What every answer of this listener says. */
+static struct str
+lines_of(const struct listener_config *l, char room[LINES_MAX])
+{
+	struct writer w = { room, room + LINES_MAX, false };
+
+	if (l->hsts_value.n)
+		write_line(&w, STR("Strict-Transport-Security: "), l->hsts_value);
+	CHECK(!w.overflow);
+	return (struct str){ room, (size_t)(w.p - room) };
+}
+
 void
 exchange_answer(struct exchange *x, enum termination why)
 {
+	char lines[LINES_MAX];
 	struct worker *w = exchange_worker(x);
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
 
@@ -66,8 +85,8 @@ exchange_answer(struct exchange *x, enum termination why)
 	if (is_refusal(why) || !x->request_body.done || w->draining || x->client->retired ||
 	    client_yields(x->client))
 		x->keep_alive = false;
-	h1_format_error(
-	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
+	h1_format_error(&out, x->status, x->method == METHOD_HEAD, x->keep_alive,
+	    retry_after(x, x->status), lines_of(x->listener, lines));
 	x->responding = true;
 	/* a broken connection is seen by exchange_complete */
 	if (x->stream)
@@ -206,6 +225,20 @@ exchange_malformed(struct client *c, enum termination why)
 	refusal_record(c, why, 0, 0);
 }
 
+/* What stands in w->format is the last word. */
+static void
+last_send(struct client *c, struct h2_stream *stream, size_t n)
+{
+	struct worker *w = c->conn.worker;
+
+	if (stream) {
+		h2_stream_refuse(stream, w->format, n);
+		return;
+	}
+	conn_send(&c->conn, w->format, n);
+	client_exchange_ended(c, false, true);
+}
+
 void
 exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
 {
@@ -213,15 +246,41 @@ exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why
 	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
 	unsigned status = status_of(why);
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	char lines[LINES_MAX];
 	size_t n;
 
-	h1_format_error(&out, status, head_only, false, 0);
+	h1_format_error(&out, status, head_only, false, 0, lines_of(c->listener->conf, lines));
 	n = (size_t)(out.p - w->format);
 	refusal_record(c, why, status, n);
-	if (stream) {
-		h2_stream_refuse(stream, w->format, n);
+	last_send(c, stream, n);
+}
+
+/* The line is written first, behind what it will be a part of. */
+void
+exchange_redirect(struct client *c, struct h2_stream *stream)
+{
+	struct worker *w = c->conn.worker;
+	const struct redirect_config *conf = &c->listener->conf->redirect;
+	char *line = w->format + ANSWER_MAX;
+	struct writer out = { w->format, line, false };
+	struct writer location = { line, line + LOCATION_MAX, false };
+	size_t n;
+
+	if (w->head.host.n == 0) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_HOST);
 		return;
 	}
-	conn_send(&c->conn, w->format, n);
-	client_exchange_ended(c, false, true);
+	write_str(&location, STR("Location: "));
+	redirect_write(&location, &w->head, conf->port);
+	write_str(&location, STR("\r\n"));
+	if (location.overflow) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_TARGET_LENGTH);
+		return;
+	}
+	h1_format_error(&out, (unsigned)conf->status, w->head.method_id == METHOD_HEAD, false, 0,
+	    (struct str){ line, (size_t)(location.p - line) });
+	CHECK(!out.overflow);
+	n = (size_t)(out.p - w->format);
+	refusal_record(c, END_OK, (unsigned)conf->status, n);
+	last_send(c, stream, n);
 }

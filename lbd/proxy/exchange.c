@@ -283,6 +283,10 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
 		return;
 	}
+	if (c->listener->conf->redirect.status) {
+		exchange_redirect(c, stream);
+		return;
+	}
 	x = cache_get(&w->proxy->exchange_cache);
 	if (!x) {
 		exchange_refuse(c, stream, END_OUT_OF_MEMORY);

@@ -94,6 +94,9 @@ void exchange_start(struct client *, struct h2_stream *, size_t head_size, struc
  */
 void exchange_refuse(struct client *, struct h2_stream *, enum termination);
 
+/* Likewise: the head asks for what is only to be had over TLS. */
+void exchange_redirect(struct client *, struct h2_stream *);
+
 /* HTTP/2: the same without an answer. */
 void exchange_malformed(struct client *, enum termination);
 

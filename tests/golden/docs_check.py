@@ -170,6 +170,7 @@ def check_man():
     schema, keys = json.loads(SCHEMA.read_text()), man_keys(MAN.read_text())
     sections = {"Top level": schema, "listeners": "listener", "pools": "pool", "servers": "server",
                 "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
+                "redirect_https": "redirectHttps", "hsts": "hsts",
                 "tls of a pool": "serverTls"}
     for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls"):
         sections[name] = name

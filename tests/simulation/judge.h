@@ -31,7 +31,7 @@
  *     for the time that is set, counted while it runs.  The other holds when that begins, its own lbd
  *     is ready; it is not Active, the other does not linger, too, and a stall ends it.
  * 13. With a witness nobody else ever holds: two holders only in a planned move, for a dead interval,
- *     or where a clock stood still.
+ *     where who lingered has died, or where a clock stood still.
  * 14. With a witness the fit node that keeps it, while the other hears neither, is Active within
  *     JUDGE_KEPT_NS.
  */
@@ -88,6 +88,8 @@ struct judge {
 	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
 	enum cause dual_cause;
 	bool agreed; /* the last claim was on a TAKE */
+	int64_t left_until_ns[NODES]; /* its kernel may have what it did not serve with any more */
+	int64_t dual_delay_ns; /* the longest way of a packet since both hold */
 	int64_t kept_ns[NODES]; /* rule 14 holds since; 0: not */
 	unsigned moves, faults;
 	unsigned commands[NODES]; /* unanswered */

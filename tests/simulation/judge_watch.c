@@ -67,15 +67,40 @@ stopped_clock(const struct world *w)
 	return false;
 }
 
+/* It had handed over, held on for what was left, and died: its kernel ends that. */
+static bool
+was_left_behind(struct world *w)
+{
+	bool left = false;
+	unsigned n;
+
+	for (n = 0; n < NODES; n++) {
+		const struct node *node = &w->nodes[n];
+		int64_t *until = &w->judge->left_until_ns[n];
+
+		if (node->process == PROCESS_RUNNING && node->election.role != ROLE_INITIALIZE)
+			*until = 0;
+		else if (node->process != PROCESS_RUNNING && !w->judge->halted_ns[n])
+			*until = node->election.role == ROLE_ACTIVE
+			    ? 0
+			    : w->now_ns + node->config.lease_ns * 17 / 16;
+		left |= w->now_ns < *until;
+	}
+	return left;
+}
+
 /* Rule 13. */
 static void
 check_dual_with_witness(struct world *w)
 {
-	const struct judge *j = w->judge;
-	int64_t dead = judge_dead_ns(w), limit = dead + judge_delay_ns(w) + judge_slack_ns(w, dead);
+	struct judge *j = w->judge;
+	int64_t dead = judge_dead_ns(w), delay = judge_delay_ns(w), limit;
 	unsigned n;
 
-	if (!w->nodes[0].config.witness || !j->dual_ns || stopped_clock(w))
+	if (!j->dual_ns || delay > j->dual_delay_ns)
+		j->dual_delay_ns = delay;
+	limit = dead + j->dual_delay_ns + judge_slack_ns(w, dead);
+	if (was_left_behind(w) || !w->nodes[0].config.witness || !j->dual_ns || stopped_clock(w))
 		return;
 	for (n = 0; n < NODES; n++) /* its kernel ends the lease */
 		if (j->halted_ns[n] || w->now_ns - j->started_ns[n] < 2 * NS_PER_S)
@@ -253,8 +278,7 @@ check_kept(struct world *w, unsigned n)
 		j->kept_ns[n] = 0;
 	else if (!j->kept_ns[n])
 		j->kept_ns[n] = w->now_ns;
-	if (kept && node->election.role != ROLE_ACTIVE &&
-	    w->now_ns - j->kept_ns[n] > JUDGE_KEPT_NS)
+	if (kept && node->election.role != ROLE_ACTIVE && w->now_ns - j->kept_ns[n] > JUDGE_KEPT_NS)
 		judge_wrong(w, "node %u keeps the witness and is not Active", n);
 }
 
@@ -266,8 +290,8 @@ check_lonely(struct world *w, unsigned n)
 	const struct node *node = &w->nodes[n];
 	int64_t dead = judge_dead_ns(w);
 	bool lonely = node->election.role != ROLE_ACTIVE && fit(node) &&
-	    (!node->config.witness || witness_kept(w, n)) && !world_sees_service(w, n) && node->late_ns < dead / 2 &&
-	    w->nodes[!n].late_ns < dead / 2;
+	    (!node->config.witness || witness_kept(w, n)) && !world_sees_service(w, n) &&
+	    node->late_ns < dead / 2 && w->nodes[!n].late_ns < dead / 2;
 	int64_t from;
 
 	if (w->nodes[!n].election.role == ROLE_ACTIVE && w->nodes[!n].process == PROCESS_RUNNING &&

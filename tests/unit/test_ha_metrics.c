@@ -168,10 +168,39 @@ test_form(void **state)
 	free(p);
 }
 
+static void
+test_witness(void **state)
+{
+	struct fixture f;
+	char *p;
+
+	(void)state;
+	fixture_init(&f);
+	p = page(&f);
+	assert_null(strstr(p, "witness_packets"));
+	assert_null(strstr(p, "ha_vote"));
+	free(p);
+	fixture_witness(&f);
+	f.witness.counters.sent[ASK_OK] = 5;
+	f.witness.counters.received[ASK_CHALLENGE] = 1;
+	f.election.vote.peer_until_ns = 0;
+	p = page(&f);
+	assert_line(p, "lbpair_ha_witness_packets_total{direction=\"sent\",result=\"ok\"} 5");
+	assert_line(
+	    p, "lbpair_ha_witness_packets_total{direction=\"received\",result=\"challenge\"} 1");
+	assert_line(p, "lbpair_ha_witness_reachable 1");
+	assert_line(p, "lbpair_ha_vote{of=\"self\"} 1");
+	assert_line(p, "lbpair_ha_vote{of=\"peer\"} 0");
+	assert_line(p, "lbpair_ha_vote{of=\"witness\"} 1");
+	assert_line(p, "lbpair_ha_alarm{name=\"witness_silent\"} 0");
+	free(p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_now),
 		cmocka_unit_test(test_hooks),

@@ -138,6 +138,24 @@ test_peer_gone_lbd_gone(void **state)
 	    "! peer_silent\n");
 }
 
+/* A peer in standby is not ready to take over; its lbd may be all the same. */
+static void
+test_peer_in_standby(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':1},"
+	       "'peer':{'name':'lb2','role':'standby','reachable':true,'ready':false,'servers_up':1,"
+	       "'servers_total':1,'lbd':{'ready':true,'draining':false}},"
+	       "'config':{'digest':'1','match':true}}",
+	    NULL, plain,
+	    "NODE        ROLE     FOR  CAUSE  PRIORITY  TERM  LBD    SERVERS\n"
+	    "lb1 (here)  active   -    -             -     -  ready  1 of 1 up\n"
+	    "lb2         standby  -    -             -     -  ready  1 of 1 up\n"
+	    "\n"
+	    "configuration of hafailover: 1, the same on both nodes\n"
+	    "lbd is not reachable: no such socket\n");
+}
+
 /* What nobody has checked is not up; where lbd does not run nobody checks. */
 static void
 test_servers_unchecked(void **state)
@@ -299,6 +317,30 @@ test_colour_and_width(void **state)
 	    "lbd is not reachable: no such socket\n");
 }
 
+static void
+test_witness(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','peer':{'name':'lb2'},"
+	       "'witness':{'address':'203.0.113.5:5406','reachable':true,'verdict':'granted',"
+	       "'votes':{'own':true,'peer':false,'witness':true}}}",
+	    lbd_good, plain,
+	    "NODE        ROLE         FOR  CAUSE  PRIORITY  TERM  LBD        SERVERS\n"
+	    "lb1 (here)  active       -    -             -     -  not ready  -\n"
+	    "lb2         unreachable  -    -             -     -  -          -\n"
+	    "\n"
+	    "VOTE OF                   HERE  IT SAYS\n"
+	    "witness 203.0.113.5:5406  yes   granted\n"
+	    "peer lb2                  no\n"
+	    "this node                 yes\n"
+	    "\n"
+	    "configuration of hafailover: -, the peer's is not known\n"
+	    "lbd 0.1.0 on lb1: ready, up for 10 min 0 s, 2 of 3 servers up, 12 connections, 3456 "
+	    "requests so far\n"
+	    "configuration of lbd: fedcba9876543210 from /etc/lbpair/lbd.json, loaded 5 min 0 s "
+	    "ago\n");
+}
+
 int
 main(void)
 {
@@ -307,10 +349,12 @@ main(void)
 		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_peer_gone_lbd_gone),
 		cmocka_unit_test(test_servers_unchecked),
+		cmocka_unit_test(test_peer_in_standby),
 		cmocka_unit_test(test_what_more_the_peer_tells),
 		cmocka_unit_test(test_lbd_alone),
 		cmocka_unit_test(test_nothing_is_expected_to_be_there),
 		cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_colour_and_width),
 	};
 
