@@ -96,6 +96,9 @@ nested_take(struct node *n)
 	case NESTED_CONFLICT_PEER:
 		return (struct election_event){ .type = ELECTION_CONFLICT,
 			.conflict = { bit == NESTED_CONFLICT_PEER } };
+	case NESTED_PROBED:
+		return (struct election_event){ .type = ELECTION_PROBED,
+			.probed = { n->probe.id, n->probe.result, n->probe.by_peer } };
 	}
 	CHECK_NEVER();
 }
@@ -119,6 +122,12 @@ nested_add(struct node *n, enum node_nested what)
 {
 	n->nested |= what;
 	nested_run(n);
+}
+
+void
+node_probed(struct node *n)
+{
+	nested_add(n, NESTED_PROBED);
 }
 
 void

@@ -33,6 +33,7 @@ enum node_nested {
 	NESTED_CONFLICT = 1 << 3,
 	NESTED_CONFLICT_PEER = 1 << 4,
 	NESTED_VIP_GONE = 1 << 5,
+	NESTED_PROBED = 1 << 6,
 };
 
 /* Which connections are counted. */
@@ -106,6 +107,9 @@ struct node {
 
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
+
+/* The probe has ended; it may have done so at once, within the step that began it. */
+void node_probed(struct node *);
 
 /* What tracking says is weighed anew: it depends on the configuration. */
 void node_track_again(struct node *);

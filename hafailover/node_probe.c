@@ -26,13 +26,8 @@ vip_of_family(const struct node *n, int family, size_t *index)
 static void
 finish(struct node *n)
 {
-	const struct election_event ev = {
-		.type = ELECTION_PROBED,
-		.probed = { n->probe.id, n->probe.result, n->probe.by_peer },
-	};
-
 	node_probe_stop(n);
-	node_feed(n, &ev);
+	node_probed(n);
 }
 
 static enum election_vip
@@ -129,6 +124,7 @@ node_probe_start(struct node *n, uint32_t id, int64_t budget)
 	struct node_probe *p = &n->probe;
 
 	node_probe_stop(n);
+	n->nested &= ~(unsigned)NESTED_PROBED; /* of the one before */
 	*p = (struct node_probe){ .id = id,
 		.holder = n->election.holding,
 		.here = n->election.holding || election_drains(&n->election),
