@@ -86,6 +86,9 @@ class Validator:
     def on_required(self, value, arg, _):
         return not isinstance(value, dict) or all(key in value for key in arg)
 
+    def on_dependentRequired(self, value, arg, _):
+        return not isinstance(value, dict) or all(set(needs) <= value.keys() for key, needs in arg.items() if key in value)
+
     def on_properties(self, value, arg, _):
         if not isinstance(value, dict):
             return True
