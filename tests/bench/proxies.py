@@ -70,7 +70,7 @@ class Lbd(Proxy):
         return None if os.access(bench.lbd, os.X_OK) else f"{bench.lbd} is not built"
 
     def argv(self):
-        listener = {"bind": [self.address()], "pool": "bench"}
+        listener = {"bind": [self.address()], "pool": "bench", "http2": not self.setup.tls}
         if self.setup.tls:
             certificate = self.bench.certificate()
             listener["tls"] = {"certificates": [{"certificate": certificate, "key": certificate}]}
