@@ -96,12 +96,12 @@ template_new(struct arena *a, struct str text, const struct template **result, s
 }
 
 void
-template_write(
-    const struct template *t, const struct str values[VARIABLE_COUNT], struct writer *out)
+template_write(const struct template *t, const struct str values[VARIABLE_COUNT],
+    void (*write)(struct writer *, struct str), struct writer *out)
 {
 	for (uint32_t i = 0; i < t->n; i++) {
 		write_str(out, t->pieces[i].text);
 		if (t->pieces[i].variable >= 0)
-			write_str(out, values[t->pieces[i].variable]);
+			write(out, values[t->pieces[i].variable]);
 	}
 }

@@ -29,9 +29,9 @@ struct template;
 /* 0; -EINVAL with what is wrong; -ENOMEM.  The template points into `text`, which must outlive it. */
 int template_new(struct arena *, struct str text, const struct template **, struct err *);
 
-/* Overflow is the writer's. */
-void
-template_write(const struct template *, const struct str values[VARIABLE_COUNT], struct writer *);
+/* Values by `write`, the text between them as it is.  Overflow is the writer's. */
+void template_write(const struct template *, const struct str values[VARIABLE_COUNT],
+    void (*write)(struct writer *, struct str), struct writer *);
 
 /* "client_ip", ... */
 const char *variable_name(enum route_variable);

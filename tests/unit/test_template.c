@@ -51,7 +51,7 @@ test_written(void **state)
 		struct str got;
 
 		if (template_new(a, str_of(cases[i].text), &t, &err) == 0) {
-			template_write(t, values, &w);
+			template_write(t, values, write_str, &w);
 			got = (struct str){ out, (size_t)(w.p - out) };
 		} else {
 			got = str_of(err.text);
@@ -73,7 +73,7 @@ test_too_long(void **state)
 
 	(void)state;
 	assert_int_equal(template_new(a, STR("{host}-{host}-"), &t, &err), 0);
-	template_write(t, values, &w);
+	template_write(t, values, write_str, &w);
 	assert_true(w.overflow);
 	arena_free(&a);
 }
