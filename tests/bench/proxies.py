@@ -70,8 +70,10 @@ class Lbd(Proxy):
         return None if os.access(bench.lbd, os.X_OK) else f"{bench.lbd} is not built"
 
     def argv(self):
-        listener = {"bind": [self.address()], "pool": "bench", "http2": not self.setup.tls}
-        if self.setup.tls:
+        listener = {"bind": [self.address()], "pool": "bench"}
+        if not self.setup.tls:
+            listener["http2"] = True
+        else:
             certificate = self.bench.certificate()
             listener["tls"] = {"certificates": [{"certificate": certificate, "key": certificate}]}
         config = {
