@@ -21,7 +21,7 @@ enum {
 	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
 	H2_OUTPUT_MIN = 20 * 1024, /* room that h2_session_output needs: a frame */
-	H2_TURN_REQUESTS = 32 /* that one h2_session_feed begins */
+	H2_TURN_REQUESTS = 16 /* that one h2_session_feed begins */
 };
 
 struct h2_events {
