@@ -98,7 +98,8 @@ nested_take(struct node *n)
 			.conflict = { bit == NESTED_CONFLICT_PEER } };
 	case NESTED_PROBED:
 		return (struct election_event){ .type = ELECTION_PROBED,
-			.probed = { n->probe.id, n->probe.result, n->probe.by_peer } };
+			.probed = {
+			    n->probe.id, n->probe.answer.result, n->probe.answer.by_peer } };
 	}
 	CHECK_NEVER();
 }
@@ -353,26 +354,12 @@ on_hook(void *owner)
 
 /* --- start and end --- */
 
-static bool
-is_vip(const struct link_address *a, const struct vip_config *vip)
-{
-	struct address address = vip->address;
-
-	address.in.sin_port = 0; /* sin6_port lies at the same place */
-	return address_equal(&a->address, &address);
-}
-
 /* How long the kernel keeps what a predecessor left there. */
 static int64_t
 lease_left(const struct node *n)
 {
-	int64_t ends = INT64_MAX;
-	const struct link_address *a;
+	int64_t ends = vip_lease_end_ns(n->vips);
 
-	for (size_t i = 0; (a = link_address_next(n->links, i)); i++)
-		for (size_t j = 0; j < vip_count(n->vips); j++)
-			if (a->ends_ns < ends && is_vip(a, vip_at(n->vips, j)))
-				ends = a->ends_ns;
 	return ends == INT64_MAX ? ends : ends - clock_ns();
 }
 

@@ -6,7 +6,7 @@
 #include "hafailover/hook.h"
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
-#include "hafailover/probe.h"
+#include "hafailover/vip_answer.h"
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 #include "hafailover/vrrp.h"
@@ -21,8 +21,7 @@ struct node_probe {
 	bool holder; /* it is ours */
 	bool here; /* or still here, for connections that are left: only neighbours are asked */
 	bool blind; /* no service is known that could be asked */
-	enum election_vip result;
-	bool by_peer;
+	struct vip_answer answer;
 };
 
 /* Events that came up while a step was being done. */

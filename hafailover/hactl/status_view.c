@@ -298,16 +298,20 @@ static void
 config_print(const struct status_view *v, struct text *out)
 {
 	const json_t *config = json_object_get(v->ha, "config");
+	bool heard = member_is(json_object_get(v->ha, "peer"), "reachable");
+	bool match = member_is(config, "match");
+	enum style style = !heard ? STYLE_PLAIN : match ? STYLE_GOOD : STYLE_BAD;
 
 	text_append(out, STR("\nconfiguration of hafailover: "));
 	clean_member(out, config, "digest");
 	text_append(out, STR(", "));
 	if (!member_has(config, "match"))
 		styled(out, v->look, STYLE_PLAIN, "the peer's is not known");
-	else if (member_is(config, "match"))
-		styled(out, v->look, STYLE_GOOD, "the same on both nodes");
 	else
-		styled(out, v->look, STYLE_BAD, "not the same on both nodes");
+		styled(out, v->look, style,
+		    match ? "the same on both nodes" : "not the same on both nodes");
+	if (member_has(config, "match") && !heard)
+		text_append(out, STR(" when the peer was last heard"));
 	if (member_has(config, "peer_digest") && !member_is(config, "match")) {
 		text_append(out, STR(", the peer has "));
 		clean_member(out, config, "peer_digest");

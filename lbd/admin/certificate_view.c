@@ -16,6 +16,22 @@ certificate_days(const struct tls_shelf_entry *e, int64_t now_wall_ns)
 	return left < 0 ? -((-left + DAY_S - 1) / DAY_S) : left / DAY_S;
 }
 
+static const char *
+staple_alarm(const struct tls_shelf_entry *e, int64_t now_wall_ns, char *text, size_t size)
+{
+	if (e->ocsp.n == 0)
+		return NULL;
+	if (e->staple.revoked) {
+		snprintf(text, size, "%.*s is revoked, says %.*s", STR_ARG(e->certificate),
+		    STR_ARG(e->ocsp));
+		return "certificate_revoked";
+	}
+	if (e->staple.until > now_wall_ns / NS_PER_S)
+		return NULL;
+	snprintf(text, size, "%.*s is over and no longer sent", STR_ARG(e->ocsp));
+	return "ocsp_expired";
+}
+
 const char *
 certificate_alarm(const struct tls_shelf_entry *e, int64_t now_wall_ns, char *text, size_t size)
 {
@@ -30,7 +46,7 @@ certificate_alarm(const struct tls_shelf_entry *e, int64_t now_wall_ns, char *te
 		return "certificate_expired";
 	}
 	if (days >= CERTIFICATE_ALARM_DAYS)
-		return NULL;
+		return staple_alarm(e, now_wall_ns, text, size);
 	snprintf(text, size, "%.*s expires in %lld days", STR_ARG(e->certificate), (long long)days);
 	return "certificate_expires";
 }
@@ -94,6 +110,9 @@ entry_json(const struct lbd_config *config, const struct tls_shelf_entry *e, int
 	json_put(&o, "issuer", json_string(issuer));
 	json_put(&o, "not_before", day_json(e->loaded.not_before));
 	json_put(&o, "not_after", day_json(e->loaded.not_after));
+	json_put(&o, "ocsp", e->ocsp.n ? json_of_str(e->ocsp) : json_null());
+	json_put(&o, "ocsp_until",
+	    e->ocsp.n && e->staple.until != INT64_MAX ? day_json(e->staple.until) : json_null());
 	json_put(&o, "days", json_integer(certificate_days(e, now_wall_ns)));
 	json_put(&o, "listeners", listeners_json(config, e));
 	return o;

@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/config/route_config.h"
 #include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
 
@@ -58,7 +59,7 @@ struct forwarded_config {
 
 /* To the same host and target over TLS. */
 struct redirect_config {
-	int status; /* 0: requests are served */
+	uint16_t status; /* 0: requests are served */
 	uint16_t port;
 };
 
@@ -77,6 +78,9 @@ struct listener_config {
 	struct str pool_name;
 	uint32_t pool; /* index into lbd_config.pools */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
+	struct route_config *routes;
+	uint32_t n_routes;
+	const struct router *router; /* of these; NULL: none, all goes to the pool */
 	struct forwarded_config forwarded;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
@@ -172,6 +176,7 @@ enum {
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_LISTENERS_MAX = 1000,
 	CONFIG_POOLS_MAX = 4000,
+	CONFIG_ROUTES_MAX = 100000, /* of a listener */
 	CONFIG_KEY_MAX = 120 /* bytes of "pool/server", and of every other name */
 };
 

@@ -62,8 +62,8 @@ is_visible(struct str s)
 	return true;
 }
 
-static const char *
-check_path(struct str s)
+const char *
+config_check_path(struct str s)
 {
 	if (s.p[0] != '/')
 		return "is not a path: it must begin with a slash";
@@ -232,17 +232,9 @@ barred_hsts(const void *object)
 	return l->tls.n_certificates ? NULL : "has no effect without tls: browsers ignore it there";
 }
 
-static const struct json_choice redirect_statuses[] = {
-	{ "301", 301 },
-	{ "302", 302 },
-	{ "307", 307 },
-	{ "308", 308 },
-	{ NULL, 0 },
-};
-
 static const struct json_field redirect_fields[] = {
-	{ JSON_ROW("status", json_kind_choice, struct redirect_config, status),
-	    .fallback = "\"308\"", .choices = redirect_statuses },
+	{ JSON_ROW("status", config_kind_redirect_status, struct redirect_config, status),
+	    .fallback = "308" },
 	{ JSON_ROW("port", json_kind_integer, struct redirect_config, port), .fallback = "443",
 	    .min = 1, .max = 65535 },
 	{ 0 },
@@ -257,6 +249,12 @@ static const struct json_field hsts_fields[] = {
 	{ 0 },
 };
 
+static const struct json_field route_element = {
+	.kind = &json_kind_object,
+	.size = sizeof(struct route_config),
+	.object = config_route_fields,
+};
+
 static const struct json_field listener_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct listener_config, name), .expects = "a name",
 	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
@@ -269,6 +267,9 @@ static const struct json_field listener_fields[] = {
 	    .expects = "\"http\", which is all that this release speaks" },
 	{ JSON_ROW("pool", json_kind_string, struct listener_config, pool_name), .required = true,
 	    .min = 1, .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
+	{ JSON_ROW("routes", json_kind_array, struct listener_config, routes),
+	    .beside = offsetof(struct listener_config, n_routes), .max = CONFIG_ROUTES_MAX,
+	    .element = &route_element, .expects = "an array of routes" },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
@@ -313,8 +314,8 @@ static const struct json_field health_fields[] = {
 	{ JSON_ROW("type", json_kind_choice, struct health_config, type), .fallback = "\"http\"",
 	    .choices = check_types },
 	{ JSON_ROW("path", json_kind_string, struct health_config, path), .fallback = "\"/health\"",
-	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"", .check = check_path,
-	    .barred = barred_without_http },
+	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"",
+	    .check = config_check_path, .barred = barred_without_http },
 	{ JSON_ROW("host", json_kind_string, struct health_config, host), .min = 1, .max = 255,
 	    .expects = "the value of a Host header", .check = config_check_host,
 	    .barred = barred_without_http },

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "lbd/health/health_rule.h"
+#include "lbd/http/authority.h"
 #include "lbd/tls/names.h"
 
 enum { WATCH_MAGIC = 0x77617463 };
@@ -135,7 +136,7 @@ on_result(void *owner, const struct probe_result *r)
 static struct str
 tls_name(const struct watch *w)
 {
-	return w->pool->tls.min_version ? w->server->host : tls_host_name(w->pool->health.host);
+	return w->pool->tls.min_version ? w->server->host : authority_host(w->pool->health.host);
 }
 
 static void

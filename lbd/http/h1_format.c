@@ -224,3 +224,23 @@ h1_format_error(struct writer *w, unsigned status, bool head_only, bool keep_ali
 	write_str(w, reason);
 	write_bytes(w, "\n", 1);
 }
+
+void
+h1_format_own_begin(struct writer *w, const struct own_response *r)
+{
+	write_status_line(w, r->status, str_of(http_reason(r->status)));
+	if (r->body.n)
+		write_line(w, STR("Content-Type: "), r->content_type);
+	if (r->status != 204 && r->status != 304) /* RFC 9110 8.6 */
+		write_length(w, r->body.n);
+}
+
+void
+h1_format_own_end(struct writer *w, const struct own_response *r)
+{
+	write_str(w,
+	    r->keep_alive ? STR("Connection: keep-alive\r\n\r\n")
+			  : STR("Connection: close\r\n\r\n"));
+	if (!r->head_only)
+		write_str(w, r->body);
+}

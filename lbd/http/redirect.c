@@ -11,7 +11,6 @@ host_of(struct str authority)
 	return colon ? (struct str){ authority.p, (size_t)(colon - authority.p) } : authority;
 }
 
-/* RFC 3986 appendix A; a '%' is the client's own escape. */
 static bool
 in_uri(char c)
 {
@@ -21,8 +20,8 @@ in_uri(char c)
 	    (c && strchr(others, c));
 }
 
-static void
-write_escaped(struct writer *w, struct str s)
+void
+uri_write(struct writer *w, struct str s)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
@@ -48,5 +47,5 @@ redirect_write(struct writer *w, const struct http_head *head, unsigned port)
 	if (head->target_slash || str_eq(head->target, STR("*")))
 		write_bytes(w, "/", 1);
 	if (!str_eq(head->target, STR("*")))
-		write_escaped(w, head->target);
+		uri_write(w, head->target);
 }

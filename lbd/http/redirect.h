@@ -8,6 +8,9 @@
 
 #include "lbd/http/h1_format.h"
 
+/* RFC 3986 appendix A: whatever may not stand in a URI is escaped; a '%' is the client's own escape. */
+void uri_write(struct writer *, struct str);
+
 /* "https://HOST:PORT/TARGET", without the port if it is 443.  The host must not be empty. */
 void redirect_write(struct writer *, const struct http_head *, unsigned port);
 

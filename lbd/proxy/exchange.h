@@ -28,7 +28,7 @@ struct exchange {
 	struct h2_stream *stream; /* of that client, with HTTP/2; else NULL */
 	struct upstream *upstream; /* NULL: none yet, or no more */
 	struct snapshot *snapshot;
-	struct pool *pool;
+	struct pool *pool; /* NULL: lbd answers itself */
 	const struct listener_config *listener;
 	const struct server_config *server; /* the present or last choice; NULL: none */
 
@@ -147,6 +147,9 @@ void exchange_cut(struct exchange *, enum termination);
 
 /* answer.c: lbd's own response, which ends the exchange; the reason decides its status. */
 void exchange_answer(struct exchange *, enum termination);
+
+/* answer.c: what a route says instead of a server, which ends the exchange. */
+void exchange_answer_route(struct exchange *, const struct route_config *);
 
 /* answer.c: the access log and the counters. */
 void exchange_record(struct exchange *);

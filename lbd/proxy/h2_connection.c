@@ -183,13 +183,13 @@ must_end(const struct h2_connection *h)
 	return c->requests > 0 && atomic_load_explicit(&w->shared->yielding, memory_order_relaxed);
 }
 
-/* Nothing is read while the client does not take what it was sent. */
+/* Nothing is read while the client does not take what it was sent, or what it said is not all fed. */
 static void
 reading_update(struct h2_connection *h)
 {
 	struct conn *c = &h->client->conn;
 
-	if (c->out)
+	if (c->out || h->behind)
 		conn_read_off(c);
 	else
 		conn_read_on(c);
@@ -247,29 +247,56 @@ on_turn(struct ev_loop *loop, ev_async *a, int revents)
 	}
 }
 
-void
-h2_connections_init(struct proxy *proxy)
-{
-	ev_async_init(&proxy->h2_turn, on_turn);
-	proxy->h2_turn.data = proxy;
-	ev_set_priority(&proxy->h2_turn, -1); /* before turn_over, which has EV_MINPRI */
-	ev_async_start(proxy->worker->loop, &proxy->h2_turn);
-}
-
 /* --- the socket --- */
+
+/* The rest is fed in the next round of events, after those of others. */
+static void
+behind_add(struct h2_connection *h)
+{
+	struct proxy *proxy = h->client->conn.worker->proxy;
+
+	h->behind = true;
+	h->next_behind = proxy->h2_behind;
+	proxy->h2_behind = h;
+	ev_idle_start(proxy->worker->loop, &proxy->h2_next);
+}
 
 /* The session gets a copy: exchanges that start meanwhile use the scratch memory. */
 static void
 connection_feed(struct h2_connection *h, struct span data)
 {
-	struct worker *w = h->client->conn.worker;
+	struct conn *c = &h->client->conn;
+	struct worker *w = c->worker;
 	bool in_head = h2_session_in_head(h->session);
+	char *bytes = w->proxy->h2_bytes;
+	size_t used;
 
-	memcpy(w->proxy->h2_bytes, data.p, data.n);
-	h2_session_feed(h->session, w->proxy->h2_bytes, data.n, w->now);
+	memcpy(bytes, data.p, data.n);
+	used = h2_session_feed(h->session, bytes, data.n, w->now);
 	if (!in_head)
 		h->head_since = w->now;
 	h2_connection_wake(h);
+	if (conn_keep(c, bytes + used, data.n - used) < 0)
+		c->broken = true;
+	else if (used < data.n)
+		behind_add(h);
+}
+
+static void
+on_next(struct ev_loop *loop, ev_idle *i, int revents)
+{
+	struct proxy *proxy = i->data;
+	struct h2_connection *h;
+
+	(void)revents;
+	proxy->h2_feeding = proxy->h2_behind;
+	proxy->h2_behind = NULL;
+	ev_idle_stop(loop, i);
+	while ((h = proxy->h2_feeding)) {
+		proxy->h2_feeding = h->next_behind;
+		h->behind = false;
+		connection_feed(h, conn_kept(&h->client->conn));
+	}
 }
 
 static struct client *
@@ -290,6 +317,8 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (c->h2->behind)
+		return;
 	n = conn_read(&c->conn, &data, READ_MAX);
 	if (n == -EAGAIN)
 		return;
@@ -400,6 +429,15 @@ awake_remove(struct h2_connection **list, const struct h2_connection *h)
 }
 
 static void
+behind_remove(struct h2_connection **list, const struct h2_connection *h)
+{
+	while (*list && *list != h)
+		list = &(*list)->next_behind;
+	if (*list)
+		*list = h->next_behind;
+}
+
+static void
 count_offence(struct h2_connection *h)
 {
 	enum h2_offence offence = h->session ? h2_session_offence(h->session) : H2_NO_OFFENCE;
@@ -414,6 +452,10 @@ h2_connection_free(struct h2_connection **hp)
 	struct h2_connection *h = *hp;
 	struct proxy *proxy = h->client->conn.worker->proxy;
 
+	if (h->behind) {
+		behind_remove(&proxy->h2_behind, h);
+		behind_remove(&proxy->h2_feeding, h);
+	}
 	for (struct h2_stream *s = h->streams, *next; s; s = next) {
 		next = s->next;
 		s->closed = true; /* nothing more is said of it */
@@ -429,4 +471,16 @@ h2_connection_free(struct h2_connection **hp)
 	h2_session_free(&h->session);
 	h->magic = 0;
 	free(h);
+}
+
+void
+h2_connections_init(struct proxy *proxy)
+{
+	ev_async_init(&proxy->h2_turn, on_turn);
+	proxy->h2_turn.data = proxy;
+	ev_set_priority(&proxy->h2_turn, -1); /* before turn_over, which has EV_MINPRI */
+	ev_async_start(proxy->worker->loop, &proxy->h2_turn);
+	ev_idle_init(&proxy->h2_next, on_next);
+	proxy->h2_next.data = proxy;
+	ev_set_priority(&proxy->h2_next, EV_MAXPRI); /* in each round, not in idle ones alone */
 }

@@ -25,8 +25,9 @@ struct h2_connection {
 	struct h2_stream *progressed; /* the client took something of their answer */
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t heads; /* and of their heads and trailers, which no window holds back */
-	struct h2_connection *next_awake;
+	struct h2_connection *next_awake, *next_behind;
 	bool awake; /* in proxy->h2_awake */
+	bool behind; /* in proxy->h2_behind: conn.in is for the next turn */
 	bool ending; /* no new streams, once the client knows */
 	bool insisted; /* it did not say that it does */
 	int64_t head_since, idle_since, out_since, ending_since;

@@ -73,8 +73,11 @@ set_fill(struct tls_set *s, const struct choice *choice, struct builder *b)
 		if (i == NONE)
 			continue;
 		code = ctx_add_certificate(s->ctx, i, b);
-		if (!code && names_copy(&s->names, &b->entries[i]->names) < 0)
+		if (!code &&
+		    (names_copy(&s->names, &b->entries[i]->names) < 0 ||
+			tls_ocsp_copy(&s->staples[kind], &b->entries[i]->staple) < 0))
 			code = out_of_memory(b);
+		s->leaves[kind] = b->entries[i]->loaded.leaf;
 	}
 	tls_names_sort(&s->names);
 	return code;
@@ -293,6 +296,8 @@ tls_context_unref(struct tls_context **cp)
 	for (uint32_t i = 0; i < c->n_sets; i++) {
 		SSL_CTX_free(c->sets[i].ctx);
 		tls_names_fini(&c->sets[i].names);
+		for (int kind = 0; kind < TLS_KEY_KINDS; kind++)
+			tls_ocsp_fini(&c->sets[i].staples[kind]);
 	}
 	free(c->sets);
 	tls_client_policy_fini(&c->clients);

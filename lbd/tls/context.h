@@ -20,6 +20,8 @@ struct tls_set {
 	SSL_CTX *ctx;
 	struct tls_names
 	    names; /* of any of them: hosts that may be asked for on such a connection */
+	X509 *leaves[TLS_KEY_KINDS]; /* NULL: none of that kind; the context's */
+	struct tls_ocsp staples[TLS_KEY_KINDS];
 };
 
 struct tls_context {

@@ -111,6 +111,30 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key, size_t key_
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
+/* The certificate is chosen.  What is over is worse than nothing. */
+static int
+on_status(SSL *ssl, void *arg)
+{
+	const struct tls_context *c = arg;
+	const struct tls_set *set = &c->sets[c->engine->current->set];
+	const X509 *leaf = SSL_get_certificate(ssl);
+	int64_t now_s = clock_wall_ns() / NS_PER_S;
+	unsigned char *copy;
+
+	for (int kind = 0; kind < TLS_KEY_KINDS; kind++) {
+		const struct tls_ocsp *o = &set->staples[kind];
+
+		if (set->leaves[kind] != leaf || o->response.n == 0 || o->until <= now_s)
+			continue;
+		copy = OPENSSL_memdup(o->response.p, o->response.n);
+		if (!copy)
+			break;
+		SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)o->response.n);
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
 static int
 ctx_set_lists(SSL_CTX *ctx, const struct tls_config *c, struct err *err)
 {
@@ -140,6 +164,8 @@ tls_server_ctx_configure(
 	SSL_CTX_set_session_id_context(ctx, c->tickets.policy, TLS_POLICY_SIZE);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
+	SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+	SSL_CTX_set_tlsext_status_arg(ctx, c);
 	if (tls_client_policy_apply(&c->clients, ctx) < 0)
 		return err_set(err, -ENOMEM, "out of memory for TLS");
 	if (c->alpn_n)

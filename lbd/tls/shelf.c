@@ -1,4 +1,4 @@
-/* shelf.c - pairs of paths, sorted, each once; then what is in the files. */
+/* shelf.c - paths, sorted, each once; then what is in the files. */
 #include "lbd/tls/shelf.h"
 
 #include <errno.h>
@@ -9,7 +9,8 @@
 static int
 path_compare(struct str a, struct str b)
 {
-	int rc = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+	size_t n = a.n < b.n ? a.n : b.n;
+	int rc = n ? memcmp(a.p, b.p, n) : 0;
 
 	return rc ? rc : (a.n > b.n) - (a.n < b.n);
 }
@@ -20,7 +21,9 @@ pair_compare(const void *a, const void *b)
 	const struct tls_shelf_entry *x = a, *y = b;
 	int rc = path_compare(x->certificate, y->certificate);
 
-	return rc ? rc : path_compare(x->key, y->key);
+	if (rc == 0)
+		rc = path_compare(x->key, y->key);
+	return rc ? rc : path_compare(x->ocsp, y->ocsp);
 }
 
 /* Of equal pairs the one of the first listener is kept. */
@@ -57,6 +60,7 @@ collect(struct tls_shelf *s, const struct lbd_config *config)
 
 			e->certificate = c->certificate;
 			e->key = c->key;
+			e->ocsp = c->ocsp;
 			e->listener = i;
 		}
 	qsort(s->list, n, sizeof(*s->list), entry_compare);
@@ -69,18 +73,22 @@ collect(struct tls_shelf *s, const struct lbd_config *config)
 static int
 entry_fill(struct tls_shelf_entry *e, const struct tls_files *files, struct err *err)
 {
-	struct str certificate = e->certificate, key = e->key;
+	struct str certificate = e->certificate, key = e->key, ocsp = e->ocsp;
 	int code;
 
 	e->certificate = (struct str){ strndup(certificate.p, certificate.n), certificate.n };
 	e->key = (struct str){ strndup(key.p, key.n), key.n };
-	if (!e->certificate.p || !e->key.p)
+	e->ocsp = (struct str){ strndup(ocsp.n ? ocsp.p : "", ocsp.n), ocsp.n };
+	if (!e->certificate.p || !e->key.p || !e->ocsp.p)
 		return err_set(err, -ENOMEM, "out of memory for TLS");
 	code = tls_certificate_load(&e->loaded, NULL,
 	    (struct tls_pem){ certificate, tls_files_find(files, certificate) },
 	    (struct tls_pem){ key, tls_files_find(files, key) }, err);
 	if (!code && tls_certificate_names(&e->loaded, &e->names, 0) < 0)
 		code = err_set(err, -ENOMEM, "out of memory for TLS");
+	if (!code && ocsp.n)
+		code = tls_ocsp_load(&e->staple, &e->loaded,
+		    (struct tls_pem){ ocsp, tls_files_find(files, ocsp) }, err);
 	return code;
 }
 
@@ -127,7 +135,9 @@ tls_shelf_free(struct tls_shelf **sp)
 	for (uint32_t i = 0; s && i < s->n; i++) {
 		free((void *)(uintptr_t)s->list[i].certificate.p);
 		free((void *)(uintptr_t)s->list[i].key.p);
+		free((void *)(uintptr_t)s->list[i].ocsp.p);
 		tls_certificate_fini(&s->list[i].loaded);
+		tls_ocsp_fini(&s->list[i].staple);
 		tls_names_fini(&s->list[i].names);
 	}
 	if (s)
@@ -138,7 +148,9 @@ tls_shelf_free(struct tls_shelf **sp)
 const struct tls_shelf_entry *
 tls_shelf_find(const struct tls_shelf *s, const struct tls_certificate_config *c)
 {
-	const struct tls_shelf_entry wanted = { .certificate = c->certificate, .key = c->key };
+	const struct tls_shelf_entry wanted = {
+		.certificate = c->certificate, .key = c->key, .ocsp = c->ocsp
+	};
 	const struct tls_shelf_entry *found =
 	    bsearch(&wanted, s->list, s->n, sizeof(*s->list), pair_compare);
 

@@ -8,14 +8,15 @@
 #define LBD_TLS_SHELF_H
 
 #include "common/problems.h"
-#include "lbd/tls/certificate.h"
 #include "lbd/tls/files.h"
+#include "lbd/tls/ocsp.h"
 
 struct tls_shelf_entry {
-	struct str certificate, key; /* paths, owned */
+	struct str certificate, key, ocsp; /* paths, owned; ocsp empty: none */
 	uint32_t listener; /* the first that names it */
 	struct tls_certificate loaded;
 	struct tls_names names; /* in the certificate's order */
+	struct tls_ocsp staple;
 };
 
 struct tls_shelf {
@@ -29,7 +30,7 @@ struct tls_shelf *
 tls_shelf_new(const struct lbd_config *, const struct tls_files *, struct problems *);
 void tls_shelf_free(struct tls_shelf **);
 
-/* The entry of that pair, which the configuration names. */
+/* The entry of those files, which the configuration names. */
 const struct tls_shelf_entry *
 tls_shelf_find(const struct tls_shelf *, const struct tls_certificate_config *);
 

@@ -184,6 +184,19 @@ def latency(bench, address, rate, connections):
     return {"p50_us": r["latency_us"]["p50"], "p99_us": r["latency_us"]["p99"]}
 
 
+def attacked(bench, proxy, name, rate, connections):
+    """The same while somebody else attacks, with what the load leaves of its CPU."""
+    argv = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "attack.py"), name, proxy.address()]
+    child = Child(argv, bench.load_cpu, os.path.join(bench.directory, "attack"), 19)
+    try:
+        r = latency(bench, proxy.address(), rate, connections)
+        if not child.running():
+            child.fail("ended")
+        return r
+    finally:
+        child.stop()
+
+
 def parse_strace(text):
     """Calls by name from the table of `strace -c`."""
     calls = {}

@@ -71,7 +71,9 @@ class Lbd(Proxy):
 
     def argv(self):
         listener = {"bind": [self.address()], "pool": "bench"}
-        if self.setup.tls:
+        if not self.setup.tls:
+            listener["http2"] = True
+        else:
             certificate = self.bench.certificate()
             listener["tls"] = {"certificates": [{"certificate": certificate, "key": certificate}]}
         config = {

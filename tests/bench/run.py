@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import attack
 import measure
 import report
 from processes import BenchError, free_port, stop_all
@@ -27,7 +28,8 @@ from proxies import PEERS, Setup, is_floor, kind_of
 from report import Verdict, median, number, spread
 
 RATE = 5000
-BARS = {"instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10}
+ATTACKED = (1000, 16)                       # requests/s and connections of those who mean no harm
+BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10}
 TLS_CONNECTIONS = 3000                      # idle ones: the load generator pays for them, too
 
 
@@ -82,7 +84,7 @@ LOADS = [
 LOAD = {load.name: load for load in LOADS}
 FEW_AND_MANY = (4, 1000)
 BALANCED = ("round_robin", "least_connections")
-SCENARIOS = [*LOAD, "servers", "latency", "memory", "tlsmemory", "calls", "instructions"]
+SCENARIOS = [*LOAD, "servers", "latency", "memory", "tlsmemory", "attacked", "calls", "instructions"]
 
 
 class Run:
@@ -211,6 +213,29 @@ class Run:
             low, mid, high = report.quartiles(mine)
             self.verdicts.append(Verdict("latency", "added p99, us", mid, bar, (low, high), peer))
 
+    def attacked(self):
+        """Quiet and attacked in turn, lbd alone."""
+        samples = {}
+        proxy = kind_of("lbd")("lbd", self.bench, self.few())
+        try:
+            proxy.start()
+            for name in attack.names() * self.rounds:
+                quiet = measure.latency(self.bench, proxy.address(), *ATTACKED)
+                p99 = (quiet["p99_us"], measure.attacked(self.bench, proxy, name, *ATTACKED)["p99_us"])
+                samples.setdefault(name, []).append(p99)
+        except BenchError as e:
+            self.fail("attacked", "lbd", e)
+        finally:
+            if proxy.child:
+                proxy.stop()
+        self.results["attacked"] = samples
+        rows = []
+        for name, pairs in samples.items():
+            low, mid, high = report.quartiles([attacked / quiet for quiet, attacked in pairs])
+            rows.append([name, *map(spread, zip(*pairs)), f"{mid:.2f}"])
+            self.verdicts.append(Verdict("attacked", f"p99, {name}", mid, BARS["attacked"], (low, high), "quiet"))
+        report.table(["attack", "quiet p99 us", "attacked p99 us", "ratio"], rows)
+
     def memory(self):
         self.idle("memory", self.proxies, self.few(), self.bench.idle_connections)
 
@@ -303,6 +328,7 @@ class Run:
             "latency": f"added to a direct connection at {RATE} requests/s, open loop",
             "memory": f"{self.bench.idle_connections} idle connections after one request each",
             "tlsmemory": f"{TLS_CONNECTIONS} idle HTTPS connections after one request each",
+            "attacked": f"p99 at {ATTACKED[0]} requests/s while four HTTP/2 connections attack lbd",
             "calls": "system calls per request (strace; connection set-up spread over the run)",
             "instructions": "user instructions per request, small64 (callgrind)",
         }

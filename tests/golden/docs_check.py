@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs" / "lbd.json.5"
 SCHEMA = ROOT / "docs" / "schema" / "lbd.schema.json"
 BREAK = r"\:"  # where mdoc may break a long word
-LEAST_CONFIGURATIONS, LEAST_EXAMPLES = 10, 20  # fewer found means that the extraction is broken
+LEAST_CONFIGURATIONS, LEAST_EXAMPLES = 11, 20  # fewer found means that the extraction is broken
 
 
 def man_blocks(text):
@@ -111,6 +111,7 @@ def man_keys(text):
             holders.append(last)
         elif line.startswith(".El"):
             holders.pop()
+            last = None
         elif m := re.match(r"\.It Ic (\S+) Bq (.*)", line):
             last = m.group(1)
             place = holders[-1] or section
@@ -171,8 +172,9 @@ def check_man():
     sections = {"Top level": schema, "listeners": "listener", "pools": "pool", "servers": "server",
                 "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
                 "redirect_https": "redirectHttps", "hsts": "hsts",
-                "tls of a pool": "serverTls"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls"):
+                "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
+                "split": "share"}
+    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]

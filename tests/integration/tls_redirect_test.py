@@ -36,7 +36,7 @@ def test_every_request_is_redirected():
         equal(server.requests, [], "requests at the server")
         lbd.wait_metric("lbpair_requests_total", 6, code="308")
         lbd.log.wait(r'"method":"POST".*"status":308')
-        lbd.reload(redirecting(server, status="301", port=8443))
+        lbd.reload(redirecting(server, status=301, port=8443))
         with Client(lbd.address()) as c:
             c.send(request("GET", "/a", host="www.example.org"))
             got = c.response()

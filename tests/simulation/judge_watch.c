@@ -179,7 +179,7 @@ check_linger(struct world *w, unsigned n)
 {
 	struct judge *j = w->judge;
 	const struct node *node = &w->nodes[n];
-	int64_t limit = w->linger_ns + judge_slack_ns(w, w->linger_ns);
+	int64_t limit = node->stay_ns + judge_slack_ns(w, node->stay_ns);
 
 	if (!node->lingers) {
 		j->lingers_ns[n] = 0;
@@ -240,6 +240,42 @@ witness_kept(const struct world *w, unsigned n)
 
 	return w->third.up && w->now_ns + w->now_ns / 1000000 * w->third.ppm > quiet &&
 	    !w->third.cut[n] && w->nodes[n].carrier && is_clear(w);
+}
+
+/* Rule 15. */
+static bool
+hear_each_other(const struct world *w)
+{
+	unsigned n;
+
+	for (n = 0; n < NODES; n++)
+		if (w->nodes[n].process != PROCESS_RUNNING || w->wires[n][0].cut ||
+		    !w->nodes[n].carrier || w->nodes[n].late_ns > judge_dead_ns(w) / 4)
+			return false;
+	return w->lan && is_clear(w);
+}
+
+static void
+check_steering(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct election *e = &w->nodes[n].election, *peer = &w->nodes[!n].election;
+	bool wanted = peer->role == ROLE_ACTIVE || election_drains(peer);
+	bool lost;
+
+	if (w->nodes[n].process != PROCESS_RUNNING)
+		return;
+	if (election_steers(e) && (e->role != ROLE_ACTIVE || election_drains(e)))
+		judge_wrong(w, "node %u steers, and is not Active", n);
+	lost = hear_each_other(w) && e->role == ROLE_ACTIVE &&
+	    (election_steers(e) ? !wanted : election_drains(peer));
+	if (!lost)
+		j->lost_ns[n] = 0;
+	else if (!j->lost_ns[n])
+		j->lost_ns[n] = w->now_ns;
+	else if (w->now_ns - j->lost_ns[n] > 2 * judge_dead_ns(w) + judge_delay_ns(w))
+		judge_wrong(w, "node %u %s", n,
+		    election_steers(e) ? "steers to nobody" : "does not steer to who drains");
 }
 
 static bool
@@ -336,9 +372,10 @@ static void
 watch_node(struct world *w, unsigned n)
 {
 	struct judge *j = w->judge;
-	int64_t limit = w->nodes[n].config.handover_ns;
+	int64_t limit = w->nodes[n].config.handover_ns + w->nodes[n].config.drain_ns;
 
 	check_linger(w, n);
+	check_steering(w, n);
 	check_lonely(w, n);
 	check_cut_off(w, n);
 	check_kept(w, n);
@@ -415,7 +452,7 @@ judge_end(struct world *w)
 	if (a->term != b->term)
 		judge_wrong(w, "in the end terms differ");
 	check_right_one(w, a->role != ROLE_ACTIVE);
-	if (settled > JUDGE_SETTLE_NS + w->linger_ns)
+	if (settled > JUDGE_SETTLE_NS + w->linger_ns + w->nodes[0].config.drain_ns)
 		judge_wrong(
 		    w, "roles changed %d ms after all was well", (int)(settled / NS_PER_MS));
 	if (j->moves > JUDGE_MOVES_FREE + JUDGE_MOVES_PER_FAULT * j->faults)

@@ -46,6 +46,15 @@ test_days_and_alarms(void **state)
 		if (name)
 			assert_string_equal(text, rows[i].text);
 	}
+	e.ocsp = STR("/o");
+	e.loaded.not_after = NOW_S + 20 * DAY_S;
+	e.staple.until = NOW_S + 1;
+	assert_null(certificate_alarm(&e, now, text, sizeof(text)));
+	e.staple.until = NOW_S;
+	assert_string_equal(certificate_alarm(&e, now, text, sizeof(text)), "ocsp_expired");
+	e.staple.revoked = true;
+	assert_string_equal(certificate_alarm(&e, now, text, sizeof(text)), "certificate_revoked");
+	assert_string_equal(text, "/c is revoked, says /o");
 	e.loaded.not_before = NOW_S + 1;
 	assert_string_equal(certificate_alarm(&e, now, text, sizeof(text)), "certificate_early");
 }

@@ -313,7 +313,8 @@ test_colour_and_width(void **state)
 	    "\033[1ma-node-with…\033[0m  \033[32mactive\033[0m  -    a-cause-that…  "
 	    "     100     7  \033[32mready\033[0m  \033[31m0 of 2 up\033[0m\n"
 	    "\n"
-	    "configuration of hafailover: 1, \033[31mnot the same on both nodes\033[0m\n"
+	    "configuration of hafailover: 1, not the same on both nodes when the peer was last "
+	    "heard\n"
 	    "lbd is not reachable: no such socket\n");
 }
 
