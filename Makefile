@@ -58,7 +58,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm install clean
+.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm test-packages install clean
 all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
 
@@ -113,6 +113,10 @@ rpm: ## RPM packages, into $(O)/rpm
 	$(Q)packaging/deps.sh build package
 	$(Q)packaging/rpm/build.sh $(O)/rpm
 	$(Q)! command -v rpmlint >/dev/null || rpmlint --config packaging/rpm/rpmlint.toml $(O)/rpm/lbpair-[0-9]*.rpm
+
+test-packages: ## both packages as users have them: a pair of Debian machines, set up, broken, upgraded, removed
+	$(Q)packaging/deps.sh build package machines
+	$(Q)exec $(PYTHON) tests/package/run.py --build $(O) $(ARGS)
 
 SHARE := $(DESTDIR)$(PREFIX)/share
 LIB   := $(DESTDIR)$(PREFIX)/lib
@@ -170,7 +174,7 @@ $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/c
 
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lm $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lssl -lcrypto -lm $(LDFLAGS)
 
 # The BPF program becomes a part of hafailover.  Nothing in it tells where or when it was compiled.
 BPF_CLANG ?= clang

@@ -150,3 +150,9 @@ control_client_read(
 	c->used = line->n + 1;
 	return 0;
 }
+
+int
+control_client_fd(const struct control_client *c)
+{
+	return c->fd;
+}

@@ -27,4 +27,7 @@ control_client_send(struct control_client *, struct str line, int64_t deadline_n
 int
 control_client_read(struct control_client *, struct str *line, int64_t deadline_ns, struct err *);
 
+/* For poll; what it tells may be half a line. */
+int control_client_fd(const struct control_client *);
+
 #endif

@@ -9,6 +9,8 @@
 #include <netinet/icmp6.h>
 #include <string.h>
 
+#include "hafailover/internet_sum.h"
+
 enum {
 	ETH_SOURCE = ARP_ND_MAC,
 	ETH_TYPE = 12,
@@ -84,16 +86,10 @@ arp_put(struct arp_nd_frame *f, unsigned operation, const uint8_t *mac,
 static uint16_t
 icmp6_sum(const uint8_t *frame, size_t n)
 {
-	uint32_t sum = (uint32_t)n + IPPROTO_ICMPV6;
-	size_t i;
+	uint32_t sum = internet_sum_add(
+	    (uint32_t)n + IPPROTO_ICMPV6, frame + IP6_SOURCE, IP6_END - IP6_SOURCE + n);
 
-	for (i = IP6_SOURCE; i + 1 < IP6_END + n; i += 2)
-		sum += get16(frame + i);
-	if (i < IP6_END + n)
-		sum += (uint32_t)frame[i] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return (uint16_t)~internet_sum_fold(sum);
 }
 
 /* `from` NULL: the unspecified address.  `option` 0: none. */

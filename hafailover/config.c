@@ -74,8 +74,19 @@ drop_local(json_t *document)
 	json_object_del(json_object_get(document, "witness"), "secret_file");
 }
 
+/* Its first eight bytes. */
+static uint64_t
+hash_number(const unsigned char *hash)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | hash[i];
+	return v;
+}
+
 static int
-digest_make(const struct ha_config *c, uint8_t digest[8])
+digest_make(const struct ha_config *c, uint64_t *digest)
 {
 	json_t *document = json_config_encode(ha_config_fields, c);
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -86,7 +97,7 @@ digest_make(const struct ha_config *c, uint8_t digest[8])
 	if (document)
 		text = json_text(document, JSON_COMPACT | JSON_SORT_KEYS, "");
 	if (text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1) {
-		memcpy(digest, hash, 8);
+		*digest = hash_number(hash);
 		rc = 0;
 	}
 	free(text);
@@ -105,7 +116,7 @@ ha_config_load(struct str text, const struct ha_config_options *options, struct 
 		return NULL;
 	}
 	decode(c, text, options, problems);
-	if (problems->n == before && (arena_failed(c->arena) || digest_make(c, c->digest) < 0))
+	if (problems->n == before && (arena_failed(c->arena) || digest_make(c, &c->digest) < 0))
 		problems_add(problems, 0, "%s: out of memory", options->file);
 	if (problems->n > before)
 		ha_config_free(&c);

@@ -85,6 +85,13 @@ struct ha_witness_config {
 	struct str secret_file; /* empty: that of the nodes */
 };
 
+enum ha_hook { HA_HOOK_ACTIVE, HA_HOOK_BACKUP, HA_HOOK_FAULT, HA_HOOKS };
+
+struct ha_hooks_config {
+	struct str commands[HA_HOOKS]; /* for /bin/sh -c; empty: none */
+	int64_t timeout;
+};
+
 struct ha_log_config {
 	int level;
 	enum log_sink_type target;
@@ -108,11 +115,12 @@ struct ha_config {
 	uint32_t n_instances;
 	struct ha_track_config track;
 	struct ha_witness_config witness;
+	struct ha_hooks_config hooks;
 	bool http_on;
 	struct address http;
 	struct str control, state_directory;
 	struct ha_log_config log;
-	uint8_t digest[8]; /* over what decides behaviour */
+	uint64_t digest; /* over what decides behaviour */
 	struct arena *arena; /* private */
 };
 

@@ -178,7 +178,7 @@ static const struct json_field instance_fields[] = {
 	    .fallback = "\"main\"", .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX,
 	    .check = ha_check_name },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_instance_config, vips),
-	    .beside = offsetof(struct ha_instance_config, n_vips), .required = true, .min = 1,
+	    .beside = offsetof(struct ha_instance_config, n_vips), .required = true,
 	    .max = HA_VIPS_MAX, .element = &vip_element,
 	    .expects = "an array of virtual addresses" },
 	{ JSON_ROW("protocol", json_kind_choice, struct ha_instance_config, protocol),
@@ -254,6 +254,18 @@ static const struct json_field track_fields[] = {
 	{ 0 },
 };
 
+static const struct json_field hook_fields[] = {
+	{ JSON_ROW("active", json_kind_string, struct ha_hooks_config, commands[HA_HOOK_ACTIVE]),
+	    .min = 1, .max = PATH_LENGTH_MAX, .expects = "a shell command" },
+	{ JSON_ROW("backup", json_kind_string, struct ha_hooks_config, commands[HA_HOOK_BACKUP]),
+	    .min = 1, .max = PATH_LENGTH_MAX, .expects = "a shell command" },
+	{ JSON_ROW("fault", json_kind_string, struct ha_hooks_config, commands[HA_HOOK_FAULT]),
+	    .min = 1, .max = PATH_LENGTH_MAX, .expects = "a shell command" },
+	{ JSON_ROW("timeout", json_kind_duration, struct ha_hooks_config, timeout),
+	    .fallback = "\"5s\"", .min = 10 * MS, .max = HOUR },
+	{ 0 },
+};
+
 static const struct json_field admin_fields[] = {
 	{ JSON_ROW("http", json_kind_listen_or_off, struct ha_config, http),
 	    .beside = offsetof(struct ha_config, http_on), .fallback = "\"127.0.0.1:9102\"" },
@@ -295,7 +307,7 @@ const struct json_field ha_config_fields[] = {
 	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = ha_check_file,
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_config, top_vips),
-	    .beside = offsetof(struct ha_config, n_top_vips), .min = 1, .max = HA_VIPS_MAX,
+	    .beside = offsetof(struct ha_config, n_top_vips), .max = HA_VIPS_MAX,
 	    .element = &vip_element, .expects = "an array of virtual addresses" },
 	{ JSON_ROW("instances", json_kind_array, struct ha_config, instances),
 	    .beside = offsetof(struct ha_config, n_instances), .min = 1, .max = 16,
@@ -315,6 +327,8 @@ const struct json_field ha_config_fields[] = {
 	    .object = track_fields },
 	{ JSON_ROW("witness", json_kind_object, struct ha_config, witness),
 	    .object = witness_fields, .barred = barred_by_vrrp },
+	{ JSON_ROW("hooks", json_kind_object, struct ha_config, hooks), .fallback = "{}",
+	    .object = hook_fields },
 	{ .key = "admin", .kind = &json_kind_object, .fallback = "{}", .object = admin_fields },
 	{ JSON_ROW("control", json_kind_string, struct ha_config, control),
 	    .fallback = "\"/run/lbpair/hafailover.sock\"", .min = 2, .max = SOCKET_PATH_MAX,

@@ -37,10 +37,17 @@ complete_node(struct ha_config *c, struct ha_node_config *n)
 	memset(&n->address, 0, sizeof(n->address));
 }
 
+/* Then there may be no address for the kernel: the cloud's leads to one node or the other. */
+static bool
+is_moved_by_hook(const struct ha_config *c)
+{
+	return c->hooks.commands[HA_HOOK_ACTIVE].n > 0;
+}
+
 static void
 complete_instances(struct ha_config *c)
 {
-	if (c->n_top_vips == 0 || c->n_instances > 0)
+	if ((c->n_top_vips == 0 && !is_moved_by_hook(c)) || c->n_instances > 0)
 		return;
 	c->instances = arena_alloc(c->arena, sizeof(*c->instances));
 	if (!c->instances)
@@ -324,6 +331,19 @@ check_prefer(const struct ha_config *c, struct json_decoder *d)
 	json_config_problem(d, "instances[0].prefer: there is no node %s", quoted);
 }
 
+/* `top`: the key virtual_ips of the top, or NULL. */
+static void
+check_empty(const struct ha_config *c, struct json_decoder *d, const json_t *top)
+{
+	const json_t *instance = json_array_get(json_object_get(d->root, "instances"), 0);
+	const json_t *list = top ? top : json_object_get(instance, "virtual_ips");
+
+	if (json_is_array(list) && json_array_size(list) == 0 && !is_moved_by_hook(c))
+		json_config_problem(d,
+		    "%s: is empty: give an address, or a hook `active` that moves the service",
+		    top ? "virtual_ips" : "instances[0].virtual_ips");
+}
+
 static void
 check_instances(const struct ha_config *c, struct json_decoder *d)
 {
@@ -334,9 +354,11 @@ check_instances(const struct ha_config *c, struct json_decoder *d)
 		    d, "virtual_ips: give either `virtual_ips` or `instances`, not both");
 		return;
 	}
-	if (json_is_object(d->root) && !is_given(d->root, "virtual_ips", "instances"))
+	if (json_is_object(d->root) && !is_given(d->root, "virtual_ips", "instances") &&
+	    !is_moved_by_hook(c))
 		json_config_problem(
 		    d, "virtual_ips: is missing, expected an array of virtual addresses");
+	check_empty(c, d, top);
 	if (c->n_instances > 1)
 		json_config_problem(d,
 		    "instances: has %u elements; this release runs one instance, whose virtual "

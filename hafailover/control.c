@@ -224,7 +224,7 @@ get_health(struct admin_response *response, struct str query, void *context)
 	(void)query;
 	if (!v.track.eligible)
 		response->status = 503;
-	admin_response_printf(response, "%s%s%s\n", role_name(v.election->role),
+	admin_response_printf(response, "%s%s%s\n", role_name(standing_of(v.election, v.vrrp, v.now_ns).role),
 	    v.track.eligible ? "" : ": ", v.track.eligible ? "" : v.track.text);
 }
 

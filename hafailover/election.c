@@ -83,6 +83,7 @@ election_become_active(
 	election_order_end(e, REFUSAL_NONE, out);
 	e->holding = e->owner = true;
 	e->owner_term = e->term;
+	e->active_from = e->sequence + 1;
 	e->planned = planned;
 	e->take.refused = false;
 	e->handover.again_ns = 0;
@@ -388,7 +389,7 @@ take_in(struct election *e, const struct election_event *ev, int64_t now, struct
 	}
 }
 
-/* No vote came in time: as if there had been nothing to adopt. */
+/* Nobody agreed in time, or somebody else has it: as if there had been nothing to adopt. */
 static void
 adoption_failed(struct election *e, int64_t now, struct election_out *out)
 {
@@ -408,7 +409,7 @@ enter(struct election *e, int64_t now, struct election_out *out)
 		change_role(e, election_rest(e, now), CAUSE_LISTENED, now, out);
 		return;
 	}
-	if (!election_vote_seek(e, CAUSE_ADOPTED, now, out)) {
+	if (!election_may_adopt(e) || !election_vote_seek(e, CAUSE_ADOPTED, now, out)) {
 		if (now >= e->adopt_until_ns)
 			adoption_failed(e, now, out);
 		return;
@@ -428,6 +429,9 @@ decide_start(struct election *e, int64_t now, struct election_out *out)
 		(election_peer_active(e, now) && election_beats(&e->peer.last, &self)))) {
 		e->owner = false;
 		release(e, out);
+	} else if (e->holding && election_vip_is_taken(e)) {
+		e->owner = false;
+		adoption_failed(e, now, out);
 	}
 	if (!e->listening && !e->stopping)
 		enter(e, now, out);

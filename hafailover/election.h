@@ -287,6 +287,9 @@ struct election {
 	unsigned alarms; /* enum election_alarm */
 	int64_t conflict_ns; /* last seen; 0: never */
 	int64_t dual_since_ns; /* 0: not dual */
+	uint64_t dual_session; /* the peer's, then */
+	bool dual_certain; /* it has heard us as Active: this is no late packet of one that died */
+	uint64_t active_from; /* our first heartbeat as Active */
 	int64_t dual_total_ns, dual_from_ns, dual_to_ns; /* all; the last one from and to */
 };
 

@@ -78,13 +78,37 @@ probe_from(const struct election *e)
 	return suspect_from(e);
 }
 
+/* Cut off from everybody while others claimed, it must not go on where it was. */
+static bool
+adopts_unheard(const struct election *e)
+{
+	return e->role == ROLE_INITIALIZE && e->holding && !e->stopping && !e->peer.known;
+}
+
+bool
+election_may_adopt(const struct election *e)
+{
+	bool cannot_ask = e->probe.last == ELECTION_VIP_UNKNOWN && e->probe.bad >= PROBES_NEEDED;
+
+	return !e->config.probe || e->peer.known || e->probe.silent || cannot_ask;
+}
+
+bool
+election_vip_is_taken(const struct election *e)
+{
+	return adopts_unheard(e) &&
+	    (e->probe.last == ELECTION_VIP_SERVES || e->probe.last == ELECTION_VIP_NO_SERVICE);
+}
+
 static bool
 probes_wanted(const struct election *e, int64_t now)
 {
 	bool claims =
 	    e->role == ROLE_BACKUP || (e->role == ROLE_INITIALIZE && !e->holding && !e->stopping);
 
-	return e->config.probe && (claims || e->role == ROLE_ACTIVE) && now >= probe_from(e);
+	if (!e->config.probe)
+		return false;
+	return adopts_unheard(e) || ((claims || e->role == ROLE_ACTIVE) && now >= probe_from(e));
 }
 
 static void

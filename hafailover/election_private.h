@@ -32,6 +32,12 @@ void election_forget_probes(struct election *);
 void election_probed(
     struct election *, const struct election_event *, int64_t now_ns, struct election_out *);
 void election_upkeep_probe(struct election *, int64_t now_ns, struct election_out *);
+/*
+ * What the kernel still has from a former run: the peer was heard since, or the network says that nobody
+ * else has it; or that somebody does.
+ */
+bool election_may_adopt(const struct election *);
+bool election_vip_is_taken(const struct election *);
 /* The next moment at which waiting for the next heartbeat to be sent would be too late. */
 int64_t election_claim_deadline(const struct election *, int64_t now_ns);
 

@@ -1,6 +1,7 @@
 /* election_rule.c - comparisons and conditions: they read and change nothing. */
 #include "common/clock.h"
 #include "hafailover/election_private.h"
+#include "hafailover/fitness.h"
 
 static const int64_t CONFLICT_SHOWN_NS = 60 * NS_PER_S;
 
@@ -39,18 +40,27 @@ election_silence_ns(const struct election *e, int64_t now)
 	return now - election_quiet_since(e);
 }
 
+static struct fitness
+fitness(const struct election *e)
+{
+	return (struct fitness){ e->tracked ? &e->track : NULL, e->broken_until_ns, e->stopping,
+		e->standby };
+}
+
 bool
 election_fit(const struct election *e, int64_t now)
 {
-	return e->tracked && e->track.eligible && now >= e->broken_until_ns;
+	const struct fitness f = fitness(e);
+
+	return fitness_good(&f, now);
 }
 
 enum cause
 election_unfit_why(const struct election *e, int64_t now)
 {
-	if (now < e->broken_until_ns)
-		return CAUSE_VIP_FAILED;
-	return e->track.why == CAUSE_NONE ? CAUSE_INELIGIBLE : e->track.why;
+	const struct fitness f = fitness(e);
+
+	return fitness_why(&f, now);
 }
 
 /* Not to have run for so long: the peer may have claimed, or the kernel have ended the lease. */
@@ -70,11 +80,9 @@ election_stall_ns(const struct election *e)
 enum role
 election_rest(const struct election *e, int64_t now)
 {
-	if (e->stopping)
-		return ROLE_INITIALIZE;
-	if (e->standby)
-		return ROLE_STANDBY;
-	return election_fit(e, now) ? ROLE_BACKUP : ROLE_FAULT;
+	const struct fitness f = fitness(e);
+
+	return fitness_rest(&f, now);
 }
 
 bool
@@ -268,6 +276,13 @@ nobody(const struct election *e, int64_t now)
 	    (e->peer.last.role != ROLE_ACTIVE && !e->peer.last.eligible);
 }
 
+/* Who is not there is not missed yet. */
+static bool
+is_starting(const struct election *e)
+{
+	return e->listening || (e->role == ROLE_INITIALIZE && !e->stopping);
+}
+
 static unsigned
 alarms_of_peer(const struct election *e, int64_t now)
 {
@@ -277,7 +292,7 @@ alarms_of_peer(const struct election *e, int64_t now)
 	unsigned a = 0;
 
 	if (!election_peer_reachable(e, now))
-		return e->listening ? 0 : ALARM_PEER_SILENT;
+		return is_starting(e) ? 0 : ALARM_PEER_SILENT;
 	if ((peer_view_paths(&e->peer, dead, now) & all) != all)
 		a |= ALARM_PATH_SILENT;
 	if (deaf && now - deaf >= dead)
@@ -295,13 +310,13 @@ election_alarms(const struct election *e, int64_t now)
 	if ((a & ALARM_PEER_SILENT) && e->role == ROLE_BACKUP &&
 	    e->probe.last == ELECTION_VIP_SERVES && e->probe.served_ns)
 		a |= ALARM_VIP_SERVES;
-	if (e->dual_since_ns)
+	if (e->dual_since_ns && e->dual_certain)
 		a |= ALARM_DUAL_ACTIVE;
 	if (e->conflict_ns && now - e->conflict_ns < CONFLICT_SHOWN_NS)
 		a |= ALARM_CONFLICT;
 	if (election_damped(e, now))
 		a |= ALARM_DAMPED;
-	if (!e->listening && nobody(e, now))
+	if (!is_starting(e) && nobody(e, now))
 		a |= ALARM_NOBODY_ACTIVE;
 	if (e->role == ROLE_ACTIVE && e->tracked && !election_fit(e, now))
 		a |= ALARM_ACTIVE_UNFIT;

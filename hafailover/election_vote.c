@@ -47,7 +47,10 @@ own_is_free(const struct election *e, int64_t now)
 	return now >= e->vote.given_until_ns;
 }
 
-/* Started again, with the addresses still there: if the witness still counts us, nothing was lent. */
+/*
+ * Started again, with the addresses still there.  Whose vote it gets has not got its own: the peer
+ * would not lend its one then, and the witness is asked only if it still counts this node.
+ */
 static bool
 adopts(const struct election *e)
 {
@@ -109,14 +112,13 @@ want(struct election *e, enum cause cause, int64_t now, struct election_out *out
 bool
 election_vote_seek(struct election *e, enum cause cause, int64_t now, struct election_out *out)
 {
-	bool agreed = (e->take.from || adopts(e)) && now < e->vote.peer_until_ns;
-	bool adopted = adopts(e) && is_still_counted(e);
+	bool agreed = e->take.from && now < e->vote.peer_until_ns;
 
 	if (!e->config.witness)
 		return true;
 	e->vote.sought = true;
 	want(e, cause, now, out);
-	return (own_is_free(e, now) || agreed || adopted) && election_vote_covers(e, now);
+	return (own_is_free(e, now) || agreed || adopts(e)) && election_vote_covers(e, now);
 }
 
 /* An Active that is asked to by its peer moves the service there. */

@@ -21,6 +21,17 @@ dual_ended(struct election *e, int64_t from, int64_t now)
 	e->dual_since_ns = 0;
 }
 
+/* A heartbeat may come late: out of the neighbour queue of a machine that died and is back. */
+static void
+dual_confirm(struct election *e)
+{
+	const struct heartbeat *p = &e->peer.last;
+
+	if (p->session == e->dual_session && p->heard_session == e->session &&
+	    p->heard >= e->active_from)
+		e->dual_certain = true;
+}
+
 /* Since when are both Active?  Since the later of the two became so. */
 static int64_t
 dual_since(const struct election *e, int64_t now)
@@ -58,6 +69,8 @@ win(struct election *e, int64_t now, struct election_out *out)
 	if (e->dual_since_ns || (e->planned && now - e->since_ns < election_dead_ns(e)))
 		return;
 	e->dual_since_ns = dual_since(e, now);
+	e->dual_session = e->peer.last.session;
+	e->dual_certain = false;
 	out->todo |= ELECTION_DO_ANNOUNCE | ELECTION_DO_SEND;
 }
 
@@ -86,9 +99,14 @@ meet_other_active(struct election *e, int64_t now, struct election_out *out)
 void
 election_settle_dual(struct election *e, int64_t now, struct election_out *out)
 {
-	if (!e->dual_since_ns || (e->role == ROLE_ACTIVE && election_peer_active(e, now)))
+	if (!e->dual_since_ns)
 		return;
-	dual_ended(e, e->dual_since_ns, now);
+	dual_confirm(e);
+	if (e->role == ROLE_ACTIVE && election_peer_active(e, now))
+		return;
+	if (e->dual_certain)
+		dual_ended(e, e->dual_since_ns, now);
+	e->dual_since_ns = 0;
 	if (e->role == ROLE_ACTIVE)
 		out->todo |= ELECTION_DO_ANNOUNCE;
 }

@@ -187,6 +187,20 @@ vips_write(const struct ha_view *v, struct text *t)
 }
 
 static void
+hooks_write(const struct ha_view *v, struct text *t)
+{
+	family(t, "lbpair_ha_hook_runs_total", "counter", "Runs of hooks that have ended.");
+	for (unsigned i = 0; i < HA_HOOKS; i++)
+		for (unsigned j = 0; j < HOOK_RESULTS; j++)
+			text_printf(t,
+			    "lbpair_ha_hook_runs_total{hook=\"%s\",result=\"%s\"} %llu\n",
+			    hook_name((enum ha_hook)i), hook_result_name((enum hook_result)j),
+			    (unsigned long long)v->hook.runs[i][j]);
+	gauge(t, "lbpair_ha_hook_failing",
+	    "1 while the hook of the present role has not succeeded.", v->hook.failing);
+}
+
+static void
 alarms_write(const struct ha_view *v, struct text *t)
 {
 	family(t, "lbpair_ha_alarm", "gauge", "1 for what is wrong now.");
@@ -220,5 +234,7 @@ ha_metrics_write(const struct ha_view *v, struct text *t)
 		    v->election->term);
 	gauge(t, "lbpair_ha_eligible", "1 while tracking lets this node serve.", v->track.eligible);
 	vips_write(v, t);
+	if (v->hook.configured)
+		hooks_write(v, t);
 	alarms_write(v, t);
 }

@@ -96,6 +96,10 @@ nested_take(struct node *n)
 	case NESTED_CONFLICT_PEER:
 		return (struct election_event){ .type = ELECTION_CONFLICT,
 			.conflict = { bit == NESTED_CONFLICT_PEER } };
+	case NESTED_PROBED:
+		return (struct election_event){ .type = ELECTION_PROBED,
+			.probed = {
+			    n->probe.id, n->probe.answer.result, n->probe.answer.by_peer } };
 	}
 	CHECK_NEVER();
 }
@@ -119,6 +123,12 @@ nested_add(struct node *n, enum node_nested what)
 {
 	n->nested |= what;
 	nested_run(n);
+}
+
+void
+node_probed(struct node *n)
+{
+	nested_add(n, NESTED_PROBED);
 }
 
 void
@@ -332,28 +342,24 @@ node_stop(struct node *n)
 	node_feed(n, &stop);
 }
 
-/* --- start and end --- */
-
-static bool
-is_vip(const struct link_address *a, const struct vip_config *vip)
+static void
+on_hook(void *owner)
 {
-	struct address address = vip->address;
+	struct node *n = owner;
 
-	address.in.sin_port = 0; /* sin6_port lies at the same place */
-	return address_equal(&a->address, &address);
+	CHECK(n->magic == NODE_MAGIC);
+	if (n->control)
+		ha_control_changed(n->control);
 }
+
+/* --- start and end --- */
 
 /* How long the kernel keeps what a predecessor left there. */
 static int64_t
 lease_left(const struct node *n)
 {
-	int64_t ends = INT64_MAX;
-	const struct link_address *a;
+	int64_t ends = vip_lease_end_ns(n->vips);
 
-	for (size_t i = 0; (a = link_address_next(n->links, i)); i++)
-		for (size_t j = 0; j < vip_count(n->vips); j++)
-			if (a->ends_ns < ends && is_vip(a, vip_at(n->vips, j)))
-				ends = a->ends_ns;
 	return ends == INT64_MAX ? ends : ends - clock_ns();
 }
 
@@ -416,6 +422,7 @@ begin_wait(struct node *n)
 	int64_t wait = lease_left(n) / 4;
 
 	wait = wait < SETTLE_NS ? wait : SETTLE_NS;
+	ev_now_update(n->loop); /* what was opened has taken its time */
 	ev_timer_set(&n->begin, wait > 0 ? (double)wait / NS_PER_S : 0., 0.);
 	ev_timer_start(n->loop, &n->begin);
 }
@@ -476,6 +483,9 @@ parts_open(struct node *n, struct err *err)
 	n->track = track_start(&parts, &n->config->track, err);
 	if (!n->track)
 		return err->code;
+	n->hook = hook_new(n->loop, n->config, on_hook, n);
+	if (!n->hook)
+		return err_set(err, -ENOMEM, "out of memory");
 	n->keeper = keeper_start(n->config->state_directory.p, err);
 	return n->keeper ? 0 : err->code;
 }
@@ -556,6 +566,7 @@ node_free(struct node **np)
 	ev_timer_stop(n->loop, &n->watchdog);
 	node_probe_stop(n);
 	node_steer_close(n);
+	hook_free(&n->hook);
 	track_stop(&n->track);
 	peer_link_free(&n->link);
 	witness_link_free(&n->witness);

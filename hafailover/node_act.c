@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/sd_notify.h"
 #include "hafailover/node_private.h"
+#include "hafailover/wall_time.h"
 
 /* --- the tale --- */
 
@@ -38,6 +39,7 @@ node_view(struct node *n)
 		.router = n->router,
 		.history = &n->history,
 		.track = track_report(n->track),
+		.hook = hook_report(n->hook),
 		.no_steering = node_steer_obstacle(n),
 		.steering = node_steer_counters(n),
 		.steered = node_steer_packets(n),
@@ -71,12 +73,52 @@ transition_tell(struct node *n, const struct election_transition *t, int64_t las
 	sd_notify_status("%s (%s)", role_name(t->to), cause_name(t->cause));
 }
 
+/* Of several at once, the last one is the role that it has. */
+static void
+hook_tell(struct node *n, const struct election_transition *t, int64_t now)
+{
+	const struct hook_role role = { t->from, t->to, t->cause, node_standing(n, now).term };
+
+	hook_role_began(n->hook, &role);
+}
+
 static void
 transitions_tell(struct node *n, const struct election_out *out, int64_t now)
 {
 	for (unsigned i = 0; i < out->n_transitions; i++)
 		transition_tell(n, &out->transitions[i], i ? 0 : now - n->since_ns);
+	if (out->n_transitions)
+		hook_tell(n, &out->transitions[out->n_transitions - 1], now);
 	n->since_ns = node_standing(n, now).since_ns;
+}
+
+/* Both were Active, and the peer has given way: its hook may have run after ours. */
+static void
+last_word_tell(struct node *n, int64_t now)
+{
+	bool gave_way = !n->vrrp && election_peer_reachable(&n->election, now) &&
+	    n->election.peer.last.role != ROLE_ACTIVE &&
+	    n->election.peer.last.cause == CAUSE_DUAL_ACTIVE;
+
+	if (gave_way && !n->peer_gave_way && n->election.role == ROLE_ACTIVE)
+		hook_again(n->hook);
+	n->peer_gave_way = gave_way;
+}
+
+/* Both nodes say it, each by its own clock. */
+static void
+dual_tell(struct node *n, int64_t now)
+{
+	const struct election *e = &n->election;
+	int64_t epoch = clock_wall_ns() - now;
+
+	if (e->dual_to_ns == n->dual_told_ns)
+		return;
+	n->dual_told_ns = e->dual_to_ns;
+	log_warning("dual_active", "from=%s to=%s lasted_ms=%lld",
+	    wall_time_text(epoch + e->dual_from_ns).text,
+	    wall_time_text(epoch + e->dual_to_ns).text,
+	    (long long)((e->dual_to_ns - e->dual_from_ns) / NS_PER_MS));
 }
 
 static bool
@@ -116,6 +158,8 @@ bool
 node_tell(struct node *n, const struct election_out *out, int64_t now)
 {
 	transitions_tell(n, out, now);
+	last_word_tell(n, now);
+	dual_tell(n, now);
 	return alarms_tell(n) || out->n_transitions;
 }
 

@@ -26,16 +26,6 @@ address_compare(const struct address *a, const struct address *b)
 	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16);
 }
 
-static uint64_t
-digest_number(const uint8_t digest[8])
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | digest[i];
-	return v;
-}
-
 static enum election_prefer
 prefer(const struct ha_config *c)
 {
@@ -56,11 +46,11 @@ node_election_config(const struct ha_config *c)
 		.order = higher,
 		.peer_order = !higher,
 		.paths = (uint8_t)self->n_addresses,
-		.digest = digest_number(c->digest),
+		.digest = c->digest,
 		.interval_ns = c->interval,
 		.dead_after = c->dead_after,
 		.lease_ns = c->lease,
-		.probe = true,
+		.probe = c->instances[0].n_vips > 0,
 		.preempt = c->instances[0].preempt,
 		.prefer = prefer(c),
 		.preempt_delay_ns = c->instances[0].preempt_delay,
@@ -109,7 +99,7 @@ int
 node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
 {
 	const struct ha_instance_config *in = &c->instances[0];
-	struct vip_config *list = calloc(in->n_vips, sizeof(*list));
+	struct vip_config *list = calloc(in->n_vips ? in->n_vips : 1, sizeof(*list));
 	int code;
 
 	if (!list)
@@ -239,6 +229,7 @@ node_config_apply(struct node *n, struct err *err)
 	parts_follow(n, next, http_fd);
 	ha_config_free(&n->config);
 	n->config = next;
+	hook_configure(n->hook, next);
 	node_machine_configure(n, next);
 	node_track_again(n);
 	return 0;

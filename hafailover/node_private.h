@@ -3,9 +3,10 @@
 #define HAFAILOVER_NODE_PRIVATE_H
 
 #include "hafailover/control.h"
+#include "hafailover/hook.h"
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
-#include "hafailover/probe.h"
+#include "hafailover/vip_answer.h"
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 #include "hafailover/vrrp.h"
@@ -17,10 +18,10 @@ enum { NODE_MAGIC = 0x68616e6f, NODE_PROBES = 2 };
 struct node_probe {
 	uint32_t id;
 	struct probe *asked[NODE_PROBES];
-	bool holder; /* we hold it ourselves: only neighbours are asked */
+	bool holder; /* it is ours */
+	bool here; /* or still here, for connections that are left: only neighbours are asked */
 	bool blind; /* no service is known that could be asked */
-	enum election_vip result;
-	bool by_peer;
+	struct vip_answer answer;
 };
 
 /* Events that came up while a step was being done. */
@@ -31,6 +32,7 @@ enum node_nested {
 	NESTED_CONFLICT = 1 << 3,
 	NESTED_CONFLICT_PEER = 1 << 4,
 	NESTED_VIP_GONE = 1 << 5,
+	NESTED_PROBED = 1 << 6,
 };
 
 /* Which connections are counted. */
@@ -66,6 +68,7 @@ struct node {
 	struct witness_link *witness; /* NULL: there is none */
 	struct track *track;
 	struct keeper *keeper;
+	struct hook *hook;
 	struct ha_control *control;
 	struct node_probe probe;
 	struct node_steer steer;
@@ -94,6 +97,8 @@ struct node {
 	struct history history;
 	uint64_t transitions[CAUSE_N];
 	unsigned alarms; /* logged */
+	bool peer_gave_way; /* of two that were Active */
+	int64_t dual_told_ns; /* the end of the last time that both were Active, as logged */
 	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;
@@ -101,6 +106,9 @@ struct node {
 
 /* Steps the election, now or, from within a step, right after it. */
 void node_feed(struct node *, const struct election_event *);
+
+/* The probe has ended; it may have done so at once, within the step that began it. */
+void node_probed(struct node *);
 
 /* What tracking says is weighed anew: it depends on the configuration. */
 void node_track_again(struct node *);

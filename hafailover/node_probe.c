@@ -2,7 +2,6 @@
  * node_probe.c - asks the network for the virtual address on the election's behalf.
  *
  * The service asked is one that lbd here listens on, too: the nodes have the same configuration.
- * Where none is known, an answer is taken for a service: in doubt nobody claims.
  */
 #include "common/check.h"
 #include "common/log.h"
@@ -26,63 +25,34 @@ vip_of_family(const struct node *n, int family, size_t *index)
 static void
 finish(struct node *n)
 {
-	const struct election_event ev = {
-		.type = ELECTION_PROBED,
-		.probed = { n->probe.id, n->probe.result, n->probe.by_peer },
-	};
-
 	node_probe_stop(n);
-	node_feed(n, &ev);
+	node_probed(n);
 }
 
-static enum election_vip
-meaning(const struct node_probe *p, enum probe_verdict verdict)
+/* The holder asks for others alone. */
+static void
+conflict_note(struct node *n, unsigned i, const struct probe_result *r)
 {
-	switch (verdict) {
-	case PROBE_SILENT:
-		return ELECTION_VIP_SILENT;
-	case PROBE_ANSWERS:
-		return p->blind && !p->holder ? ELECTION_VIP_SERVES : ELECTION_VIP_NO_SERVICE;
-	case PROBE_SERVES:
-		return ELECTION_VIP_SERVES;
-	case PROBE_FAILED:
-		return ELECTION_VIP_UNKNOWN;
-	}
-	CHECK_NEVER();
-}
+	size_t index;
+	const struct vip_config *vip = vip_of_family(n, i ? AF_INET6 : AF_INET, &index);
 
-/* What tells more against a claim counts. */
-static unsigned
-weight(enum election_vip v)
-{
-	switch (v) {
-	case ELECTION_VIP_UNKNOWN:
-		return 0;
-	case ELECTION_VIP_SILENT:
-		return 1;
-	case ELECTION_VIP_NO_SERVICE:
-		return 2;
-	case ELECTION_VIP_SERVES:
-		return 3;
-	}
-	CHECK_NEVER();
+	if (vip && n->probe.holder && r->verdict == PROBE_ANSWERS)
+		node_conflict_note(n, &vip->address, r->mac);
 }
 
 static void
 answered(struct node *n, unsigned i, const struct probe_result *r)
 {
 	struct node_probe *p = &n->probe;
-	enum election_vip v = meaning(p, r->verdict);
 
 	CHECK(n->magic == NODE_MAGIC);
 	log_debug("vip_probed", "verdict=%s reason=%s", probe_verdict_name(r->verdict),
 	    log_quoted(str_of(r->reason)).text);
-	if (weight(v) > weight(p->result)) {
-		p->result = v;
-		p->by_peer = node_is_peer_mac(n, r->mac);
-	}
+	vip_answer_add(&p->answer, vip_answer_of(r->verdict, p->holder, p->blind),
+	    node_is_peer_mac(n, r->mac));
+	conflict_note(n, i, r);
 	probe_free(&p->asked[i]); /* and the result with it */
-	if (p->result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))
+	if (p->answer.result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))
 		finish(n);
 }
 
@@ -115,7 +85,7 @@ ask(struct node *n, int family, int64_t budget,
 	q.address = vip->address;
 	q.link = link->index;
 	service = track_lbd_service_of(track_report(n->track).lbd, &vip->address);
-	if (service && !n->probe.holder) {
+	if (service && !n->probe.here) {
 		q.address.in.sin_port = service->address.in.sin_port;
 		q.service = service->http ? PROBE_HTTP : PROBE_CONNECT;
 		n->probe.blind = false;
@@ -129,10 +99,12 @@ node_probe_start(struct node *n, uint32_t id, int64_t budget)
 	struct node_probe *p = &n->probe;
 
 	node_probe_stop(n);
+	n->nested &= ~(unsigned)NESTED_PROBED; /* of the one before */
 	*p = (struct node_probe){ .id = id,
-		.holder = n->election.holding || election_drains(&n->election),
+		.holder = n->election.holding,
+		.here = n->election.holding || election_drains(&n->election),
 		.blind = true,
-		.result = ELECTION_VIP_UNKNOWN };
+		.answer.result = ELECTION_VIP_UNKNOWN };
 	p->asked[0] = ask(n, AF_INET, budget, on_first);
 	p->asked[1] = ask(n, AF_INET6, budget, on_second);
 	if (!p->asked[0] && !p->asked[1])

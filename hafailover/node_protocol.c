@@ -26,33 +26,36 @@ vrrp_config(const struct ha_config *c)
 	};
 }
 
+/* The other machine stays as it is, all zero, and knows nothing. */
 void
 node_machine_init(struct node *n)
 {
-	const struct election_config election = node_election_config(n->config);
-	struct vrrp_election_config vrrp;
-
 	n->vrrp = ha_config_is_vrrp(n->config);
-	election_init(&n->election, &election);
-	n->election.since_ns = clock_ns();
-	if (!n->vrrp)
-		return;
-	vrrp = vrrp_config(n->config);
-	vrrp_election_init(&n->vrrp_election, &vrrp);
-	n->vrrp_election.since_ns = clock_ns();
+	if (n->vrrp) {
+		const struct vrrp_election_config vrrp = vrrp_config(n->config);
+
+		vrrp_election_init(&n->vrrp_election, &vrrp);
+		n->vrrp_election.since_ns = clock_ns();
+	} else {
+		const struct election_config election = node_election_config(n->config);
+
+		election_init(&n->election, &election);
+		n->election.since_ns = clock_ns();
+	}
 }
 
 void
 node_machine_configure(struct node *n, const struct ha_config *c)
 {
-	const struct election_config election = node_election_config(c);
-	struct vrrp_election_config vrrp;
+	if (n->vrrp) {
+		const struct vrrp_election_config vrrp = vrrp_config(c);
 
-	election_configure(&n->election, &election);
-	if (!n->vrrp)
-		return;
-	vrrp = vrrp_config(c);
-	vrrp_election_configure(&n->vrrp_election, &vrrp);
+		vrrp_election_configure(&n->vrrp_election, &vrrp);
+	} else {
+		const struct election_config election = node_election_config(c);
+
+		election_configure(&n->election, &election);
+	}
 }
 
 struct election_out

@@ -15,7 +15,10 @@
 enum { IDLE_SHARE = 3 }; /* of the drain: then lbd closes what only waits */
 
 static const int64_t RETRY_NS = 5 * NS_PER_S;
-static const double RENEWAL_S = 0.3; /* well within STEERING_LEASE_NS */
+static const double RENEWAL_S = 0.5;
+
+/* So much later than addresses do rules end, if nobody renews either: the kernel has its own pace. */
+static const int64_t OUTLAST_NS = 2 * NS_PER_S;
 
 /* --- what it takes --- */
 
@@ -44,6 +47,8 @@ node_steer_obstacle(const struct node *n)
 
 	if (!is_wanted(n))
 		return "it is switched off";
+	if (vip_count(n->vips) == 0)
+		return "there is no virtual address";
 	if (!n->steer.program || n->steer.refused.code)
 		return n->steer.refused.text;
 	if (!n->steer.began)
@@ -156,6 +161,15 @@ entry_make(
 	return e;
 }
 
+/* While a daemon that died leaves an address behind, its packets go on as they did. */
+static int64_t
+rules_lease(const struct node *n)
+{
+	const struct election_config *c = &n->election.config;
+
+	return (c->lease_ns ? c->lease_ns : c->drain_ns) + OUTLAST_NS;
+}
+
 static void
 rules_apply(struct node *n, int64_t now)
 {
@@ -170,7 +184,7 @@ rules_apply(struct node *n, int64_t now)
 			list[count++] =
 			    entry_make(n, n->steer.mode, &vip_at(n->vips, i)->address, l);
 	}
-	if (steering_apply(n->steer.program, list, count, now, &err) < 0)
+	if (steering_apply(n->steer.program, list, count, rules_lease(n), now, &err) < 0)
 		log_err("steering_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 }
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,12 +20,22 @@
 
 enum { SCRIPT_RUN_MAGIC = 0x6873726e };
 
+/* A shell whose daemon was killed must not go on: it is not that node's turn any more. */
+static void
+die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+}
+
 _Noreturn static void
-child_exec(const char *command, char *const environment[])
+child_exec(const char *command, char *const environment[], pid_t parent)
 {
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
+	die_with(parent);
 	setpgid(0, 0);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		dup2(null, fd);
@@ -132,12 +143,12 @@ bool
 script_run_start(
     struct script_run *r, const char *command, char *const environment[], int64_t timeout_ns)
 {
-	pid_t pid;
+	pid_t self = getpid(), pid;
 
 	CHECK(r->magic == SCRIPT_RUN_MAGIC && r->pid == 0);
 	pid = fork();
 	if (pid == 0)
-		child_exec(command, environment ? environment : environ);
+		child_exec(command, environment ? environment : environ, self);
 	if (pid < 0) {
 		snprintf(r->reason, sizeof(r->reason), "cannot fork: %s", strerror(errno));
 		return false;

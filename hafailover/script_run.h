@@ -2,8 +2,9 @@
  * script_run.h - a shell command of the operator's, run once: tracking and hooks.
  *
  * It runs in a process group of its own, at normal priority, without terminal and output, and is
- * killed with all it has started at its timeout; what it leaves behind ends with it.  Nothing here
- * waits, but for the moment that the end of a killed process takes (script_run_fini).
+ * killed with all it has started at its timeout; what it leaves behind ends with it, and the shell
+ * with the daemon, however that ends.  Nothing here waits, but for the moment that the end of a killed
+ * process takes (script_run_fini).
  */
 #ifndef HAFAILOVER_SCRIPT_RUN_H
 #define HAFAILOVER_SCRIPT_RUN_H

@@ -6,7 +6,7 @@
 struct standing
 standing_of(const struct election *e, const struct vrrp_election *vrrp, int64_t now)
 {
-	int64_t dual = e->dual_since_ns ? now - e->dual_since_ns : 0;
+	int64_t dual = e->dual_since_ns && e->dual_certain ? now - e->dual_since_ns : 0;
 
 	if (vrrp)
 		return vrrp_election_standing(vrrp, now);

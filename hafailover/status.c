@@ -108,12 +108,13 @@ peer_words(const struct ha_view *v)
 	const struct wire_packet *w = peer_link_last(v->link);
 	int64_t age = v->now_ns - v->election->peer.last_ns + h->age_ns;
 
-	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "role",
-	    role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:i, s:{s:b, s:b}, s:b, s:b, s:b}",
+	    "role", role_name(h->role), "since", time_json(v->now_wall_ns - age), "cause",
 	    cause_name(h->cause), "term", (json_int_t)h->term, "priority", (int)h->priority,
 	    "servers_up", (int)h->servers_up, "servers_unchecked",
 	    w ? (int)w->servers_unchecked : 0, "servers_total", w ? (int)w->servers_total : 0,
-	    "eligible", (int)h->eligible, "holding", (int)h->holding, "ready",
+	    "lbd", "ready", (int)h->lbd_ready, "draining", (int)h->lbd_draining, "eligible",
+	    (int)h->eligible, "holding", (int)h->holding, "ready",
 	    (int)(peer_reachable(v) && h->eligible && h->lbd_ready && !h->lbd_draining));
 }
 
@@ -242,14 +243,14 @@ static json_t *
 config_json(const struct ha_view *v)
 {
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
-	uint64_t theirs = v->election->peer.last.digest; /* of VRRP: never known */
+	uint64_t ours = v->config->digest, theirs = v->election->peer.last.digest;
 
-	ha_status_digest(v->election->config.digest, own);
+	ha_status_digest(ours, own);
 	ha_status_digest(theirs, peer);
-	if (!peer_known(v))
+	if (!peer_known(v)) /* with VRRP: never */
 		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
 	return json_pack("{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match",
-	    theirs == v->election->config.digest);
+	    theirs == ours);
 }
 
 static json_t *
@@ -260,6 +261,22 @@ lbd_json(const struct ha_view *v)
 	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "ready", (int)s->ready, "draining",
 	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_unchecked",
 	    (json_int_t)s->servers_unchecked, "servers_total", (json_int_t)s->servers_total);
+}
+
+/* null: none is configured. */
+static json_t *
+hook_json(const struct ha_view *v)
+{
+	const struct hook_report *h = &v->hook;
+	int64_t again_ms = (h->rule.due_ns - v->now_ns) / NS_PER_MS;
+
+	if (!h->configured)
+		return json_null();
+	return json_pack("{s:s?, s:s, s:i, s:b, s:o, s:o}", "name", h->name, "state",
+	    hook_state_name(h->rule.state), "tries", (int)h->rule.tries, "failing", (int)h->failing,
+	    "reason", h->failing ? json_string(h->reason) : json_null(), "again_in_ms",
+	    h->rule.state == HOOK_WAITING ? json_integer(again_ms > 0 ? again_ms : 0)
+					  : json_null());
 }
 
 static void
@@ -363,6 +380,19 @@ trouble_add(const struct ha_view *v, json_t **list)
 	}
 }
 
+static void
+hook_add(const struct ha_view *v, json_t **list)
+{
+	const struct hook_report *h = &v->hook;
+	char text[300];
+
+	if (!h->failing)
+		return;
+	snprintf(text, sizeof(text), "the hook \"%s\" fails, tried %u times: %s", h->name,
+	    h->rule.tries, h->reason);
+	alarm_add(list, "hook_failed", text);
+}
+
 json_t *
 ha_status_alarms(const struct ha_view *v)
 {
@@ -379,6 +409,7 @@ ha_status_alarms(const struct ha_view *v)
 		refused_add(v, &list);
 	else
 		trouble_add(v, &list);
+	hook_add(v, &list);
 	if (!v->track.eligible)
 		alarm_add(&list, "not_eligible", v->track.text);
 	return list;
@@ -390,7 +421,7 @@ ha_status_json(const struct ha_view *v)
 	struct standing e = standing_of(v->election, v->vrrp, v->now_ns);
 	json_t *o =
 	    json_pack("{s:s, s:I, s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:i, s:b, s:b, s:o, s:o, "
-		      "s:o, s:o, s:o, s:o, s:o}",
+		      "s:o, s:o, s:o, s:o, s:o, s:o}",
 		"version", LBPAIR_VERSION, "pid", (json_int_t)getpid(), "started_at",
 		time_json(v->started_wall_ns), "node", str_json(ha_config_self(v->config)->name),
 		"protocol", v->vrrp ? "vrrp" : "native", "role", role_name(e.role), "since",
@@ -399,7 +430,7 @@ ha_status_json(const struct ha_view *v)
 		(int)e.priority, "eligible", (int)v->track.eligible, "standby", (int)e.standby,
 		"vips", vips_json(v), "peer", v->vrrp ? router_json(v) : peer_json(v), "config",
 		config_json(v), "lbd", lbd_json(v), "handover", handover_json(v), "witness",
-		witness_json(v), "alarms", ha_status_alarms(v));
+		witness_json(v), "hook", hook_json(v), "alarms", ha_status_alarms(v));
 
 	return o;
 }

@@ -10,6 +10,7 @@
 #include "hafailover/delay.h"
 #include "hafailover/election.h"
 #include "hafailover/history.h"
+#include "hafailover/hook.h"
 #include "hafailover/peer_link.h"
 #include "hafailover/steering/steering.h"
 #include "hafailover/track.h"
@@ -28,6 +29,7 @@ struct ha_view {
 	const struct witness_link *witness; /* NULL: there is none */
 	const struct history *history;
 	struct track_report track;
+	struct hook_report hook;
 	const char *no_steering; /* why this node cannot steer; NULL: it can */
 	struct steering_counters steering;
 	uint64_t steered; /* packets, in this move or the last */

@@ -273,8 +273,7 @@ vip_open(struct ev_loop *loop, struct link_table *links, const struct vip_events
 		return NULL;
 	}
 	t->ask = netlink_open(err);
-	if (!t->ask || vip_request_check(t->ask, err) < 0) {
-		netlink_close(&t->ask);
+	if (!t->ask) {
 		free(t);
 		return NULL;
 	}

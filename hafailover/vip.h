@@ -49,10 +49,7 @@ struct vip_events {
 
 struct vip_table;
 
-/*
- * `events` is copied; each function must be there.  NULL: see err; it names the capability that is
- * missing.
- */
+/* `events` is copied; each function must be there.  NULL: see err. */
 struct vip_table *
 vip_open(struct ev_loop *, struct link_table *, const struct vip_events *, struct err *);
 
@@ -67,7 +64,8 @@ void vip_close(struct vip_table **);
  *
  * `lease_s`: whole seconds, VIP_LEASE_OFF for addresses that stay until they are released.
  * `patience_ns`: how late a refresh may come before `stalled` is called; the dead interval fits. 0,
- * or -errno with the first reason.  An address whose interface is not there yet is no error.
+ * or -errno with the first reason, as a capability that is missing.  An address whose interface is not
+ * there yet is no error.
  */
 int vip_configure(struct vip_table *, const struct vip_config *, size_t n, uint32_t lease_s,
     int64_t patience_ns, struct err *);

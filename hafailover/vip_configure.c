@@ -159,6 +159,9 @@ vip_configure(struct vip_table *t, const struct vip_config *configs, size_t n, u
 
 	if (n > VIP_MAX)
 		return err_set(err, -EINVAL, "more than %d virtual addresses", (int)VIP_MAX);
+	status = n ? vip_request_check(t->ask, err) : 0;
+	if (status)
+		return status;
 	vips = vips_new(configs, n);
 	if (!vips)
 		return err_set(err, -ENOMEM, "out of memory");

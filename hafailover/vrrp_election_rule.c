@@ -1,34 +1,42 @@
 /* vrrp_election_rule.c - priorities, times and conditions: they read and change nothing. */
 #include "common/clock.h"
+#include "hafailover/fitness.h"
 #include "hafailover/vrrp_election_private.h"
 
 enum { ADVERTISEMENTS_MISSED = 3 };
 
 static const int64_t CONFLICT_SHOWN_NS = 60 * NS_PER_S;
 
+static struct fitness
+fitness(const struct vrrp_election *e)
+{
+	return (struct fitness){ e->tracked ? &e->track : NULL, e->broken_until_ns, e->stopping,
+		e->standby };
+}
+
 bool
 vrrp_election_fit(const struct vrrp_election *e, int64_t now)
 {
-	return e->tracked && e->track.eligible && now >= e->broken_until_ns;
+	const struct fitness f = fitness(e);
+
+	return fitness_good(&f, now);
 }
 
 enum cause
 vrrp_election_unfit_why(const struct vrrp_election *e, int64_t now)
 {
-	if (now < e->broken_until_ns)
-		return CAUSE_VIP_FAILED;
-	return e->track.why == CAUSE_NONE ? CAUSE_INELIGIBLE : e->track.why;
+	const struct fitness f = fitness(e);
+
+	return fitness_why(&f, now);
 }
 
 /* The role of a node that is not Active. */
 enum role
 vrrp_election_rest(const struct vrrp_election *e, int64_t now)
 {
-	if (e->stopping)
-		return ROLE_INITIALIZE;
-	if (e->standby)
-		return ROLE_STANDBY;
-	return vrrp_election_fit(e, now) ? ROLE_BACKUP : ROLE_FAULT;
+	const struct fitness f = fitness(e);
+
+	return fitness_rest(&f, now);
 }
 
 static bool

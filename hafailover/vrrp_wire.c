@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "hafailover/internet_sum.h"
 
 enum { ADVERTISEMENT = 1, CENTISECONDS_MAX = 0xfff };
 
@@ -35,44 +36,28 @@ width(bool v6)
 
 /* --- the checksum --- */
 
-static uint32_t
-sum_add(uint32_t sum, const uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	return n % 2 ? sum + ((uint32_t)bytes[n - 1] << 8) : sum;
-}
-
-static uint16_t
-sum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
 /* Of both families: the fields stand in another order there, and it makes no difference. */
 static uint32_t
 sum_pseudo(const struct vrrp_ends *ends, const uint8_t *to, size_t n)
 {
-	uint32_t sum = sum_add(0, ends->from, width(ends->v6));
+	uint32_t sum = internet_sum_add(0, ends->from, width(ends->v6));
 
-	return sum_add(sum, to, width(ends->v6)) + VRRP_PROTOCOL + (uint32_t)n;
+	return internet_sum_add(sum, to, width(ends->v6)) + VRRP_PROTOCOL + (uint32_t)n;
 }
 
 static bool
 sum_is_good(uint8_t version, struct str packet, const struct vrrp_ends *ends)
 {
-	uint32_t sum = sum_add(0, (const uint8_t *)packet.p, packet.n);
+	uint32_t sum = internet_sum_add(0, (const uint8_t *)packet.p, packet.n);
 	uint8_t group[16];
 
-	if (version == 3 && sum_fold(sum + sum_pseudo(ends, ends->to, packet.n)) == 0xffff)
+	if (version == 3 && internet_sum_fold(sum + sum_pseudo(ends, ends->to, packet.n)) == 0xffff)
 		return true;
 	if (ends->v6)
 		return false;
 	vrrp_group(false, group);
-	return sum_fold(sum) == 0xffff ||
-	    (version == 3 && sum_fold(sum + sum_pseudo(ends, group, packet.n)) == 0xffff);
+	return internet_sum_fold(sum) == 0xffff ||
+	    (version == 3 && internet_sum_fold(sum + sum_pseudo(ends, group, packet.n)) == 0xffff);
 }
 
 /* --- encode --- */
@@ -127,10 +112,10 @@ vrrp_encode(uint8_t bytes[VRRP_PACKET_MAX], const struct vrrp_router *r, uint8_t
 	memcpy(bytes + VRRP_HEADER, r->addresses, r->n_addresses * width(r->v6));
 	if (r->version == 2 && r->authenticated)
 		memcpy(bytes + n - VRRP_PASSWORD, r->password, VRRP_PASSWORD);
-	sum = sum_add(0, bytes, n);
+	sum = internet_sum_add(0, bytes, n);
 	if (r->v6 || (r->version == 3 && !r->plain_sum))
 		sum += sum_pseudo(ends, ends->to, n);
-	put_16(bytes + 6, (uint16_t)~sum_fold(sum));
+	put_16(bytes + 6, (uint16_t)~internet_sum_fold(sum));
 	return n;
 }
 

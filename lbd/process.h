@@ -14,6 +14,7 @@
 #include "lbd/rollout.h"
 #include "lbd/supervisor/channel.h"
 #include "lbd/supervisor/proxy_start.h"
+#include "lbd/tls/shelf.h"
 
 struct ping;
 struct reload_wait;
@@ -24,6 +25,7 @@ struct process {
 	struct mailbox inbox;
 	struct lbd_config *config; /* what the workers have, or get just now */
 	int64_t config_loaded_wall_ns;
+	struct tls_shelf *shelf; /* its certificates */
 	struct server_table servers;
 	struct stats_names *names;
 	struct access_log *access_log;

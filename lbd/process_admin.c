@@ -25,6 +25,7 @@ admin_get_state(void *owner, struct admin_state *state)
 		.config = p->config,
 		.config_file = p->start->options.file,
 		.config_loaded_wall_ns = p->config_loaded_wall_ns,
+		.certificates = p->shelf,
 		.not_ready = not_ready(p),
 		.draining = p->draining,
 		.yielding = atomic_load(&p->workers_shared.yielding),
@@ -62,7 +63,7 @@ struct reload_wait {
 };
 
 static void
-admin_reload(void *owner, struct control_token *token)
+admin_reload(void *owner, struct control_token *token, bool renew)
 {
 	struct process *p = owner;
 	struct reload_wait *wait = malloc(sizeof(*wait));
@@ -73,7 +74,7 @@ admin_reload(void *owner, struct control_token *token)
 		admin_reload_answer(token, "out of memory");
 		return;
 	}
-	channel_message_init(&m, CHANNEL_RELOAD);
+	channel_message_init(&m, renew ? CHANNEL_RENEW : CHANNEL_RELOAD);
 	m.number = ++p->last_reload;
 	if (channel_send(p->start->channel_fd, &m, &err) < 0) {
 		free(wait);

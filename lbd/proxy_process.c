@@ -114,19 +114,33 @@ access_log_follow(struct process *p, const struct log_config *log, int fd)
 	    p->access_log, access_sink(log->access_target), fd, access_format(log->access_format));
 }
 
+/* The supervisor has tried the same files: what is wrong now is memory. */
+static struct tls_shelf *
+shelf_make(const struct lbd_config *config, const struct tls_files *files, struct err *err)
+{
+	struct problems problems = { 0 };
+	struct tls_shelf *shelf = tls_shelf_new(config, files, &problems);
+
+	if (!shelf)
+		err_set(err, -EINVAL, "%s",
+		    problems.kept ? problems.list[0].text : "out of memory for TLS");
+	problems_fini(&problems);
+	return shelf;
+}
+
 /* The workers get it; what is not the workers' follows at once. */
 static int
-config_use(
-    struct process *p, struct lbd_config *config, const struct tls_files *files, struct err *err)
+config_give(
+    struct process *p, struct lbd_config *config, const struct tls_shelf *shelf, struct err *err)
 {
 	struct lbd_config *old = p->config;
 	int code = rollout_prepare(&p->rollout, config, err);
 
 	if (code)
 		return code;
-	code = prober_prepare(p->prober, config, files, err);
+	code = prober_prepare(p->prober, config, shelf->files, err);
 	if (!code)
-		code = rollout_start(&p->rollout, config, p->start->listens, files, err);
+		code = rollout_start(&p->rollout, config, p->start->listens, shelf, err);
 	if (code)
 		return code;
 	p->config = config_ref(config);
@@ -134,6 +148,22 @@ config_use(
 	config_unref(&old);
 	p->config_loaded_wall_ns = clock_wall_ns();
 	return 0;
+}
+
+static int
+config_use(
+    struct process *p, struct lbd_config *config, const struct tls_files *files, struct err *err)
+{
+	struct tls_shelf *shelf = shelf_make(config, files, err);
+	int code = shelf ? config_give(p, config, shelf, err) : err->code;
+
+	if (!code) {
+		tls_shelf_free(&p->shelf);
+		p->shelf = shelf;
+	} else {
+		tls_shelf_free(&shelf);
+	}
+	return code;
 }
 
 static void
@@ -351,6 +381,7 @@ take_message(struct process *p, struct channel_message *m)
 	case CHANNEL_READY:
 	case CHANNEL_HEARTBEAT:
 	case CHANNEL_RELOAD:
+	case CHANNEL_RENEW:
 	case CHANNEL_RESULT:
 	case CHANNEL_TYPES:
 		log_err("channel_message_bad", "type=%d", (int)m->type);
@@ -563,6 +594,7 @@ process_fini(struct process *p)
 	access_log_stop(&p->access_log);
 	rollout_fini(&p->rollout);
 	prober_free(&p->prober);
+	tls_shelf_free(&p->shelf);
 	client_limit_free(&p->proxy_shared.limit);
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);

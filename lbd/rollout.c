@@ -176,7 +176,7 @@ worker_sockets(const struct lbd_config *config, const struct listen_table *liste
 
 static struct snapshot *
 snapshot_for(struct rollout *r, struct generation *g, unsigned worker,
-    const struct listen_table *listens, const struct tls_files *files, struct err *err)
+    const struct listen_table *listens, const struct tls_shelf *shelf, struct err *err)
 {
 	int **sockets = worker_sockets(g->config, listens, worker);
 	struct snapshot *s;
@@ -188,7 +188,7 @@ snapshot_for(struct rollout *r, struct generation *g, unsigned worker,
 	}
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = worker;
-	s = snapshot_new(r->workers[worker], g->config, sockets, files, seed, err);
+	s = snapshot_new(r->workers[worker], g->config, sockets, shelf, seed, err);
 	free(sockets);
 	if (!s)
 		return NULL;
@@ -200,13 +200,13 @@ snapshot_for(struct rollout *r, struct generation *g, unsigned worker,
 
 static int
 snapshots_give(struct rollout *r, struct generation *g, const struct listen_table *listens,
-    const struct tls_files *files, struct err *err)
+    const struct tls_shelf *shelf, struct err *err)
 {
 	struct snapshot *made[CONFIG_WORKERS_MAX] = { NULL };
 	unsigned i;
 
 	for (i = 0; i < r->n_workers; i++) {
-		made[i] = snapshot_for(r, g, i, listens, files, err);
+		made[i] = snapshot_for(r, g, i, listens, shelf, err);
 		if (!made[i]) {
 			while (i-- > 0)
 				snapshot_free(&made[i]);
@@ -220,7 +220,7 @@ snapshots_give(struct rollout *r, struct generation *g, const struct listen_tabl
 
 int
 rollout_start(struct rollout *r, struct lbd_config *config, const struct listen_table *listens,
-    const struct tls_files *files, struct err *err)
+    const struct tls_shelf *shelf, struct err *err)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -231,7 +231,7 @@ rollout_start(struct rollout *r, struct lbd_config *config, const struct listen_
 	g->to_adopt = g->in_use = r->n_workers;
 	g->next = r->generations;
 	r->generations = g; /* before the workers can answer */
-	if (snapshots_give(r, g, listens, files, err) == 0)
+	if (snapshots_give(r, g, listens, shelf, err) == 0)
 		return 0;
 	generation_free(&r->generations);
 	return err->code;

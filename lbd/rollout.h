@@ -13,7 +13,7 @@
 #include "lbd/worker/worker.h"
 
 struct generation;
-struct tls_files;
+struct tls_shelf;
 
 struct rollout {
 	struct worker *const *workers;
@@ -31,11 +31,11 @@ struct rollout {
 int rollout_prepare(struct rollout *, struct lbd_config *, struct err *);
 
 /*
- * After rollout_prepare; `listens` has every address, `files` every certificate.  0, and `adopted` follows; or
+ * After rollout_prepare; `listens` has every address, the shelf every certificate.  0, and `adopted` follows; or
  * -errno with a reason, and nothing has changed.
  */
 int rollout_start(struct rollout *, struct lbd_config *, const struct listen_table *,
-    const struct tls_files *, struct err *);
+    const struct tls_shelf *, struct err *);
 
 /* True while some worker has not adopted the newest configuration. */
 bool rollout_runs(const struct rollout *);

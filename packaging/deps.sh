@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
 #
-#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench package (default: all but the last two)
+#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench package machines (default: all but the last three)
 #
 # Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
 # a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
@@ -112,6 +112,7 @@ for group in "$@"; do
 		;;
 	bench)
 		need haproxy haproxy has_command haproxy
+		need nghttp2-client nghttp2 has_command h2load
 		need nginx-light nginx has_command nginx
 		need valgrind valgrind has_command valgrind
 		need strace strace has_command strace
@@ -125,8 +126,14 @@ for group in "$@"; do
 		need elfutils elfutils has_command eu-strip
 		need rpmlint rpmlint has_command rpmlint
 		;;
+	machines)
+		need debootstrap debootstrap has_command debootstrap
+		need systemd-container systemd-container has_command systemd-nspawn
+		need iproute2 iproute has_command ip
+		need python3 python3 has_python
+		;;
 	*)
-		echo "deps.sh: no group $group (build test demo lint fuzz bench package)" >&2
+		echo "deps.sh: no group $group (build test demo lint fuzz bench package machines)" >&2
 		exit 2
 		;;
 	esac

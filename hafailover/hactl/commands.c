@@ -40,6 +40,14 @@ const struct command commands[] = {
 	    "Reads the configuration again, of both daemons or of one.\n"
 	    "If anything is wrong with it nothing changes, and what is wrong is printed.",
 	    reload_run },
+	{ "certificate", "[list [--json] | renew | replace FILE CERTIFICATE KEY]",
+	    "lbd's certificates: how long they are good for; the same files read again; others.\n"
+	    "renew reads them anew, at once and without the configuration.  replace puts the "
+	    "contents\n"
+	    "of CERTIFICATE and KEY in the place of FILE, as list names it, and of its key, and "
+	    "renews.\n"
+	    "Where anything is wrong with them nothing changes.  Each node has files of its own.",
+	    certificate_run },
 	{ "check", "[--node NAME] [FILE...]",
 	    "Checks configurations without using them: lbd -t, hafailover -t.\n"
 	    "By default the installed ones.  Which daemon a FILE is for is seen by its keys, or "
@@ -97,8 +105,6 @@ commands_print(FILE *to)
 	      "                      default /run/lbpair/lbd.sock)\n"
 	      "  --ha-socket PATH    hafailover's (LBPAIR_HA_SOCKET, default\n"
 	      "                      /run/lbpair/hafailover.sock)\n"
-	      "  --metrics ADDRESS   lbd's admin.http, for top (LBPAIR_METRICS,\n"
-	      "                      default 127.0.0.1:9101)\n"
 	      "  --timeout DURATION  how long to wait for a daemon (default 5s)\n"
 	      "  -V, --version       print the version\n"
 	      "  -h, --help          this help; after a command, its own\n"

@@ -25,6 +25,7 @@ enum ending history_run(struct hactl *, const struct command *, int argc, char *
 enum ending servers_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending server_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending reload_run(struct hactl *, const struct command *, int argc, char **argv);
+enum ending certificate_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending check_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending top_run(struct hactl *, const struct command *, int argc, char **argv);
 enum ending setup_run(struct hactl *, const struct command *, int argc, char **argv);

@@ -46,6 +46,26 @@ daemon_connect(struct daemon *d, int64_t deadline_ns, struct err *err)
 	return err->code;
 }
 
+/* The connection has failed: no more of it. */
+static int
+daemon_fail(struct daemon *d, int code, const struct err *why, struct err *err)
+{
+	daemon_close(d);
+	return err_set(err, code, "%s at %s: %s", d->name, d->path, why->text);
+}
+
+static int
+line_send(struct daemon *d, const char *request, int64_t deadline_ns, struct err *err)
+{
+	struct err why;
+	int code = daemon_connect(d, deadline_ns, err);
+
+	if (code)
+		return code;
+	code = control_client_send(d->client, str_of(request), deadline_ns, &why);
+	return code ? daemon_fail(d, code, &why, err) : 0;
+}
+
 /* p NULL: none. */
 static int
 line_read(struct daemon *d, const struct daemon_patience *p, struct str *line, int64_t deadline_ns,
@@ -69,17 +89,12 @@ line_ask(struct daemon *d, const struct daemon_patience *p, const char *request,
 {
 	int64_t deadline_ns = clock_ns() + d->timeout_ns;
 	struct err why;
-	int code = daemon_connect(d, deadline_ns, err);
+	int code = line_send(d, request, deadline_ns, err);
 
 	if (code)
 		return code;
-	code = control_client_send(d->client, str_of(request), deadline_ns, &why);
-	if (!code)
-		code = line_read(d, p, line, deadline_ns, &why);
-	if (!code)
-		return 0;
-	daemon_close(d);
-	return err_set(err, code, "%s at %s: %s", d->name, d->path, why.text);
+	code = line_read(d, p, line, deadline_ns, &why);
+	return code ? daemon_fail(d, code, &why, err) : 0;
 }
 
 /* What the daemon refuses with may hold anything: it is cleaned where it is printed. */
@@ -141,6 +156,41 @@ daemon_ask_patiently(struct daemon *d, const struct daemon_patience *p, json_t *
 	if (code == -EMSGSIZE || code == -ENOMEM)
 		return DAEMON_REFUSED;
 	return code ? DAEMON_UNREACHABLE : answer_parse(d, line, answer, err);
+}
+
+enum daemon_result
+daemon_send(struct daemon *d, const char *line, struct err *err)
+{
+	return line_send(d, line, clock_ns() + d->timeout_ns, err) ? DAEMON_UNREACHABLE : DAEMON_OK;
+}
+
+enum daemon_result
+daemon_hear(struct daemon *d, struct answer *answer, struct err *err)
+{
+	enum daemon_result result = DAEMON_OK;
+	struct str line;
+	struct err why;
+	int code = 0;
+
+	*answer = (struct answer){ 0 };
+	while (result == DAEMON_OK) {
+		code = control_client_read(d->client, &line, 0, &why);
+		if (code)
+			break;
+		answer_fini(answer);
+		result = answer_parse(d, line, answer, err);
+	}
+	if (code == 0 || code == -ETIMEDOUT)
+		return result;
+	answer_fini(answer);
+	daemon_fail(d, code, &why, err);
+	return DAEMON_UNREACHABLE;
+}
+
+int
+daemon_fd(const struct daemon *d)
+{
+	return d->client ? control_client_fd(d->client) : -1;
 }
 
 void

@@ -3,13 +3,15 @@
  *
  * Every wait is bounded by the daemon's timeout_ns.  The connection is kept for the next question.
  *
- * What hactl asks of lbd: status, servers, server, reload (lbd/admin/commands.c).  Of hafailover:
+ * What hactl asks of lbd: status, servers, server, metrics, certificates, renew, reload, watch
+ * (lbd/admin/commands.c).  Of hafailover:
  *
  *   {"command":"status"}
  *     node, role, since, cause, term, priority,
  *     vips [ { address, interface, held } ],
  *     peer { name, reachable, paths [ { address, reachable, hears_us } ], role, since, cause, term,
- *            priority, ready, servers_up, servers_unchecked, servers_total },
+ *            priority, ready, lbd { ready, draining }, servers_up, servers_unchecked, servers_total },
+ *            ready: it could take over now
  *     config { digest, peer_digest, match },
  *     lbd { ready, draining, servers_up, servers_unchecked, servers_total },
  *     alarms [ { name, text } ]
@@ -17,6 +19,7 @@
  *   {"command":"standby", "on":BOOL, "force":true}      the same
  *   {"command":"history"}
  *     history [ { time, node, from, to, cause, term, duration_ms } ], oldest first; duration_ms: in `from`
+ *   {"command":"watch"}                                 the status, now and whenever there is news
  *   {"command":"reload"}
  *
  * Times are RFC 3339 in UTC; roles initialize, backup, active, fault, standby.  "to" and "force" are left
@@ -61,6 +64,16 @@ struct daemon_patience {
 
 enum daemon_result daemon_ask_patiently(struct daemon *, const struct daemon_patience *,
     json_t *request, struct answer *, struct err *);
+
+/*
+ * The same in two halves, for answers that go on coming: `line` is the request without its newline; the
+ * newest answer that is there, without waiting, or an empty one.
+ */
+enum daemon_result daemon_send(struct daemon *, const char *line, struct err *);
+enum daemon_result daemon_hear(struct daemon *, struct answer *, struct err *);
+
+/* For poll; -1: not connected. */
+int daemon_fd(const struct daemon *);
 
 void daemon_close(struct daemon *);
 void answer_fini(struct answer *);

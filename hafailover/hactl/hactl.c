@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "common/clock.h"
 #include "hafailover/hactl/live.h"
 
 enum { PAGE_MAX = 1 << 24 };
@@ -135,7 +136,56 @@ hactl_watch(struct hactl *h, hactl_page *make, void *context, int64_t interval_n
 		return hactl_once(h, make, context);
 	do
 		draw(h, make, context);
-	while (live_wait(interval_ns));
+	while (live_wait(interval_ns, NULL, 0));
 	live_close();
+	return ENDING_DONE;
+}
+
+bool
+hactl_may_follow(const struct hactl *h)
+{
+	return h->terminal && live_possible();
+}
+
+/* All of them; when the next one is due.  False: one of them is still to be heard for the first time. */
+static bool
+follow_all(struct follow *f, size_t n, int64_t *due_ns)
+{
+	int64_t now = clock_ns();
+	bool complete = true;
+
+	*due_ns = INT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		complete = follow_step(&f[i], now) && complete;
+		if (follow_due_ns(&f[i]) < *due_ns)
+			*due_ns = follow_due_ns(&f[i]);
+	}
+	return complete;
+}
+
+static bool
+follow_wait(const struct follow *f, size_t n, int64_t due_ns)
+{
+	int fds[LIVE_FDS_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = daemon_fd(f[i].daemon);
+	return live_wait(due_ns - clock_ns(), fds, n);
+}
+
+enum ending
+hactl_follow(struct hactl *h, hactl_page *make, void *context, struct follow *f, size_t n)
+{
+	int64_t due_ns;
+
+	if (!live_open())
+		return ENDING_REFUSED;
+	do
+		if (follow_all(f, n, &due_ns))
+			draw(h, make, context);
+	while (follow_wait(f, n, due_ns));
+	live_close();
+	for (size_t i = 0; i < n; i++)
+		follow_end(&f[i]);
 	return ENDING_DONE;
 }

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "hafailover/hactl/daemon.h"
 #include "hafailover/hactl/display.h"
+#include "hafailover/hactl/follow.h"
 
 /* Exit status. */
 enum ending {
@@ -23,7 +24,6 @@ enum ending {
 
 struct hactl {
 	struct daemon lbd, ha;
-	const char *metrics; /* address of lbd's admin.http */
 	FILE *out;
 	bool terminal; /* out is one */
 	struct look look; /* of out */
@@ -57,5 +57,10 @@ typedef enum ending hactl_page(struct hactl *, void *context, struct text *, str
 /* Prints a page; draws it now and then until somebody leaves, or once without a terminal. */
 enum ending hactl_once(struct hactl *, hactl_page *make, void *context);
 enum ending hactl_watch(struct hactl *, hactl_page *make, void *context, int64_t interval_ns);
+
+/* Draws it whenever one of these has news, until somebody leaves.  Only where hactl_may_follow. */
+bool hactl_may_follow(const struct hactl *);
+enum ending
+hactl_follow(struct hactl *, hactl_page *make, void *context, struct follow *, size_t n);
 
 #endif

@@ -13,6 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 
 static const char enter[] = "\033[?1049h\033[?25l";
@@ -70,11 +71,17 @@ signals_set(void (*end)(int), void (*resize)(int))
 }
 
 bool
+live_possible(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+bool
 live_open(void)
 {
 	struct termios raw;
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before) < 0)
+	if (!live_possible() || tcgetattr(STDIN_FILENO, &before) < 0)
 		return false;
 	signals_set(on_end, on_resize);
 	raw = before;
@@ -157,19 +164,24 @@ quit_pressed(void)
 }
 
 bool
-live_wait(int64_t ns)
+live_wait(int64_t ns, const int *fds, size_t n_fds)
 {
+	struct pollfd p[1 + LIVE_FDS_MAX] = { { .fd = STDIN_FILENO, .events = POLLIN } };
 	int64_t deadline_ns = clock_ns() + ns, left;
 
+	CHECK(n_fds <= LIVE_FDS_MAX);
+	for (size_t i = 0; i < n_fds; i++)
+		p[i + 1] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	while ((left = deadline_ns - clock_ns()) > 0) {
 		struct timespec ts = { left / NS_PER_S, left % NS_PER_S };
-		struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-		int n = ppoll(&p, 1, &ts, NULL);
+		int n = ppoll(p, (nfds_t)n_fds + 1, &ts, NULL);
 
 		if (n < 0)
 			return errno == EINTR;
-		if (n > 0 && quit_pressed())
+		if (p[0].revents && quit_pressed())
 			return false;
+		if (n > !!p[0].revents)
+			return true;
 	}
 	return true;
 }

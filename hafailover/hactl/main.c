@@ -9,7 +9,7 @@
 #include "hafailover/hactl/commands.h"
 #include "hafailover/hactl/live.h"
 
-enum { OPTION_LBD = 256, OPTION_HA, OPTION_METRICS, OPTION_TIMEOUT };
+enum { OPTION_LBD = 256, OPTION_HA, OPTION_TIMEOUT };
 
 static const char *
 environment_or(const char *name, const char *fallback)
@@ -49,7 +49,6 @@ options_take(struct hactl *h, int argc, char **argv, int *first)
 	static const struct option names[] = {
 		{ "lbd-socket", required_argument, NULL, OPTION_LBD },
 		{ "ha-socket", required_argument, NULL, OPTION_HA },
-		{ "metrics", required_argument, NULL, OPTION_METRICS },
 		{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -65,9 +64,6 @@ options_take(struct hactl *h, int argc, char **argv, int *first)
 			break;
 		case OPTION_HA:
 			h->ha.path = optarg;
-			break;
-		case OPTION_METRICS:
-			h->metrics = optarg;
 			break;
 		case OPTION_TIMEOUT:
 			if (!timeout_set(h, optarg))
@@ -130,7 +126,6 @@ main(int argc, char **argv)
 		.ha = { .name = "hafailover",
 		    .path = environment_or("LBPAIR_HA_SOCKET", "/run/lbpair/hafailover.sock"),
 		    .timeout_ns = 5 * NS_PER_S },
-		.metrics = environment_or("LBPAIR_METRICS", "127.0.0.1:9101"),
 		.out = stdout,
 		.terminal = terminal,
 		.look = { live_columns(STDOUT_FILENO), wants_colour(terminal) },

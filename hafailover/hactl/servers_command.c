@@ -8,8 +8,6 @@
 #include "hafailover/hactl/member.h"
 #include "hafailover/hactl/servers_view.h"
 
-static const int64_t watch_interval_ns = 500 * NS_PER_MS;
-
 /* --- servers --- */
 
 static enum ending
@@ -26,6 +24,28 @@ servers_page(struct hactl *h, void *context, struct text *page, struct err *err)
 		servers_view_print(answer.json, clock_wall_ns(), h->look, page);
 	answer_fini(&answer);
 	return hactl_ending(result);
+}
+
+/* `context`: struct said. */
+static enum ending
+servers_news(struct hactl *h, void *context, struct text *page, struct err *err)
+{
+	const struct said *said = context;
+
+	if (said->result == DAEMON_OK)
+		servers_view_print(said->answer.json, clock_wall_ns(), h->look, page);
+	else
+		*err = said->why;
+	return hactl_ending(said->result);
+}
+
+static enum ending
+servers_watch(struct hactl *h)
+{
+	struct follow f = { .daemon = &h->lbd,
+		.request = "{\"command\":\"watch\",\"of\":\"servers\"}" };
+
+	return hactl_follow(h, servers_news, &f.said, &f, 1);
 }
 
 static enum ending
@@ -54,8 +74,8 @@ servers_run(struct hactl *h, const struct command *command, int argc, char **arg
 		return arguments_refuse(command, "--json, --watch and --names exclude each other");
 	if (json)
 		return servers_json(h);
-	return watch ? hactl_watch(h, servers_page, &names, watch_interval_ns)
-		     : hactl_once(h, servers_page, &names);
+	return watch && hactl_may_follow(h) ? servers_watch(h)
+					    : hactl_once(h, servers_page, &names);
 }
 
 /* --- server --- */

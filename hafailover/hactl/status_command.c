@@ -4,86 +4,90 @@
 #include "hafailover/hactl/commands.h"
 #include "hafailover/hactl/status_view.h"
 
-static const int64_t watch_interval_ns = 500 * NS_PER_MS;
-
+/* What both daemons said. */
 struct status {
-	struct answer ha, lbd;
-	struct err ha_err, lbd_err;
-	enum daemon_result ha_result, lbd_result;
+	const struct said *ha, *lbd;
 };
 
 static void
-status_ask(struct hactl *h, struct status *s)
+said_ask(struct daemon *daemon, struct said *said)
 {
-	s->ha_result =
-	    daemon_ask(&h->ha, json_pack("{s:s}", "command", "status"), &s->ha, &s->ha_err);
-	s->lbd_result =
-	    daemon_ask(&h->lbd, json_pack("{s:s}", "command", "status"), &s->lbd, &s->lbd_err);
-}
-
-static void
-status_fini(struct status *s)
-{
-	answer_fini(&s->ha);
-	answer_fini(&s->lbd);
+	said->result =
+	    daemon_ask(daemon, json_pack("{s:s}", "command", "status"), &said->answer, &said->why);
 }
 
 /* DONE if there is anything to show. */
 static enum ending
 status_judge(const struct status *s, struct err *err)
 {
-	if (s->ha_result == DAEMON_REFUSED) {
-		*err = s->ha_err;
+	if (s->ha->result == DAEMON_REFUSED) {
+		*err = s->ha->why;
 		return ENDING_REFUSED;
 	}
-	if (s->ha_result == DAEMON_OK || s->lbd_result == DAEMON_OK)
+	if (s->ha->result == DAEMON_OK || s->lbd->result == DAEMON_OK)
 		return ENDING_DONE;
-	err_set(err, s->lbd_err.code, "%.250s\n%.250s", s->ha_err.text, s->lbd_err.text);
-	return hactl_ending(s->lbd_result);
+	err_set(err, s->lbd->why.code, "%.250s\n%.250s", s->ha->why.text, s->lbd->why.text);
+	return hactl_ending(s->lbd->result);
 }
 
 static enum ending
 status_page(struct hactl *h, void *context, struct text *page, struct err *err)
 {
-	struct status s;
-	struct status_view view;
-	enum ending ending;
-
-	(void)context;
-	status_ask(h, &s);
-	view = (struct status_view){
-		.ha = s.ha.json,
-		.lbd = s.lbd.json,
-		.ha_why = s.ha_err.text,
-		.lbd_why = s.lbd_err.text,
+	const struct status *s = context;
+	const struct status_view view = {
+		.ha = s->ha->answer.json,
+		.lbd = s->lbd->answer.json,
+		.ha_why = s->ha->why.text,
+		.lbd_why = s->lbd->why.text,
 		.now_wall_ns = clock_wall_ns(),
 		.look = h->look,
 	};
-	ending = status_judge(&s, err);
+	enum ending ending = status_judge(s, err);
+
 	if (ending == ENDING_DONE)
 		status_view_print(&view, page);
-	status_fini(&s);
 	return ending;
 }
 
 static enum ending
-status_json(struct hactl *h)
+status_json(struct hactl *h, const struct status *s)
 {
-	struct status s;
 	struct err err;
-	enum ending ending;
+	enum ending ending = status_judge(s, &err);
 
-	status_ask(h, &s);
-	ending = status_judge(&s, &err);
 	if (ending != ENDING_DONE) {
 		hactl_complain("%s", err.text);
-	} else {
-		if (s.ha_result != DAEMON_OK)
-			hactl_complain("%s", s.ha_err.text);
-		ending = hactl_print_json(h, s.ha_result == DAEMON_OK ? &s.ha : &s.lbd);
+		return ending;
 	}
-	status_fini(&s);
+	if (s->ha->result != DAEMON_OK)
+		hactl_complain("%s", s->ha->why.text);
+	return hactl_print_json(h, s->ha->result == DAEMON_OK ? &s->ha->answer : &s->lbd->answer);
+}
+
+static enum ending
+status_once(struct hactl *h, bool json)
+{
+	struct said ha, lbd;
+	struct status s = { &ha, &lbd };
+	enum ending ending;
+
+	said_ask(&h->ha, &ha);
+	said_ask(&h->lbd, &lbd);
+	ending = json ? status_json(h, &s) : hactl_once(h, status_page, &s);
+	answer_fini(&ha.answer);
+	answer_fini(&lbd.answer);
 	return ending;
+}
+
+static enum ending
+status_watch(struct hactl *h)
+{
+	static const char watch[] = "{\"command\":\"watch\"}";
+	struct follow f[] = { { .daemon = &h->ha, .request = watch },
+		{ .daemon = &h->lbd, .request = watch } };
+	struct status s = { &f[0].said, &f[1].said };
+
+	return hactl_follow(h, status_page, &s, f, sizeof(f) / sizeof(*f));
 }
 
 enum ending
@@ -97,8 +101,5 @@ status_run(struct hactl *h, const struct command *command, int argc, char **argv
 		return ENDING_USAGE;
 	if (json && watch)
 		return arguments_refuse(command, "--json and --watch exclude each other");
-	if (json)
-		return status_json(h);
-	return watch ? hactl_watch(h, status_page, NULL, watch_interval_ns)
-		     : hactl_once(h, status_page, NULL);
+	return watch && hactl_may_follow(h) ? status_watch(h) : status_once(h, json);
 }

@@ -93,7 +93,8 @@ cell_ready(struct table *t, const json_t *o)
 }
 
 static void
-node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd)
+node_row(struct table *t, const struct status_view *v, const json_t *node, const json_t *lbd,
+    const json_t *servers)
 {
 	struct str role = member_text(node, "role");
 
@@ -103,7 +104,7 @@ node_row(struct table *t, const struct status_view *v, const json_t *node, const
 	cell_integer(t, node, "priority");
 	cell_integer(t, node, "term");
 	cell_ready(t, lbd);
-	cell_servers(t, lbd);
+	cell_servers(t, servers);
 }
 
 static void
@@ -111,7 +112,9 @@ peer_row(struct table *t, const struct status_view *v, const json_t *peer)
 {
 	cell_text(t, STYLE_PLAIN, member_text(peer, "name"));
 	if (member_is(peer, "reachable")) {
-		node_row(t, v, peer, peer);
+		const json_t *lbd = json_object_get(peer, "lbd");
+
+		node_row(t, v, peer, lbd ? lbd : peer, peer);
 		return;
 	}
 	if (str_eq(member_text(peer, "protocol"), STR("vrrp"))) /* only an Active is heard */
@@ -144,7 +147,7 @@ nodes_print(const struct status_view *v, struct text *out)
 	text_append(&name, STR(" (here)"));
 	cell_text(t, STYLE_BOLD, (struct str){ name.p, name.n });
 	text_fini(&name);
-	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"));
+	node_row(t, v, v->ha, json_object_get(v->ha, "lbd"), json_object_get(v->ha, "lbd"));
 	if (json_is_object(json_object_get(v->ha, "peer")))
 		peer_row(t, v, json_object_get(v->ha, "peer"));
 	table_print(&t, out, v->look);
@@ -178,6 +181,41 @@ vips_print(const struct status_view *v, struct text *out)
 	}
 	text_append(out, STR("\n"));
 	table_print(&t, out, v->look);
+}
+
+static const char *
+hook_words(struct str state)
+{
+	if (str_eq(state, STR("done")))
+		return "has succeeded";
+	if (str_eq(state, STR("running")))
+		return "runs";
+	return str_eq(state, STR("waiting")) ? "has failed" : "waits for the end of another one";
+}
+
+/* The operator's command for the present role, if there is one. */
+static void
+hook_print(const struct status_view *v, struct text *out)
+{
+	const json_t *hook = json_object_get(v->ha, "hook");
+	bool failing = member_is(hook, "failing");
+
+	if (!member_has(hook, "name"))
+		return;
+	text_append(out, STR("\nhook of role "));
+	clean_member(out, hook, "name");
+	text_append(out, STR(": "));
+	styled(out, v->look, failing ? STYLE_BAD : STYLE_PLAIN,
+	    hook_words(member_text(hook, "state")));
+	if (failing) {
+		text_printf(out, ", try %lld (", (long long)member_integer(hook, "tries"));
+		clean_member(out, hook, "reason");
+		text_append(out, STR(")"));
+	}
+	if (member_has(hook, "again_in_ms"))
+		text_printf(out, ", again in %s",
+		    when_span(member_scaled(hook, "again_in_ms", NS_PER_MS)).text);
+	text_append(out, STR("\n"));
 }
 
 static void
@@ -222,7 +260,7 @@ vote_row(struct table *t, const char *of, const json_t *name, const json_t *vote
 	cell_text(t, STYLE_PLAIN, (struct str){ cell.p, cell.n });
 	text_fini(&cell);
 	if (member_is(votes, key))
-		table_add(t, STYLE_GOOD, STR("here"));
+		table_add(t, STYLE_GOOD, STR("yes"));
 	else
 		table_add(t, STYLE_PLAIN, STR("no"));
 }
@@ -232,8 +270,8 @@ witness_print(const struct status_view *v, struct text *out)
 {
 	static const struct table_column columns[] = {
 		{ "VOTE OF", false, 8 },
-		{ "LENT", false, 0 },
-		{ "ANSWERS", false, 0 },
+		{ "HERE", false, 0 },
+		{ "IT SAYS", false, 0 },
 	};
 	const json_t *w = json_object_get(v->ha, "witness");
 	const json_t *votes = json_object_get(w, "votes");
@@ -247,7 +285,7 @@ witness_print(const struct status_view *v, struct text *out)
 	if (member_is(w, "reachable"))
 		cell_text(t, STYLE_PLAIN, member_text(w, "verdict"));
 	else
-		table_add(t, STYLE_BAD, STR("no"));
+		table_add(t, STYLE_BAD, STR("nothing"));
 	vote_row(t, "peer ", peer, votes, "peer");
 	table_add(t, STYLE_PLAIN, STR(""));
 	vote_row(t, "this node", NULL, votes, "own");
@@ -260,16 +298,20 @@ static void
 config_print(const struct status_view *v, struct text *out)
 {
 	const json_t *config = json_object_get(v->ha, "config");
+	bool heard = member_is(json_object_get(v->ha, "peer"), "reachable");
+	bool match = member_is(config, "match");
+	enum style style = !heard ? STYLE_PLAIN : match ? STYLE_GOOD : STYLE_BAD;
 
 	text_append(out, STR("\nconfiguration of hafailover: "));
 	clean_member(out, config, "digest");
 	text_append(out, STR(", "));
 	if (!member_has(config, "match"))
 		styled(out, v->look, STYLE_PLAIN, "the peer's is not known");
-	else if (member_is(config, "match"))
-		styled(out, v->look, STYLE_GOOD, "the same on both nodes");
 	else
-		styled(out, v->look, STYLE_BAD, "not the same on both nodes");
+		styled(out, v->look, style,
+		    match ? "the same on both nodes" : "not the same on both nodes");
+	if (member_has(config, "match") && !heard)
+		text_append(out, STR(" when the peer was last heard"));
 	if (member_has(config, "peer_digest") && !member_is(config, "match")) {
 		text_append(out, STR(", the peer has "));
 		clean_member(out, config, "peer_digest");
@@ -414,6 +456,7 @@ status_view_print(const struct status_view *v, struct text *out)
 	if (v->ha) {
 		nodes_print(v, out);
 		vips_print(v, out);
+		hook_print(v, out);
 		paths_print(v, out);
 		witness_print(v, out);
 		config_print(v, out);

@@ -1,21 +1,15 @@
 /*
- * top_command.c - hactl top: asks lbd once a second, over its control socket and its /metrics.
- *
- * The metrics' address is not lbd's word but ours, so it may be that of another lbd: the start time of the
- * proxy process, which both tell, must be the same.
+ * top_command.c - hactl top: asks lbd once a second for its status, its servers and its metrics.
  */
 #include <errno.h>
 
 #include "common/clock.h"
 #include "hafailover/hactl/arguments.h"
 #include "hafailover/hactl/commands.h"
-#include "hafailover/hactl/http_get.h"
 #include "hafailover/hactl/member.h"
 #include "hafailover/hactl/top_view.h"
-#include "hafailover/hactl/when.h"
 
 static const int64_t interval_ns = NS_PER_S;
-enum { METRICS_MAX = 32 << 20 };
 
 static void
 moment_fini(struct top_moment *m)
@@ -38,32 +32,20 @@ ask(struct hactl *h, const char *command, json_t **json, struct err *err)
 	return result;
 }
 
-/* Both are cut to, or rounded to, milliseconds. */
-static bool
-is_of_this_process(const struct top_moment *m)
-{
-	int64_t wall_ns, off_ms;
-
-	if (when_parse(member_text(m->status, "started_at"), &wall_ns) < 0)
-		return false;
-	off_ms = m->traffic.start_ms - wall_ns / NS_PER_MS;
-	return off_ms >= -1 && off_ms <= 1;
-}
-
+/* Where there are too many for the socket, or no memory, the rest is shown. */
 static int
 metrics_read(struct hactl *h, struct top_moment *m)
 {
-	struct text text;
-	int code;
+	json_t *answer;
+	struct str text;
+	int code = 0;
 
-	text_init(&text, METRICS_MAX);
-	code = http_get(h->metrics, "/metrics", clock_ns() + h->lbd.timeout_ns, &text, &m->why);
-	if (!code && traffic_parse(&m->traffic, (struct str){ text.p, text.n }) < 0)
+	if (ask(h, "metrics", &answer, &m->why) != DAEMON_OK)
+		return m->why.code ? m->why.code : -EPROTO;
+	text = member_text(answer, "metrics");
+	if (traffic_parse(&m->traffic, text) < 0)
 		code = err_set(&m->why, -ENOMEM, "out of memory");
-	if (!code && !is_of_this_process(m))
-		code = err_set(&m->why, -ENOENT,
-		    "http://%s is not this lbd's admin.http; name it with --metrics", h->metrics);
-	text_fini(&text);
+	json_decref(answer);
 	return code;
 }
 

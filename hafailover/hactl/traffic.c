@@ -2,7 +2,6 @@
 #include "hafailover/hactl/traffic.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "hafailover/hactl/exposition.h"
@@ -123,13 +122,6 @@ take_connections(struct traffic *t, const struct sample *s)
 	return true;
 }
 
-static bool
-take_start(struct traffic *t, const struct sample *s)
-{
-	t->start_ms = s->value > 0. && s->value < 1e12 ? llround(s->value * 1e3) : 0;
-	return true;
-}
-
 static const struct {
 	const char *name;
 	bool (*take)(struct traffic *, const struct sample *);
@@ -138,7 +130,6 @@ static const struct {
 	{ "lbpair_request_duration_quantile_seconds", take_quantile },
 	{ "lbpair_bytes_total", take_bytes },
 	{ "lbpair_connections_total", take_connections },
-	{ "lbpair_process_start_time_seconds", take_start },
 };
 
 int

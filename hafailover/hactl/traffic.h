@@ -25,7 +25,6 @@ struct traffic {
 	struct traffic_rows routes, servers;
 	double classes[TRAFFIC_CLASSES];
 	double bytes_in, bytes_out, connections; /* since the start */
-	int64_t start_ms; /* of the proxy process, since 1970 */
 };
 
 /* From the text of /metrics.  0 or -ENOMEM; call traffic_fini in either case. */

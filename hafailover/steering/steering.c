@@ -168,7 +168,7 @@ same_rule(const struct steering_rule *a, const struct steering_rule *b)
 
 /* A rule that the kernel did not take is not known here either: it is tried again. */
 static int
-entry_put(struct steering *s, const struct steering_entry *want, bool renew, int64_t now)
+entry_put(struct steering *s, const struct steering_entry *want, bool renew, int64_t until)
 {
 	struct steering_entry *e = entry_of(s, want);
 	struct steering_entry put = *want;
@@ -176,7 +176,7 @@ entry_put(struct steering *s, const struct steering_entry *want, bool renew, int
 
 	if (e && same_rule(&e->rule, &want->rule) && !renew)
 		return 0;
-	put.rule.until_ns = (uint64_t)(now + STEERING_LEASE_NS);
+	put.rule.until_ns = (uint64_t)until;
 	code = bpf_map_update_elem(s->rules, &put.key, &put.rule, BPF_ANY);
 	if (code)
 		return code;
@@ -189,17 +189,17 @@ entry_put(struct steering *s, const struct steering_entry *want, bool renew, int
 }
 
 int
-steering_apply(
-    struct steering *s, const struct steering_entry *list, size_t n, int64_t now, struct err *err)
+steering_apply(struct steering *s, const struct steering_entry *list, size_t n, int64_t lease,
+    int64_t now, struct err *err)
 {
-	bool renew = now - s->renewed_ns >= STEERING_LEASE_NS / 2;
+	bool renew = now - s->renewed_ns >= lease / 2;
 	size_t before = s->n_entries;
 	int code = 0;
 
 	CHECK(n <= STEERING_RULES_MAX);
 	entries_drop(s, list, n);
 	for (size_t i = 0; i < n; i++) {
-		int c = entry_put(s, &list[i], renew, now);
+		int c = entry_put(s, &list[i], renew, now + lease);
 
 		code = code ? code : c;
 	}

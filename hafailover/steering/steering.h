@@ -3,9 +3,9 @@
  *
  * Attached once to each interface with virtual addresses (clsact, ingress and egress) and never
  * taken off under traffic: rules in a map say what it does, and without rules it does nothing.
- * Rules end by themselves after STEERING_LEASE_NS; steering_apply renews them.  Those of a daemon
- * that died are in force until then, or until its successor puts its own program in the place of
- * that one, in one step: so set the rules first, then attach.
+ * Rules are leases, as the addresses are: steering_apply renews them.  Those of a daemon that died
+ * are in force until they end, or until its successor puts its own program in the place of that
+ * one, in one step: so set the rules first, then attach.
  *
  * The empty qdisc stays when the program goes: to remove that drops packets, and others may use it.
  * Nothing here waits.  On the loop's thread.
@@ -21,8 +21,6 @@
 #include "common/err.h"
 #include "common/str.h"
 #include "hafailover/steering/steering_map.h"
-
-static const int64_t STEERING_LEASE_NS = NS_PER_S;
 
 struct steering;
 
@@ -44,11 +42,11 @@ int steering_attach(struct steering *, int link, struct err *);
 void steering_forget(struct steering *, int link);
 
 /*
- * From now on these rules and no others.  What stays as it was is only renewed, and that not more
- * often than needed: so it may be called often.  0 or -errno of the first that failed.
+ * From now on these rules and no others, for so long.  What stays as it was is only renewed, and
+ * that not more often than needed: so it may be called often.  0 or -errno of the first that failed.
  */
-int steering_apply(
-    struct steering *, const struct steering_entry *, size_t n, int64_t now_ns, struct err *);
+int steering_apply(struct steering *, const struct steering_entry *, size_t n, int64_t lease_ns,
+    int64_t now_ns, struct err *);
 
 /* Since it was loaded. */
 struct steering_counters {

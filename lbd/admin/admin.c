@@ -27,7 +27,7 @@ enum { WATCH_SAY_MS = 500 }; /* at least this often */
 
 enum { ADMIN_MAGIC = 0x1bd30adc };
 
-/* What a watcher was told last. */
+/* What watchers of the status were told last. */
 struct told {
 	const struct lbd_config *config;
 	struct pool_count servers;
@@ -43,6 +43,8 @@ struct admin {
 	struct admin_http *http; /* NULL: off */
 	ev_timer watch; /* runs while there are subscribers */
 	struct told told;
+	uint64_t servers_version; /* that watchers of the servers were told last, ... */
+	int64_t servers_ns; /* ... and when */
 };
 
 const struct admin_source *
@@ -101,6 +103,40 @@ say(struct admin *a)
 	a->told = now;
 }
 
+/* Loads change without a version: they are worth a line now and then. */
+static void
+say_servers(struct admin *a)
+{
+	uint64_t version = atomic_load_explicit(&a->source.servers->version, memory_order_relaxed);
+	struct admin_state state = admin_state_of(a);
+	int64_t now = clock_ns();
+	json_t *line;
+
+	if (version == a->servers_version && now - a->servers_ns < WATCH_SAY_MS * NS_PER_MS)
+		return;
+	line = status_servers(&a->source, &state);
+	if (!line)
+		return;
+	json_object_set_new(line, "ok", json_true());
+	control_publish(a->control, TOPIC_SERVERS, line);
+	a->servers_version = version;
+	a->servers_ns = now;
+}
+
+/* False: nobody watches. */
+static bool
+say_all(struct admin *a)
+{
+	bool status = control_has_subscribers(a->control, TOPIC_STATUS);
+	bool servers = control_has_subscribers(a->control, TOPIC_SERVERS);
+
+	if (status)
+		say(a);
+	if (servers)
+		say_servers(a);
+	return status || servers;
+}
+
 static void
 on_watch(struct ev_loop *loop, ev_timer *t, int revents)
 {
@@ -108,9 +144,7 @@ on_watch(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	CHECK(a->magic == ADMIN_MAGIC && a->loop == loop);
-	if (control_has_subscribers(a->control, TOPIC_STATUS))
-		say(a);
-	else
+	if (!say_all(a))
 		ev_timer_stop(loop, t);
 }
 
@@ -122,6 +156,8 @@ admin_watched(struct admin *a)
 	if (ev_is_active(&a->watch))
 		return;
 	a->told = look(a, &state);
+	a->servers_version = atomic_load(&a->source.servers->version);
+	a->servers_ns = a->told.at_ns;
 	ev_timer_set(&a->watch, WATCH_EVERY_S, WATCH_EVERY_S);
 	ev_timer_start(a->loop, &a->watch);
 }
@@ -130,21 +166,27 @@ void
 admin_changed(struct admin *a)
 {
 	if (ev_is_active(&a->watch))
-		say(a);
+		say_all(a);
 }
 
 /* --- HTTP --- */
 
+int
+admin_metrics(const struct admin *a, struct text *text)
+{
+	struct admin_state state = admin_state_of(a);
+
+	return metrics_write(&a->source, &state, clock_ns(), text);
+}
+
 static void
 get_metrics(struct admin_response *response, struct str query, void *context)
 {
-	struct admin *a = context;
-	struct admin_state state = admin_state_of(a);
 	struct text text;
 
 	(void)query;
 	text_init(&text, METRICS_SIZE_MAX);
-	if (metrics_write(&a->source, &state, clock_ns(), &text) == 0) {
+	if (admin_metrics(context, &text) == 0) {
 		response->type = METRICS_CONTENT_TYPE;
 		response->body = text_take(&text, &response->n);
 	} else {

@@ -8,6 +8,7 @@
  *
  *   commands.c  the control socket's commands      status.c   JSON of the state
  *   metrics.c   one row per metric                 metrics_text.c  the exposition format
+ *   pool_view.c, certificate_view.c  what status and metrics both say
  */
 #ifndef LBD_ADMIN_ADMIN_H
 #define LBD_ADMIN_ADMIN_H
@@ -19,12 +20,14 @@
 
 struct admin;
 struct admin_listing;
+struct tls_shelf;
 
 /* What changes; asked for anew each time. */
 struct admin_state {
 	const struct lbd_config *config; /* the present one; slots and ids are set */
 	const char *config_file;
 	int64_t config_loaded_wall_ns;
+	const struct tls_shelf *certificates; /* NULL: none */
 	const char *not_ready; /* why it does not serve (yet); NULL: it does */
 	bool draining;
 	bool yielding; /* connections end, because the other node has taken over */
@@ -34,8 +37,11 @@ struct admin_source {
 	void *owner; /* handed to the functions */
 	void (*state)(void *owner, struct admin_state *);
 
-	/* Answer with admin_reload_answer, now or later. */
-	void (*reload)(void *owner, struct control_token *);
+	/*
+	 * Answer with admin_reload_answer, now or later.  `renew`: only the files that the present
+	 * configuration names are read again.
+	 */
+	void (*reload)(void *owner, struct control_token *, bool renew);
 
 	/* Connections end with their next answer, idle ones after so long; at most for so long. */
 	void (*yield)(void *owner, bool on, int64_t idle_ns, int64_t for_ns);

@@ -5,7 +5,8 @@
  *   {"command":"server","name":"POOL/NAME","action":"weight","value":N}      null: as configured
  *   {"command":"connections","limit":N}
  *   {"command":"yield","on":true,"idle_ms":N,"for_ms":N}     {"command":"yield","on":false}
- *   {"command":"status"}, "servers", "reload", "watch"
+ *   {"command":"watch","of":"status|servers"}
+ *   {"command":"status"}, "servers", "certificates", "renew", "metrics", "reload"
  */
 #include "lbd/admin/commands.h"
 
@@ -14,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "lbd/admin/certificate_view.h"
 #include "lbd/admin/json_build.h"
 #include "lbd/admin/status.h"
 
@@ -46,18 +48,41 @@ run_servers(struct control_token *token, const json_t *request, void *context)
 	reply(token, status_servers(admin_source_of(context), &state));
 }
 
+/* The text as admin.http has it, for who has no other way than this socket. */
+static void
+run_metrics(struct control_token *token, const json_t *request, void *context)
+{
+	struct text text;
+
+	(void)request;
+	text_init(&text, CONTROL_QUEUE_MAX);
+	if (admin_metrics(context, &text) == 0)
+		reply(token, json_pack("{s:s%}", "metrics", text.p, text.n));
+	else
+		control_refuse(token, "the metrics do not fit here: admin.http has them");
+	text_fini(&text);
+}
+
 static void
 run_watch(struct control_token *token, const json_t *request, void *context)
 {
+	const struct admin_source *source = admin_source_of(context);
 	struct admin_state state = admin_state_of(context);
-	json_t *status = status_json(admin_source_of(context), &state);
+	const json_t *of = json_object_get(request, "of");
+	const char *what = of ? json_string_value(of) : "status";
+	bool servers = what && strcmp(what, "servers") == 0;
+	json_t *now;
 
-	(void)request;
-	if (!status) {
+	if (!servers && !(what && strcmp(what, "status") == 0)) {
+		control_refuse(token, "\"of\" must be status or servers");
+		return;
+	}
+	now = servers ? status_servers(source, &state) : status_json(source, &state);
+	if (!now) {
 		control_refuse(token, "out of memory");
 		return;
 	}
-	control_subscribe(token, TOPIC_STATUS, status);
+	control_subscribe(token, servers ? TOPIC_SERVERS : TOPIC_STATUS, now);
 	admin_watched(context);
 }
 
@@ -69,7 +94,27 @@ run_reload(struct control_token *token, const json_t *request, void *context)
 	const struct admin_source *source = admin_source_of(context);
 
 	(void)request;
-	source->reload(source->owner, token);
+	source->reload(source->owner, token, false);
+}
+
+/* --- certificates --- */
+
+static void
+run_certificates(struct control_token *token, const json_t *request, void *context)
+{
+	struct admin_state state = admin_state_of(context);
+
+	(void)request;
+	reply(token, certificates_json(&state, clock_wall_ns()));
+}
+
+static void
+run_renew(struct control_token *token, const json_t *request, void *context)
+{
+	const struct admin_source *source = admin_source_of(context);
+
+	(void)request;
+	source->reload(source->owner, token, true);
 }
 
 void
@@ -356,8 +401,14 @@ const struct control_command admin_commands[ADMIN_COMMANDS] = {
 	    "name: POOL/NAME, action: ready, drain, maintenance, or weight with value." },
 	{ "reload", false, run_reload,
 	    "Reads the configuration again; answers when it is in force." },
+	{ "certificates", true, run_certificates,
+	    "Certificates of the listeners, and how long they are good for." },
+	{ "renew", false, run_renew,
+	    "Reads the files of certificates again; answers when they are in force." },
 	{ "connections", true, run_connections, "Client connections; limit: how many at most." },
 	{ "yield", false, run_yield,
 	    "on: connections end with their next answer, idle ones after idle_ms, within for_ms." },
-	{ "watch", true, run_watch, "The status now, at every change and at least every second." },
+	{ "metrics", true, run_metrics, "The text of /metrics." },
+	{ "watch", true, run_watch,
+	    "of: status or servers; now, at every change and twice a second." },
 };

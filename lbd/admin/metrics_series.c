@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "lbd/admin/certificate_view.h"
 
 /* --- requests --- */
 
@@ -340,6 +341,21 @@ metrics_write_check_duration(struct metrics *m)
 }
 
 /* --- the process --- */
+
+/* One of several pairs with the same certificate: they end together. */
+void
+metrics_write_certificates(struct metrics *m)
+{
+	const struct tls_shelf *s = m->state->certificates;
+	int64_t now = clock_wall_ns();
+
+	for (uint32_t i = 0; s && i < s->n; i++) {
+		struct metric_labels labels = metric_label("certificate", s->list[i].certificate);
+
+		if (i == 0 || !str_eq(s->list[i - 1].certificate, s->list[i].certificate))
+			metrics_integer(&m->text, &labels, certificate_days(&s->list[i], now));
+	}
+}
 
 void
 metrics_write_config_info(struct metrics *m)

@@ -76,6 +76,13 @@ metrics_count(struct metrics_text *m, const struct metric_labels *labels, uint64
 }
 
 void
+metrics_integer(struct metrics_text *m, const struct metric_labels *labels, int64_t n)
+{
+	sample(m, "", labels);
+	text_printf(m->out, "%lld\n", (long long)n);
+}
+
+void
 metrics_seconds(struct metrics_text *m, const struct metric_labels *labels, int64_t ns)
 {
 	sample(m, "", labels);

@@ -47,6 +47,7 @@ void metrics_family(struct metrics_text *, const char *name, const char *type, c
 
 /* Labels NULL: none. */
 void metrics_count(struct metrics_text *, const struct metric_labels *, uint64_t);
+void metrics_integer(struct metrics_text *, const struct metric_labels *, int64_t);
 void metrics_seconds(struct metrics_text *, const struct metric_labels *, int64_t ns);
 
 /* All buckets, sum and count.  One label fewer than the maximum. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lbd/admin/certificate_view.h"
 #include "lbd/admin/json_build.h"
 #include "lbd/admin/pool_view.h"
 
@@ -81,10 +82,25 @@ alarm_add(json_t **list, const char *name, struct str pool, const char *text)
 	json_append(list, o);
 }
 
+static void
+certificate_alarms_add(json_t **list, const struct tls_shelf *certificates)
+{
+	char text[512];
+
+	for (uint32_t i = 0; certificates && i < certificates->n; i++) {
+		const char *name =
+		    certificate_alarm(&certificates->list[i], clock_wall_ns(), text, sizeof(text));
+
+		if (name)
+			alarm_add(list, name, STR(""), text);
+	}
+}
+
 /* What an operator should look at now. */
 static json_t *
-alarms_json(const struct admin_source *source, const struct lbd_config *config)
+alarms_json(const struct admin_source *source, const struct admin_state *state)
 {
+	const struct lbd_config *config = state->config;
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < config->n_pools; i++) {
@@ -97,6 +113,7 @@ alarms_json(const struct admin_source *source, const struct lbd_config *config)
 			alarm_add(&list, "pool_panic", p->name,
 			    "more than half of the servers are not available: all are tried");
 	}
+	certificate_alarms_add(&list, state->certificates);
 	return list;
 }
 
@@ -151,7 +168,7 @@ status_json(const struct admin_source *source, const struct admin_state *state)
 	json_put(&o, "servers_total", json_integer(servers.servers));
 	json_put(&o, "connections", json_of_count(stats_sum_connections(source->stats)));
 	json_put(&o, "requests_total", json_of_count(requests_total(source->stats)));
-	json_put(&o, "alarms", alarms_json(source, config));
+	json_put(&o, "alarms", alarms_json(source, state));
 	return o;
 }
 

@@ -2,6 +2,7 @@
 #include "lbd/config/schema.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -46,6 +47,16 @@ address_text(struct arena *a, const struct address *address)
 	return arena_str(a, (struct str){ text, n });
 }
 
+static struct str
+hsts_value(struct arena *a, const struct hsts_config *h)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "max-age=%lld%s%s", (long long)(h->max_age / NS_PER_S),
+	    h->include_subdomains ? "; includeSubDomains" : "", h->preload ? "; preload" : "");
+
+	return arena_str(a, (struct str){ text, (size_t)n });
+}
+
 static void
 complete_listener(struct lbd_config *c, struct listener_config *l)
 {
@@ -57,6 +68,8 @@ complete_listener(struct lbd_config *c, struct listener_config *l)
 		if (l->bind[i].len > 0)
 			texts[i] = address_text(c->arena, &l->bind[i]);
 	l->bind_text = texts;
+	if (l->hsts.max_age)
+		l->hsts_value = hsts_value(c->arena, &l->hsts);
 	if (l->name.n == 0 && l->n_bind > 0)
 		l->name = texts[0];
 }

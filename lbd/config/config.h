@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/config/route_config.h"
 #include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
 
@@ -56,6 +57,18 @@ struct forwarded_config {
 	bool x_forwarded, rfc7239;
 };
 
+/* To the same host and target over TLS. */
+struct redirect_config {
+	uint16_t status; /* 0: requests are served */
+	uint16_t port;
+};
+
+/* RFC 6797. */
+struct hsts_config {
+	int64_t max_age; /* 0: nothing is said */
+	bool include_subdomains, preload;
+};
+
 struct listener_config {
 	struct str name;
 	const struct address *bind;
@@ -65,9 +78,15 @@ struct listener_config {
 	struct str pool_name;
 	uint32_t pool; /* index into lbd_config.pools */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
+	struct route_config *routes;
+	uint32_t n_routes;
+	const struct router *router; /* of these; NULL: none, all goes to the pool */
 	struct forwarded_config forwarded;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
+	struct redirect_config redirect;
+	struct hsts_config hsts;
+	struct str hsts_value; /* of the field; empty: none */
 };
 
 enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };
@@ -158,6 +177,7 @@ enum {
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_LISTENERS_MAX = 1000,
 	CONFIG_POOLS_MAX = 4000,
+	CONFIG_ROUTES_MAX = 100000, /* of a listener */
 	CONFIG_KEY_MAX = 120 /* bytes of "pool/server", and of every other name */
 };
 

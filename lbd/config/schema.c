@@ -62,8 +62,8 @@ is_visible(struct str s)
 	return true;
 }
 
-static const char *
-check_path(struct str s)
+const char *
+config_check_path(struct str s)
 {
 	if (s.p[0] != '/')
 		return "is not a path: it must begin with a slash";
@@ -215,6 +215,46 @@ barred_with_tls(const void *object)
 	return l->tls.n_certificates ? "has no effect with tls, where alpn decides" : NULL;
 }
 
+static const char *
+barred_redirect(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->tls.n_certificates ? "has no effect with tls: what comes here is HTTPS already"
+				     : NULL;
+}
+
+static const char *
+barred_hsts(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->tls.n_certificates ? NULL : "has no effect without tls: browsers ignore it there";
+}
+
+static const struct json_field redirect_fields[] = {
+	{ JSON_ROW("status", config_kind_redirect_status, struct redirect_config, status),
+	    .fallback = "308" },
+	{ JSON_ROW("port", json_kind_integer, struct redirect_config, port), .fallback = "443",
+	    .min = 1, .max = 65535 },
+	{ 0 },
+};
+
+static const struct json_field hsts_fields[] = {
+	{ JSON_ROW("max_age", json_kind_duration, struct hsts_config, max_age),
+	    .fallback = "\"8760h\"", .min = 1 * S, .max = 730 * DAY },
+	{ JSON_ROW("include_subdomains", json_kind_bool, struct hsts_config, include_subdomains),
+	    .fallback = "false" },
+	{ JSON_ROW("preload", json_kind_bool, struct hsts_config, preload), .fallback = "false" },
+	{ 0 },
+};
+
+static const struct json_field route_element = {
+	.kind = &json_kind_object,
+	.size = sizeof(struct route_config),
+	.object = config_route_fields,
+};
+
 static const struct json_field listener_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct listener_config, name), .expects = "a name",
 	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
@@ -227,12 +267,19 @@ static const struct json_field listener_fields[] = {
 	    .expects = "\"http\", which is all that this release speaks" },
 	{ JSON_ROW("pool", json_kind_string, struct listener_config, pool_name), .required = true,
 	    .min = 1, .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
+	{ JSON_ROW("routes", json_kind_array, struct listener_config, routes),
+	    .beside = offsetof(struct listener_config, n_routes), .max = CONFIG_ROUTES_MAX,
+	    .element = &route_element, .expects = "an array of routes" },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
 	    .object = config_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct listener_config, http2), .fallback = "false",
 	    .barred = barred_with_tls },
+	{ JSON_ROW("redirect_https", json_kind_object, struct listener_config, redirect),
+	    .object = redirect_fields, .barred = barred_redirect },
+	{ JSON_ROW("hsts", json_kind_object, struct listener_config, hsts), .object = hsts_fields,
+	    .barred = barred_hsts },
 	{ 0 },
 };
 
@@ -267,8 +314,8 @@ static const struct json_field health_fields[] = {
 	{ JSON_ROW("type", json_kind_choice, struct health_config, type), .fallback = "\"http\"",
 	    .choices = check_types },
 	{ JSON_ROW("path", json_kind_string, struct health_config, path), .fallback = "\"/health\"",
-	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"", .check = check_path,
-	    .barred = barred_without_http },
+	    .min = 1, .max = 1024, .expects = "a path such as \"/health\"",
+	    .check = config_check_path, .barred = barred_without_http },
 	{ JSON_ROW("host", json_kind_string, struct health_config, host), .min = 1, .max = 255,
 	    .expects = "the value of a Host header", .check = config_check_host,
 	    .barred = barred_without_http },

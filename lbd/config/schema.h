@@ -11,9 +11,15 @@
 /* The document; its struct is lbd_config.  json_decoder.context is the config_options. */
 extern const struct json_field config_fields[];
 
+/* listeners[].routes; schema_routes.c. */
+extern const struct json_field config_route_fields[];
+
 /* listeners[].tls; schema_tls.c. */
 extern const struct json_field config_tls_fields[];
 extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
+
+/* uint16_t: 301, 302, 303, 307 or 308. */
+extern const struct json_kind config_kind_redirect_status;
 
 /* struct address; beside: struct str, as written. */
 extern const struct json_kind config_kind_server_address;
@@ -27,11 +33,23 @@ const char *config_check_host(struct str);
 /* An absolute path; the same answer. */
 const char *config_check_file(struct str);
 
+/* The path of a URI, perhaps with a query; the same answer. */
+const char *config_check_path(struct str);
+
 /* Fills in what one row alone cannot know: derived names, node, workers. */
 void config_complete(struct lbd_config *, const struct config_options *);
 
 /* Everything that involves more than one key.  Works on what was decoded of a faulty file, too. */
 void config_validate(struct lbd_config *, struct json_decoder *);
+
+/*
+ * Pools, templates and the router of a listener's routes, or problems.  False: out of memory.  validate_routes.c.
+ */
+bool config_routes_complete(struct lbd_config *, struct json_decoder *, uint32_t listener);
+
+/* The index of the pool with that name; -1, and the problem is listed as that of the path. */
+__attribute__((format(printf, 4, 5))) int config_find_pool(
+    const struct lbd_config *, struct json_decoder *, struct str name, const char *path, ...);
 
 /* 16 hex digits and a NUL over what decides behaviour; -ENOMEM. */
 int config_digest(const struct lbd_config *, char digest[17]);

@@ -8,6 +8,8 @@ static const struct json_field certificate_fields[] = {
 	    .check = config_check_file },
 	{ JSON_ROW("key", json_kind_string, struct tls_certificate_config, key), .required = true,
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	{ JSON_ROW("ocsp", json_kind_string, struct tls_certificate_config, ocsp), .min = 2,
+	    .max = 4095, .expects = "an absolute path", .check = config_check_file },
 	{ 0 },
 };
 

@@ -6,6 +6,7 @@
 
 struct tls_certificate_config {
 	struct str certificate, key; /* paths of PEM files: the chain, leaf first; its key */
+	struct str ocsp; /* of a DER file; empty: nothing is stapled */
 };
 
 enum tls_version { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* as on the wire */

@@ -7,6 +7,8 @@
  */
 #include "lbd/config/schema.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/suggest.h"
@@ -102,27 +104,42 @@ say_server(const struct validation *v, const struct entry *again, const struct e
 					     : "");
 }
 
+int
+config_find_pool(
+    const struct lbd_config *c, struct json_decoder *d, struct str name, const char *path, ...)
+{
+	struct suggestion close = { 0 };
+	char quoted[JSON_SHOWN_MAX], where[256];
+	va_list args;
+
+	for (uint32_t i = 0; i < c->n_pools; i++) {
+		if (str_eq(c->pools[i].name, name))
+			return (int)i;
+		suggest_offer(&close, name, c->pools[i].name);
+	}
+	va_start(args, path);
+	vsnprintf(where, sizeof(where), path, args);
+	va_end(args);
+	json_config_quote(name, quoted);
+	if (close.word.p)
+		json_config_problem(d, "%s: there is no pool %s; did you mean \"%.*s\"?", where,
+		    quoted, STR_ARG(close.word));
+	else
+		json_config_problem(d, "%s: there is no pool %s", where, quoted);
+	return -1;
+}
+
 static void
 check_pool_exists(const struct validation *v, uint32_t i)
 {
 	struct listener_config *l = &v->c->listeners[i];
-	struct suggestion close = { 0 };
-	char quoted[JSON_SHOWN_MAX];
+	int pool;
 
 	if (l->pool_name.n == 0 || !v->pools_named)
 		return;
-	for (l->pool = 0; l->pool < v->c->n_pools; l->pool++) {
-		if (str_eq(v->c->pools[l->pool].name, l->pool_name))
-			return;
-		suggest_offer(&close, l->pool_name, v->c->pools[l->pool].name);
-	}
-	json_config_quote(l->pool_name, quoted);
-	if (close.word.p)
-		json_config_problem(v->d,
-		    "listeners[%u].pool: there is no pool %s; did you mean \"%.*s\"?", i, quoted,
-		    STR_ARG(close.word));
-	else
-		json_config_problem(v->d, "listeners[%u].pool: there is no pool %s", i, quoted);
+	pool = config_find_pool(v->c, v->d, l->pool_name, "listeners[%u].pool", i);
+	if (pool >= 0)
+		l->pool = (uint32_t)pool;
 }
 
 static bool
@@ -184,6 +201,8 @@ check_listener(const struct validation *v, uint32_t i)
 	char quoted[JSON_SHOWN_MAX];
 
 	check_pool_exists(v, i);
+	if (v->pools_named && !config_routes_complete(v->c, v->d, i))
+		problems_add(v->d->problems, 0, "%s: out of memory", v->d->file);
 	check_binds(v, i);
 	check_tls(v, i);
 	if (config_check_name(l->name)) { /* a derived one: others are checked by their row */

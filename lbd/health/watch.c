@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "lbd/health/health_rule.h"
+#include "lbd/http/authority.h"
 #include "lbd/tls/names.h"
 
 enum { WATCH_MAGIC = 0x77617463 };
@@ -139,7 +140,7 @@ tls_name(const struct watch *w)
 
 	if (w->pool->tls.min_version)
 		return w->server->host;
-	return host.n ? tls_host_name(host) : host;
+	return host.n ? authority_host(host) : host;
 }
 
 static void

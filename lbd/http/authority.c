@@ -59,6 +59,19 @@ bracket_end(const char *p, const char *end)
 	return inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : p;
 }
 
+struct str
+authority_host(struct str s)
+{
+	const char *end;
+
+	if (str_starts(s, STR("["))) {
+		end = memchr(s.p, ']', s.n);
+		return end ? (struct str){ s.p + 1, (size_t)(end - s.p - 1) } : s;
+	}
+	end = memchr(s.p, ':', s.n);
+	return end ? (struct str){ s.p, (size_t)(end - s.p) } : s;
+}
+
 bool
 authority_valid(struct str s)
 {

@@ -13,4 +13,7 @@
 /* False also when empty. */
 bool authority_valid(struct str);
 
+/* Of a valid one: without the port, and without the brackets of an IPv6 address. */
+struct str authority_host(struct str);
+
 #endif

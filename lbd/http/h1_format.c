@@ -199,8 +199,8 @@ h1_format_response(struct writer *w, const struct http_head *head, const struct 
 }
 
 void
-h1_format_error(
-    struct writer *w, unsigned status, bool head_only, bool keep_alive, unsigned retry_after)
+h1_format_error(struct writer *w, unsigned status, bool head_only, bool keep_alive,
+    unsigned retry_after, struct str lines)
 {
 	struct str reason = str_of(http_reason(status));
 
@@ -214,6 +214,7 @@ h1_format_error(
 		write_uint(w, retry_after);
 		write_bytes(w, "\r\n", 2);
 	}
+	write_str(w, lines);
 	write_str(w,
 	    keep_alive ? STR("Connection: keep-alive\r\n\r\n") : STR("Connection: close\r\n\r\n"));
 	if (head_only)
@@ -222,4 +223,24 @@ h1_format_error(
 	write_bytes(w, " ", 1);
 	write_str(w, reason);
 	write_bytes(w, "\n", 1);
+}
+
+void
+h1_format_own_begin(struct writer *w, const struct own_response *r)
+{
+	write_status_line(w, r->status, str_of(http_reason(r->status)));
+	if (r->body.n)
+		write_line(w, STR("Content-Type: "), r->content_type);
+	if (r->status != 204 && r->status != 304) /* RFC 9110 8.6 */
+		write_length(w, r->body.n);
+}
+
+void
+h1_format_own_end(struct writer *w, const struct own_response *r)
+{
+	write_str(w,
+	    r->keep_alive ? STR("Connection: keep-alive\r\n\r\n")
+			  : STR("Connection: close\r\n\r\n"));
+	if (!r->head_only)
+		write_str(w, r->body);
 }

@@ -97,10 +97,21 @@ void h1_format_response(struct writer *, const struct http_head *, const struct 
 
 /*
  * A response of lbd's own: status line, Date-less minimal head, short text body (none for HEAD).
- * `retry_after` in seconds, 0: none.  405 carries Allow.
+ * `retry_after` in seconds, 0: none.  405 carries Allow.  `lines`: what else the head says, with their ends.
  */
-void h1_format_error(
-    struct writer *, unsigned status, bool head_only, bool keep_alive, unsigned retry_after);
+void h1_format_error(struct writer *, unsigned status, bool head_only, bool keep_alive,
+    unsigned retry_after, struct str lines);
+
+/* A response of lbd's own, other than an error. */
+struct own_response {
+	unsigned status;
+	struct str content_type, body;
+	bool head_only, keep_alive;
+};
+
+/* Between the two the caller may write further lines. */
+void h1_format_own_begin(struct writer *, const struct own_response *);
+void h1_format_own_end(struct writer *, const struct own_response *);
 
 /* RFC 9110 15: "Not Found"; "" for codes without a registered phrase. */
 const char *http_reason(unsigned status);

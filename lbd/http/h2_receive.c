@@ -72,6 +72,7 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	if (!s->block)
 		return h2_session_offend(s, H2_MEMORY);
 	s->in_head = true;
+	s->begun += frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 	h2_block_start(s->block, block_kind(s, frame));
 	return 0;
 }
@@ -99,7 +100,10 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 	if (s->block->decoded > BOMB * (uint64_t)s->limits.head_size + BOMB_FREE)
 		return h2_session_offend(s, H2_HEADER_BLOCK);
 	s->budget.payload += n.n + v.n;
-	return 0;
+	if (s->begun <= H2_TURN_REQUESTS)
+		return 0;
+	s->begun = 0;
+	return NGHTTP2_ERR_PAUSE;
 }
 
 /* What nghttp2 finds wrong with a field it would leave out; we refuse the request. */
@@ -231,7 +235,7 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	case NGHTTP2_PING:
 		if (frame->hd.flags & NGHTTP2_FLAG_ACK && s->ending == H2_NOTICE_GIVEN &&
 		    memcmp(frame->ping.opaque_data, h2_notice_ping, sizeof(h2_notice_ping)) == 0)
-			h2_session_no_more(s);
+			s->ending = H2_LAST_DUE;
 		s->pongs += frame->hd.flags & NGHTTP2_FLAG_ACK;
 		break;
 	case NGHTTP2_GOAWAY: /* after a first word that names the highest number there may be a second */

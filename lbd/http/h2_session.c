@@ -153,33 +153,55 @@ session_cut(struct h2_session *s, enum h2_offence offence)
 	    s, s->offence == H2_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static enum h2_offence
+static ssize_t
 session_receive(struct h2_session *s, const char *p, size_t n)
 {
 	ssize_t r;
 
+	s->begun = 0;
 	s->busy = true;
 	r = nghttp2_session_mem_recv(s->ng, (const uint8_t *)p, n);
 	s->busy = false;
-	return r < 0 ? offence_of(r) : H2_NO_OFFENCE;
+	if (r < 0)
+		session_cut(s, offence_of(r));
+	if (!s->in_head)
+		h2_block_free(&s->block);
+	return r;
 }
 
-bool
+size_t
 h2_session_feed(struct h2_session *s, const char *p, size_t n, int64_t now)
 {
 	enum h2_offence offence;
+	ssize_t r;
 
 	CHECK(!s->busy);
 	if (s->cut)
-		return false;
-	offence = h2_budget_bytes(&s->budget, n, now);
-	if (!offence)
-		offence = session_receive(s, p, n);
+		return n;
+	r = session_receive(s, p, n);
+	if (s->cut)
+		return n;
+	offence = h2_budget_bytes(&s->budget, (size_t)r, now);
 	if (offence)
 		session_cut(s, offence);
-	if (!s->in_head)
-		h2_block_free(&s->block);
-	return !offence && nghttp2_session_want_read(s->ng);
+	return (size_t)r;
+}
+
+bool
+h2_session_reads(const struct h2_session *s)
+{
+	return !s->cut && nghttp2_session_want_read(s->ng);
+}
+
+/* Not before: a request that came meanwhile was taken, and a client that is told otherwise would repeat it. */
+static void
+last_say(struct h2_session *s)
+{
+	int32_t last = nghttp2_session_get_last_proc_stream_id(s->ng);
+	int r = nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+
+	s->ending = H2_NO_MORE;
+	(void)h2_session_submitted(s, r);
 }
 
 size_t
@@ -190,6 +212,8 @@ h2_session_output(struct h2_session *s, char *to, size_t size)
 	CHECK(!s->busy && size >= H2_OUTPUT_MIN);
 	s->out = to;
 	s->out_end = to + size;
+	if (s->ending == H2_LAST_DUE)
+		last_say(s);
 	s->busy = true;
 	r = nghttp2_session_send(s->ng);
 	if (r && r != NGHTTP2_ERR_WOULDBLOCK)
@@ -316,22 +340,12 @@ notice_give(struct h2_session *s)
 }
 
 void
-h2_session_no_more(struct h2_session *s)
-{
-	int32_t last = nghttp2_session_get_last_proc_stream_id(s->ng);
-	int r = nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
-
-	s->ending = H2_NO_MORE;
-	(void)h2_session_submitted(s, r);
-}
-
-void
 h2_session_shutdown(struct h2_session *s)
 {
 	if (s->ending == H2_GOES_ON)
 		notice_give(s);
 	else if (s->ending == H2_NOTICE_GIVEN)
-		h2_session_no_more(s);
+		s->ending = H2_LAST_DUE;
 }
 
 void

@@ -25,7 +25,8 @@ enum {
 	H2_WINDOW_ANSWER = 128 * 1024, /* what a server may send ahead, of one answer */
 	H2_WINDOW_ANSWERS = 16 << 20, /* of all: whoever waits for a slow client waits alone */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
-	H2_OUTPUT_MIN = 20 * 1024 /* room that h2_session_output needs: a frame */
+	H2_OUTPUT_MIN = 20 * 1024, /* room that h2_session_output needs: a frame */
+	H2_TURN_REQUESTS = 16 /* that one h2_session_feed begins */
 };
 
 /* How a stream ended that was ours. */
@@ -72,11 +73,17 @@ struct h2_session *h2_session_connect(
     const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
 void h2_session_free(struct h2_session **);
 
-/* All of it is used up.  False: the connection is over as soon as what is left to send is sent. */
-bool h2_session_feed(struct h2_session *, const char *p, size_t n, int64_t now);
+/*
+ * How much of it is used up: all, or less when many requests came together; then others should have their turn
+ * before the rest is fed.
+ */
+size_t h2_session_feed(struct h2_session *, const char *p, size_t n, int64_t now);
 
 /* Up to `size` bytes to send; 0 when there is nothing. */
 size_t h2_session_output(struct h2_session *, char *to, size_t size);
+
+/* False: what comes is not looked at, and the connection over as soon as what is left to send is sent. */
+bool h2_session_reads(const struct h2_session *);
 
 /* Nothing is to be received or sent any more. */
 bool h2_session_over(const struct h2_session *);

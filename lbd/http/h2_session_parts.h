@@ -20,6 +20,7 @@ enum { SESSION_MAGIC = 0x1bd30eee };
 enum h2_ending {
 	H2_GOES_ON,
 	H2_NOTICE_GIVEN, /* it may not know yet */
+	H2_LAST_DUE, /* it knows: which stream is the last is said with the next output */
 	H2_NO_MORE /* streams than those that were taken */
 };
 
@@ -36,6 +37,7 @@ struct h2_session {
 	struct h2_block *block; /* the head that is being received; NULL: none yet */
 	bool in_head;
 	unsigned continuations; /* of the present block */
+	unsigned begun; /* requests, in this feed */
 	bool busy; /* in feed or output */
 	enum h2_ending ending;
 	enum h2_offence offence;
@@ -72,9 +74,6 @@ h2_session_offend(struct h2_session *s, enum h2_offence offence)
 
 /* What could not be submitted for lack of memory would be missed: that ends the session.  0 or -ENOMEM. */
 int h2_session_submitted(struct h2_session *, int error);
-
-/* They know that we want to end: up to here streams were taken, and none after this. */
-void h2_session_no_more(struct h2_session *);
 
 void h2_receive_callbacks(nghttp2_session_callbacks *);
 void h2_send_callbacks(nghttp2_session_callbacks *);

@@ -9,3 +9,15 @@ head_field(const struct http_head *head, enum field_id id)
 			return &head->fields[i];
 	return NULL;
 }
+
+void
+head_set_field(struct http_head *head, struct str name, struct str value)
+{
+	for (unsigned i = 0; i < head->n_fields; i++)
+		if (str_eq_nocase(head->fields[i].name, name))
+			head->fields[i].one_hop = true;
+	if (head->n_fields == HTTP_FIELDS_MAX)
+		return;
+	head->fields[head->n_fields++] =
+	    (struct http_field){ .name = name, .value = value, .id = FIELD_OTHER };
+}

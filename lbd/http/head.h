@@ -111,6 +111,9 @@ http_method_idempotent(enum http_method m)
 /* Which field is this?  `name` in any case. */
 enum field_id field_id_of(struct str name);
 
+/* The only field of that name from now on, unless there is no room for it.  Both are borrowed. */
+void head_set_field(struct http_head *, struct str name, struct str value);
+
 /* The first field with that id, or NULL. */
 const struct http_field *head_field(const struct http_head *, enum field_id);
 

@@ -3,19 +3,25 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/http/redirect.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/route.h"
 #include "lbd/tls/tls.h"
 
-enum { ANSWER_MAX = 1024 };
+enum {
+	ANSWER_MAX = 4096, /* what h2_stream_answer takes */
+	LOCATION_MAX = 3584
+};
 
 /* Whole seconds after which a 503 may be worth another try: when the next checks are through. */
 static unsigned
 retry_after(const struct exchange *x, unsigned status)
 {
-	int64_t seconds = x->pool->conf->health.interval / NS_PER_S;
+	int64_t seconds;
 
 	if (status != 503)
 		return 0;
+	seconds = x->pool ? x->pool->conf->health.interval / NS_PER_S : 0;
 	return seconds < 1 ? 1 : (unsigned)seconds;
 }
 
@@ -54,27 +60,92 @@ is_refusal(enum termination why)
 	return (int)why < (int)REFUSE_COUNT;
 }
 
+enum { LINES_MAX = 160 };
+
+/* What every answer of this listener says. */
+static struct str
+lines_of(const struct listener_config *l, char room[LINES_MAX])
+{
+	struct writer w = { room, room + LINES_MAX, false };
+
+	if (l->hsts_value.n)
+		write_line(&w, STR("Strict-Transport-Security: "), l->hsts_value);
+	CHECK(!w.overflow);
+	return (struct str){ room, (size_t)(w.p - room) };
+}
+
+/* Before the answer is formatted. */
+static void
+answer_begin(struct exchange *x, unsigned status, bool may_go_on)
+{
+	struct worker *w = exchange_worker(x);
+
+	x->status = (uint16_t)status;
+	exchange_release_server(x, false);
+	if (!may_go_on || !x->request_body.done || w->draining || x->client->retired ||
+	    client_yields(x->client))
+		x->keep_alive = false;
+}
+
+/* What was formatted is all there is. */
+static void
+answer_send(struct exchange *x, const struct writer *out)
+{
+	struct worker *w = exchange_worker(x);
+	size_t n = (size_t)(out->p - w->format);
+
+	x->responding = true;
+	/* a broken connection is seen by exchange_complete */
+	if (x->stream)
+		h2_stream_answer(x->stream, w->format, n);
+	else
+		downstream_send(x, w->format, n);
+	exchange_complete(x);
+}
+
 void
 exchange_answer(struct exchange *x, enum termination why)
 {
+	char lines[LINES_MAX];
 	struct worker *w = exchange_worker(x);
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
 
 	x->termination = why;
-	x->status = (uint16_t)status_of(why);
-	exchange_release_server(x, false);
-	if (is_refusal(why) || !x->request_body.done || w->draining || x->client->retired ||
-	    client_yields(x->client))
-		x->keep_alive = false;
-	h1_format_error(
-	    &out, x->status, x->method == METHOD_HEAD, x->keep_alive, retry_after(x, x->status));
-	x->responding = true;
-	/* a broken connection is seen by exchange_complete */
-	if (x->stream)
-		h2_stream_answer(x->stream, w->format, (size_t)(out.p - w->format));
+	answer_begin(x, status_of(why), !is_refusal(why));
+	h1_format_error(&out, x->status, x->method == METHOD_HEAD, x->keep_alive,
+	    retry_after(x, x->status), lines_of(x->listener, lines));
+	answer_send(x, &out);
+}
+
+void
+exchange_answer_route(struct exchange *x, const struct route_config *r)
+{
+	struct worker *w = exchange_worker(x);
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
+	struct str values[VARIABLE_COUNT];
+	char lines[LINES_MAX];
+	struct own_response own = {
+		.content_type = r->respond.content_type,
+		.body = r->respond.body,
+		.head_only = x->method == METHOD_HEAD,
+	};
+
+	answer_begin(x, r->redirect.location ? r->redirect.status : r->respond.status, true);
+	own.status = x->status;
+	own.keep_alive = x->keep_alive;
+	h1_format_own_begin(&out, &own);
+	if (r->redirect.location) {
+		route_variables(x, values);
+		write_str(&out, STR("Location: "));
+		template_write(r->redirect.location, values, uri_write, &out);
+		write_str(&out, STR("\r\n"));
+	}
+	write_str(&out, lines_of(x->listener, lines));
+	h1_format_own_end(&out, &own);
+	if (out.overflow)
+		exchange_answer(x, (enum termination)REFUSE_TARGET_LENGTH);
 	else
-		downstream_send(x, w->format, (size_t)(out.p - w->format));
-	exchange_complete(x);
+		answer_send(x, &out);
 }
 
 static bool
@@ -119,7 +190,7 @@ exchange_log(const struct exchange *x, int64_t duration)
 		.method = x->sent.method,
 		.host = x->sent.host,
 		.target = x->sent.target,
-		.pool = x->pool->conf->name,
+		.pool = x->pool ? x->pool->conf->name : (struct str){ NULL, 0 },
 		.server = x->server ? x->server->name : (struct str){ NULL, 0 },
 		.request_id = x->sent.request_id,
 		.referer = x->sent.referer,
@@ -138,7 +209,7 @@ exchange_record(struct exchange *x)
 	stats_exchange(w->stats,
 	    &(struct stats_exchange){
 		.listener = (uint16_t)x->listener->id,
-		.pool = (uint16_t)x->pool->conf->id,
+		.pool = x->pool ? (uint16_t)x->pool->conf->id : STATS_NO_POOL,
 		.server = x->server ? (uint16_t)x->server->id : STATS_NO_SERVER,
 		.status = x->status,
 		.duration_ns = duration,
@@ -206,6 +277,20 @@ exchange_malformed(struct client *c, enum termination why)
 	refusal_record(c, why, 0, 0);
 }
 
+/* What stands in w->format is the last word. */
+static void
+last_send(struct client *c, struct h2_stream *stream, size_t n)
+{
+	struct worker *w = c->conn.worker;
+
+	if (stream) {
+		h2_stream_refuse(stream, w->format, n);
+		return;
+	}
+	conn_send(&c->conn, w->format, n);
+	client_exchange_ended(c, false, true);
+}
+
 void
 exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
 {
@@ -213,15 +298,41 @@ exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why
 	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
 	unsigned status = status_of(why);
 	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	char lines[LINES_MAX];
 	size_t n;
 
-	h1_format_error(&out, status, head_only, false, 0);
+	h1_format_error(&out, status, head_only, false, 0, lines_of(c->listener->conf, lines));
 	n = (size_t)(out.p - w->format);
 	refusal_record(c, why, status, n);
-	if (stream) {
-		h2_stream_refuse(stream, w->format, n);
+	last_send(c, stream, n);
+}
+
+/* The line is written first, behind what it will be a part of. */
+void
+exchange_redirect(struct client *c, struct h2_stream *stream)
+{
+	struct worker *w = c->conn.worker;
+	const struct redirect_config *conf = &c->listener->conf->redirect;
+	char *line = w->format + ANSWER_MAX;
+	struct writer out = { w->format, line, false };
+	struct writer location = { line, line + LOCATION_MAX, false };
+	size_t n;
+
+	if (w->head.host.n == 0) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_HOST);
 		return;
 	}
-	conn_send(&c->conn, w->format, n);
-	client_exchange_ended(c, false, true);
+	write_str(&location, STR("Location: "));
+	redirect_write(&location, &w->head, conf->port);
+	write_str(&location, STR("\r\n"));
+	if (location.overflow) {
+		exchange_refuse(c, stream, (enum termination)REFUSE_TARGET_LENGTH);
+		return;
+	}
+	h1_format_error(&out, conf->status, w->head.method_id == METHOD_HEAD, false, 0,
+	    (struct str){ line, (size_t)(location.p - line) });
+	CHECK(!out.overflow);
+	n = (size_t)(out.p - w->format);
+	refusal_record(c, END_OK, conf->status, n);
+	last_send(c, stream, n);
 }

@@ -80,6 +80,19 @@ void client_close_idle(struct client *);
 /* Its listener is gone, or lbd drains: idle ones end, others after their exchange. */
 void client_retire(struct client *);
 
+/* Its address, without the port; false: it has none, it came through a unix socket. */
+static inline bool
+client_ip(const struct client *c, struct address *a)
+{
+	*a = (struct address){ 0 };
+	a->sa.sa_family = c->family;
+	if (c->family == AF_INET)
+		memcpy(&a->in.sin_addr, c->ip + 12, 4);
+	else if (c->family == AF_INET6)
+		memcpy(&a->in6.sin6_addr, c->ip, 16);
+	return c->family != AF_UNIX;
+}
+
 static inline struct str
 client_address(const struct client *c)
 {

@@ -33,7 +33,7 @@ row_fill(struct connection_row *row, const struct client *c)
 		.client_n = c->address_n,
 		.state = state_name(c),
 		.listener = (uint16_t)c->listener->conf->id,
-		.pool = x ? (uint16_t)x->pool->conf->id : STATS_NO_POOL,
+		.pool = x && x->pool ? (uint16_t)x->pool->conf->id : STATS_NO_POOL,
 		.server = x && x->server ? (uint16_t)x->server->id : STATS_NO_SERVER,
 		.age_ns = c->conn.worker->now - c->accepted,
 		.requests = c->requests,

@@ -10,6 +10,7 @@
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/proxy/route.h"
 #include "lbd/tls/peer.h"
 
 /* What a head may grow by, apart from a blank in each field, three times the
@@ -52,15 +53,10 @@ request_id_make(struct worker *w, char id[REQUEST_ID_SIZE])
 static bool
 client_is_trusted(const struct client *c, const struct listener_config *conf)
 {
-	struct address a = { 0 };
+	struct address a;
 
-	if (conf->forwarded.n_trust == 0 || c->family == AF_UNIX)
+	if (conf->forwarded.n_trust == 0 || !client_ip(c, &a))
 		return false;
-	a.sa.sa_family = c->family;
-	if (c->family == AF_INET)
-		memcpy(&a.in.sin_addr, c->ip + 12, 4);
-	else
-		memcpy(&a.in6.sin6_addr, c->ip, 16);
 	for (uint32_t i = 0; i < conf->forwarded.n_trust; i++)
 		if (network_holds(&conf->forwarded.trust[i], &a))
 			return true;
@@ -133,16 +129,19 @@ head_format(struct exchange *x, struct http_head *head, size_t head_size)
 
 static void
 exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
-    const struct http_head *head, size_t head_size)
+    const struct route_config *route, size_t head_size)
 {
+	const struct http_head *head = &c->conn.worker->head;
 	struct snapshot *s = c->listener->snapshot;
+	uint32_t pool =
+	    route && route->n_shares ? route_pool(c->conn.worker, route) : c->listener->conf->pool;
 
 	*x = (struct exchange){
 		.magic = EXCHANGE_MAGIC,
 		.client = c,
 		.stream = stream,
 		.snapshot = snapshot_ref(s),
-		.pool = &s->pools[c->listener->conf->pool],
+		.pool = route && !route->n_shares ? NULL : &s->pools[pool],
 		.listener = c->listener->conf,
 		.method = head->method_id,
 		.minor = (uint8_t)head->minor,
@@ -277,6 +276,7 @@ void
 exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
+	const struct route_config *route;
 	struct exchange *x;
 	enum termination why;
 
@@ -284,12 +284,21 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
 		return;
 	}
+	if (c->listener->conf->redirect.status) {
+		exchange_redirect(c, stream);
+		return;
+	}
+	why = (enum termination)route_find(c, &route);
+	if (why != END_OK) {
+		exchange_refuse(c, stream, why);
+		return;
+	}
 	x = cache_get(&w->proxy->exchange_cache);
 	if (!x) {
 		exchange_refuse(c, stream, END_OUT_OF_MEMORY);
 		return;
 	}
-	exchange_init(x, c, stream, &w->head, head_size);
+	exchange_init(x, c, stream, route, head_size);
 	if (head_format(x, &w->head, head_size) < 0) {
 		exchange_answer(x, END_OUT_OF_MEMORY);
 		return;
@@ -297,6 +306,10 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 	why = request_start(x, rest);
 	if (why != END_OK) {
 		exchange_answer(x, why);
+		return;
+	}
+	if (!x->pool) {
+		exchange_answer_route(x, route);
 		return;
 	}
 	retry_budget_request(&x->pool->budget, w->now);

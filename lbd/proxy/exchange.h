@@ -28,7 +28,7 @@ struct exchange {
 	struct upstream *upstream; /* NULL: none yet, or no more */
 	struct h2_call *call; /* on that, with HTTP/2; else NULL */
 	struct snapshot *snapshot;
-	struct pool *pool;
+	struct pool *pool; /* NULL: lbd answers itself */
 	const struct listener_config *listener;
 	const struct server_config *server; /* the present or last choice; NULL: none */
 
@@ -94,6 +94,9 @@ void exchange_start(struct client *, struct h2_stream *, size_t head_size, struc
  */
 void exchange_refuse(struct client *, struct h2_stream *, enum termination);
 
+/* Likewise: the head asks for what is only to be had over TLS. */
+void exchange_redirect(struct client *, struct h2_stream *);
+
 /* HTTP/2: the same without an answer. */
 void exchange_malformed(struct client *, enum termination);
 
@@ -145,6 +148,9 @@ void exchange_cut(struct exchange *, enum termination);
 
 /* answer.c: lbd's own response, which ends the exchange; the reason decides its status. */
 void exchange_answer(struct exchange *, enum termination);
+
+/* answer.c: what a route says instead of a server, which ends the exchange. */
+void exchange_answer_route(struct exchange *, const struct route_config *);
 
 /* answer.c: the access log and the counters. */
 void exchange_record(struct exchange *);

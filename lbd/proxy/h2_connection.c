@@ -207,16 +207,50 @@ connection_turn(struct late_work *w)
 
 /* --- the socket --- */
 
+/* The rest is fed in the next round of events, after those of others. */
+static void
+behind_add(struct h2_connection *h)
+{
+	struct proxy *proxy = h->client->conn.worker->proxy;
+
+	h->behind = true;
+	h->next_behind = proxy->h2_behind;
+	proxy->h2_behind = h;
+	ev_idle_start(proxy->worker->loop, &proxy->h2_next);
+}
+
 static void
 connection_feed(struct h2_connection *h, struct span data)
 {
-	struct worker *w = h->client->conn.worker;
+	struct conn *c = &h->client->conn;
+	struct worker *w = c->worker;
 	bool in_head = h2_session_in_head(h->session);
+	size_t used = h2_wire_feed(c, h->session, data);
 
-	h2_wire_feed(&h->client->conn, h->session, data);
 	if (!in_head)
 		h->head_since = w->now;
 	h2_connection_wake(h);
+	if (conn_keep(c, w->proxy->h2_bytes + used, data.n - used) < 0)
+		c->broken = true;
+	else if (used < data.n)
+		behind_add(h);
+}
+
+static void
+on_next(struct ev_loop *loop, ev_idle *i, int revents)
+{
+	struct proxy *proxy = i->data;
+	struct h2_connection *h;
+
+	(void)revents;
+	proxy->h2_feeding = proxy->h2_behind;
+	proxy->h2_behind = NULL;
+	ev_idle_stop(loop, i);
+	while ((h = proxy->h2_feeding)) {
+		proxy->h2_feeding = h->next_behind;
+		h->behind = false;
+		connection_feed(h, conn_kept(&h->client->conn));
+	}
 }
 
 static struct client *
@@ -237,6 +271,8 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (c->h2->behind) /* it is in line for this round */
+		return;
 	n = conn_read(&c->conn, &data, H2_READ_MAX);
 	if (n == -EAGAIN)
 		return;
@@ -337,6 +373,15 @@ h2_connection_retire(struct h2_connection *h)
 }
 
 static void
+behind_remove(struct h2_connection **list, const struct h2_connection *h)
+{
+	while (*list && *list != h)
+		list = &(*list)->next_behind;
+	if (*list)
+		*list = h->next_behind;
+}
+
+static void
 count_offence(struct h2_connection *h)
 {
 	enum h2_offence offence = h->session ? h2_session_offence(h->session) : H2_NO_OFFENCE;
@@ -351,6 +396,10 @@ h2_connection_free(struct h2_connection **hp)
 	struct h2_connection *h = *hp;
 	struct proxy *proxy = h->client->conn.worker->proxy;
 
+	if (h->behind) {
+		behind_remove(&proxy->h2_behind, h);
+		behind_remove(&proxy->h2_feeding, h);
+	}
 	for (struct h2_stream *s = h->streams, *next; s; s = next) {
 		next = s->next;
 		s->closed = true; /* nothing more is said of it */
@@ -363,4 +412,12 @@ h2_connection_free(struct h2_connection **hp)
 	h2_session_free(&h->session);
 	h->magic = 0;
 	free(h);
+}
+
+void
+h2_connections_init(struct proxy *proxy)
+{
+	ev_idle_init(&proxy->h2_next, on_next);
+	proxy->h2_next.data = proxy;
+	ev_set_priority(&proxy->h2_next, EV_MAXPRI); /* in each round, not in idle ones alone */
 }

@@ -27,6 +27,8 @@ struct h2_connection {
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t heads; /* and of their heads and trailers, which no window holds back */
 	struct late_work turn;
+	struct h2_connection *next_behind;
+	bool behind; /* in proxy->h2_behind: conn.in is for the next turn */
 	bool ending; /* no new streams, once the client knows */
 	bool insisted; /* it did not say that it does */
 	int64_t head_since, idle_since, out_since, ending_since;
@@ -51,5 +53,8 @@ void h2_connection_wake(struct h2_connection *);
 
 /* For h2_stream.c: a request, or what was understood of one, is in the worker's head. */
 void *h2_connection_request(void *arg, int32_t id, enum refusal, size_t size);
+
+/* For proxy_init. */
+void h2_connections_init(struct proxy *);
 
 #endif

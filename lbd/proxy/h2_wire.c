@@ -20,13 +20,13 @@ h2_wire_init(struct proxy *proxy)
 	return proxy->h2_bytes ? 0 : -ENOMEM;
 }
 
-void
+size_t
 h2_wire_feed(struct conn *c, struct h2_session *session, struct span data)
 {
 	char *copy = c->worker->proxy->h2_bytes;
 
 	memcpy(copy, data.p, data.n);
-	h2_session_feed(session, copy, data.n, c->worker->now);
+	return h2_session_feed(session, copy, data.n, c->worker->now);
 }
 
 /* Not put together in scratch memory: a stream that closes may bring something into that. */

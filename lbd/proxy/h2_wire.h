@@ -10,8 +10,11 @@ enum { H2_READ_MAX = 64 * 1024 /* in one turn: others want theirs, too */ };
 /* Before the first session of a worker.  0 or -ENOMEM. */
 int h2_wire_init(struct proxy *);
 
-/* The session gets a copy of what stands in scratch memory: exchanges that start meanwhile use that. */
-void h2_wire_feed(struct conn *, struct h2_session *, struct span data);
+/*
+ * The session gets a copy of what stands in scratch memory: exchanges that start meanwhile use that.  How much is
+ * used up; the rest stands in proxy->h2_bytes behind that.
+ */
+size_t h2_wire_feed(struct conn *, struct h2_session *, struct span data);
 
 /*
  * One write, unless there is more than that, or the socket takes no more.  False: there is still more.  *sent is

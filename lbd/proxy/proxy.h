@@ -41,6 +41,8 @@ struct proxy {
 	ev_async server_free; /* an exchange gave its server up, here or in another worker */
 	struct late_work *late, *late_now; /* to be done; late_turn is at these */
 	ev_async late_turn; /* is fed when there is the first */
+	struct h2_connection *h2_behind, *h2_feeding; /* have input left from the round before */
+	ev_idle h2_next; /* runs when one of them has; it is at `h2_feeding` */
 	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
 	struct cache client_cache, upstream_cache, exchange_cache, stream_cache, call_cache;
 	struct proxy_shared *shared;

@@ -181,6 +181,8 @@ response_begin(struct exchange *x, struct span data)
 		x, w->head.status, head_field(&w->head, FIELD_RETRY_AFTER) != NULL))
 		return;
 	note_response(x, &w->head);
+	if (x->listener->hsts_value.n)
+		head_set_field(&w->head, STR("strict-transport-security"), x->listener->hsts_value);
 	if (x->stream) {
 		stream_begin(x, data);
 		return;

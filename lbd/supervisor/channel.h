@@ -18,6 +18,7 @@ enum channel_type {
 	CHANNEL_READY, /* all workers serve; also the first heartbeat */
 	CHANNEL_HEARTBEAT, /* at least every second, while the workers turn; not due before a RESULT */
 	CHANNEL_RELOAD, /* asked for on the control socket; number: echoed in the answer */
+	CHANNEL_RENEW, /* the same, but lbd.json is not read: only the files that it names */
 	CHANNEL_RESULT, /* of CONFIG, number echoed: ok, or a text says why nothing has changed */
 	/* from the supervisor */
 	CHANNEL_SOCKETS, /* stage these: text is the address, number the index of sockets[0] */

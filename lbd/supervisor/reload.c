@@ -82,7 +82,7 @@ reload_finish(struct supervisor *s, bool ok, struct str text)
 	r->next = (struct reload_request){ 0 };
 	for (i = 0; i < done.n; i++)
 		answer_send(s, done.waiters[i], ok, text);
-	if (r->now.wanted)
+	if (r->now.of)
 		reload_begin(s);
 }
 
@@ -243,6 +243,10 @@ prepared_commit(struct supervisor *s)
 	tls_files_fini(&s->files);
 	s->files = r->tls;
 	r->tls = (struct tls_files){ 0 };
+	free(s->text);
+	s->text = r->text;
+	s->text_n = r->text_n;
+	r->text = NULL;
 	config_unref(&s->config);
 	s->config = r->config;
 	r->config = NULL;
@@ -309,17 +313,42 @@ reload_try(struct supervisor *s, bool may_look_up)
 	problems_fini(&problems);
 }
 
-static void
-reload_begin(struct supervisor *s)
+/* The text of the configuration in force; names keep the addresses that they have. */
+static int
+text_again(struct supervisor *s, struct err *err)
+{
+	struct reload *r = &s->reload;
+
+	r->text = malloc(s->text_n ? s->text_n : 1);
+	if (!r->text)
+		return err_set(err, -ENOMEM, "out of memory for the configuration");
+	memcpy(r->text, s->text, s->text_n);
+	r->text_n = s->text_n;
+	return 0;
+}
+
+static int
+text_read(struct supervisor *s, struct err *err)
 {
 	struct reload *r = &s->reload;
 	const char *file = s->options.config.file;
+
+	if (r->now.of == RELOAD_FILES) {
+		log_notice("renew_started", "digest=%s", s->config->digest);
+		return text_again(s, err);
+	}
+	log_notice("reload_started", "file=%s", log_quoted(str_of(file)).text);
+	names_clear();
+	return file_read(file, CONFIG_SIZE_MAX, &r->text, &r->text_n, err);
+}
+
+static void
+reload_begin(struct supervisor *s)
+{
 	struct err err;
 
-	log_notice("reload_started", "file=%s", log_quoted(str_of(file)).text);
 	sd_notify_reloading();
-	names_clear();
-	if (file_read(file, CONFIG_SIZE_MAX, &r->text, &r->text_n, &err) == 0)
+	if (text_read(s, &err) == 0)
 		reload_try(s, true);
 	else
 		reload_finish(s, false, str_of(err.text));
@@ -368,7 +397,7 @@ on_lookup_death(void *supervisor, int wait_status)
 }
 
 void
-reload_ask(struct supervisor *s, const uint64_t *waiter)
+reload_ask(struct supervisor *s, enum reload_of of, const uint64_t *waiter)
 {
 	struct reload *r = &s->reload;
 	struct reload_request *request = r->state == RELOAD_IDLE ? &r->now : &r->next;
@@ -380,7 +409,7 @@ reload_ask(struct supervisor *s, const uint64_t *waiter)
 					: STR("too many reloads are waiting"));
 		return;
 	}
-	request->wanted = true;
+	request->of = of > request->of ? of : request->of;
 	if (waiter)
 		request->waiters[request->n++] = *waiter;
 	if (r->state == RELOAD_IDLE)

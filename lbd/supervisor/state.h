@@ -17,9 +17,12 @@
 
 enum { RELOAD_WAITERS_MAX = 128 };
 
+/* Of what: only the files that the configuration in force names, or that as well.  The greater includes the less. */
+enum reload_of { RELOAD_NOTHING, RELOAD_FILES, RELOAD_ALL };
+
 /* Who asked for a reload: control clients by their numbers, or a signal. */
 struct reload_request {
-	bool wanted;
+	enum reload_of of;
 	unsigned n;
 	uint64_t waiters[RELOAD_WAITERS_MAX];
 };
@@ -43,6 +46,8 @@ struct supervisor {
 	struct supervisor_options options;
 	struct ev_loop *loop;
 	struct lbd_config *config; /* the last one that was committed */
+	char *text; /* what it was read from */
+	size_t text_n;
 	struct identity identity;
 	void *servers;
 	struct listen_table listens;
@@ -73,7 +78,8 @@ void watch_restart(struct supervisor *); /* now, if it is waiting to */
 
 /* reload.c */
 void reload_init(struct supervisor *);
-void reload_ask(struct supervisor *, const uint64_t *waiter); /* NULL: nobody waits */
+/* waiter NULL: nobody waits. */
+void reload_ask(struct supervisor *, enum reload_of, const uint64_t *waiter);
 void reload_result(struct supervisor *, const struct channel_message *);
 void reload_proxy_died(struct supervisor *);
 void reload_abort(struct supervisor *); /* for good: lbd ends */

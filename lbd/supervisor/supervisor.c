@@ -93,7 +93,7 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)loop;
 	(void)revents;
-	reload_ask(w->data, NULL);
+	reload_ask(w->data, RELOAD_ALL, NULL);
 }
 
 /* New descriptors for the same paths, here and in the proxy process. */
@@ -210,14 +210,13 @@ config_take(struct supervisor *s, struct err *err)
 {
 	const struct config_options *o = &s->options.config;
 	struct problems problems;
-	char *text = NULL;
-	size_t i, n;
-	int code = file_read(o->file, CONFIG_SIZE_MAX, &text, &n, err);
+	size_t i;
+	int code = file_read(o->file, CONFIG_SIZE_MAX, &s->text, &s->text_n, err);
 
 	if (code)
 		return code;
 	problems_init(&problems);
-	s->config = config_load((struct str){ text, n }, o, &problems);
+	s->config = config_load((struct str){ s->text, s->text_n }, o, &problems);
 	if (s->config)
 		tls_files_load(&s->files, s->config, NULL, &problems);
 	for (i = 0; i < problems.kept; i++)
@@ -226,7 +225,6 @@ config_take(struct supervisor *s, struct err *err)
 	if (problems.n)
 		code = err_set(err, -EINVAL, "%s has %zu problems", o->file, problems.n);
 	problems_fini(&problems);
-	free(text);
 	return code;
 }
 
@@ -296,6 +294,7 @@ supervisor_fini(struct supervisor *s)
 	if (s->servers)
 		munmap(s->servers, server_table_shared_size());
 	tls_files_fini(&s->files);
+	free(s->text);
 	config_unref(&s->config);
 	ev_loop_destroy(s->loop);
 }

@@ -187,7 +187,10 @@ on_message(void *supervisor, struct channel_message *m)
 	case CHANNEL_HEARTBEAT: /* any message is a sign of life */
 		return;
 	case CHANNEL_RELOAD:
-		reload_ask(s, &m->number);
+		reload_ask(s, RELOAD_ALL, &m->number);
+		return;
+	case CHANNEL_RENEW:
+		reload_ask(s, RELOAD_FILES, &m->number);
 		return;
 	case CHANNEL_RESULT:
 		reload_result(s, m);

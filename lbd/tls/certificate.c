@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -152,6 +154,30 @@ tls_certificate_load(struct tls_certificate *c, OSSL_LIB_CTX *lib, struct tls_pe
 	return 0;
 }
 
+/* Its numbers are a key, too. */
+static void
+params_free(OSSL_PARAM *params)
+{
+	for (OSSL_PARAM *p = params; p && p->key; p++)
+		OPENSSL_cleanse(p->data, p->data_size);
+	OSSL_PARAM_free(params);
+}
+
+EVP_PKEY *
+tls_certificate_key(const struct tls_certificate *c, OSSL_LIB_CTX *lib)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(lib, EVP_PKEY_get0_type_name(c->key), NULL);
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (ctx && EVP_PKEY_todata(c->key, EVP_PKEY_KEYPAIR, &params) == 1 &&
+	    EVP_PKEY_fromdata_init(ctx) == 1)
+		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params);
+	params_free(params);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 void
 tls_certificate_fini(struct tls_certificate *c)
 {
@@ -191,6 +217,18 @@ common_name_add(const struct tls_certificate *c, struct tls_names *names, uint32
 	if (i < 0)
 		return 0;
 	return name_add(names, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i)), value);
+}
+
+void
+tls_certificate_issuer(const struct tls_certificate *c, char *text, size_t size)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	int n = -1;
+
+	if (out && X509_NAME_print_ex(out, X509_get_issuer_name(c->leaf), 0, XN_FLAG_RFC2253) >= 0)
+		n = BIO_read(out, text, (int)size - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	BIO_free(out);
 }
 
 int

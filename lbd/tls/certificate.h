@@ -29,7 +29,13 @@ struct tls_pem {
 };
 int tls_certificate_load(struct tls_certificate *, OSSL_LIB_CTX *, struct tls_pem certificate,
     struct tls_pem key, struct err *);
+/* The private key for use in that library context alone.  NULL: OpenSSL cannot. */
+EVP_PKEY *tls_certificate_key(const struct tls_certificate *, OSSL_LIB_CTX *);
+
 void tls_certificate_fini(struct tls_certificate *);
+
+/* Who issued it, as RFC 4514 writes names, in visible ASCII; cut if there is no room. */
+void tls_certificate_issuer(const struct tls_certificate *, char *text, size_t size);
 
 /* Its DNS names and addresses, or without any its common name, each with that value.  0 or -ENOMEM. */
 int tls_certificate_names(const struct tls_certificate *, struct tls_names *, uint32_t value);

@@ -1,10 +1,9 @@
-/* context.c - loads a listener's certificates and makes the sets of which clients get one. */
+/* context.c - makes the sets of a listener's certificates, of which clients get one. */
 #include "lbd/tls/context.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lbd/tls/certificate.h"
 #include "lbd/tls/server_ctx.h"
 #include "lbd/tls/upstream.h"
 
@@ -19,9 +18,9 @@ struct choice {
 struct builder {
 	struct tls_context *context;
 	const struct tls_config *config;
-	const struct tls_files *files;
-	struct tls_certificate *certificates; /* as in the configuration */
-	struct tls_names *names; /* of each */
+	const struct tls_shelf *shelf;
+	const struct tls_shelf_entry **entries; /* as in the configuration */
+	EVP_PKEY **keys; /* of this engine's library */
 	struct choice *choices; /* of each set */
 	uint32_t set_size;
 	struct err *err;
@@ -34,18 +33,31 @@ out_of_memory(struct builder *b)
 }
 
 static int
-ctx_add_certificate(SSL_CTX *ctx, const struct tls_certificate *c, struct builder *b)
+ctx_add_certificate(SSL_CTX *ctx, uint32_t i, struct builder *b)
 {
+	const struct tls_certificate *c = &b->entries[i]->loaded;
 	char text[128];
 
-	if (SSL_CTX_use_cert_and_key(ctx, c->leaf, c->key, c->chain, 1) == 1)
+	if (!b->keys[i])
+		b->keys[i] = tls_certificate_key(c, b->context->engine->lib);
+	if (b->keys[i] && SSL_CTX_use_cert_and_key(ctx, c->leaf, b->keys[i], c->chain, 1) == 1)
 		return 0;
 	tls_error_text(text, sizeof(text));
-	return err_set(b->err, -EINVAL, "%.*s: %s",
-	    STR_ARG(b->config->certificates[c - b->certificates].certificate), text);
+	return err_set(
+	    b->err, -EINVAL, "%.*s: %s", STR_ARG(b->config->certificates[i].certificate), text);
 }
 
 /* --- sets --- */
+
+static int
+names_copy(struct tls_names *to, const struct tls_names *from)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < from->n && !code; i++)
+		code = tls_names_add(to, from->list[i].text, 0);
+	return code;
+}
 
 static int
 set_fill(struct tls_set *s, const struct choice *choice, struct builder *b)
@@ -60,9 +72,12 @@ set_fill(struct tls_set *s, const struct choice *choice, struct builder *b)
 
 		if (i == NONE)
 			continue;
-		code = ctx_add_certificate(s->ctx, &b->certificates[i], b);
-		if (!code && tls_certificate_names(&b->certificates[i], &s->names, 0) < 0)
+		code = ctx_add_certificate(s->ctx, i, b);
+		if (!code &&
+		    (names_copy(&s->names, &b->entries[i]->names) < 0 ||
+			tls_ocsp_copy(&s->staples[kind], &b->entries[i]->staple) < 0))
 			code = out_of_memory(b);
+		s->leaves[kind] = b->entries[i]->loaded.leaf;
 	}
 	tls_names_sort(&s->names);
 	return code;
@@ -120,9 +135,9 @@ choose(const struct builder *b, struct str name, struct choice *choice)
 {
 	for (int exact = 1; exact >= 0; exact--)
 		for (uint32_t i = 0; i < b->config->n_certificates; i++) {
-			uint32_t *chosen = &choice->of_kind[b->certificates[i].kind];
+			uint32_t *chosen = &choice->of_kind[b->entries[i]->loaded.kind];
 
-			if (*chosen == NONE && has_name(&b->names[i], name, exact))
+			if (*chosen == NONE && has_name(&b->entries[i]->names, name, exact))
 				*chosen = i;
 		}
 }
@@ -142,9 +157,9 @@ set_default(struct builder *b)
 {
 	struct choice choice = choice_of_none();
 
-	choice.of_kind[b->certificates[0].kind] = 0;
-	if (b->names[0].n)
-		choose(b, b->names[0].list[0].text, &choice);
+	choice.of_kind[b->entries[0]->loaded.kind] = 0;
+	if (b->entries[0]->names.n)
+		choose(b, b->entries[0]->names.list[0].text, &choice);
 	return set_of(b, &choice);
 }
 
@@ -167,38 +182,26 @@ sets_build(struct builder *b)
 	int64_t code = set_default(b);
 
 	for (uint32_t i = 0; code >= 0 && i < b->config->n_certificates; i++)
-		for (uint32_t j = 0; code >= 0 && j < b->names[i].n; j++)
-			code = name_place(b, b->names[i].list[j].text);
+		for (uint32_t j = 0; code >= 0 && j < b->entries[i]->names.n; j++)
+			code = name_place(b, b->entries[i]->names.list[j].text);
 	tls_names_sort(&b->context->names);
 	return code < 0 ? (int)code : 0;
 }
 
 /* --- from the configuration --- */
 
-static struct tls_pem
-pem_of(const struct builder *b, struct str path)
-{
-	return (struct tls_pem){ path, tls_files_find(b->files, path) };
-}
-
 static int
-certificates_load(struct builder *b)
+entries_find(struct builder *b)
 {
 	const struct tls_config *c = b->config;
-	int code = 0;
 
-	b->certificates = calloc(c->n_certificates, sizeof(*b->certificates));
-	b->names = calloc(c->n_certificates, sizeof(*b->names));
-	if (!b->certificates || !b->names)
+	b->entries = calloc(c->n_certificates, sizeof(*b->entries));
+	b->keys = calloc(c->n_certificates, sizeof(EVP_PKEY *));
+	if (!b->entries || !b->keys)
 		return out_of_memory(b);
-	for (uint32_t i = 0; i < c->n_certificates && !code; i++) {
-		code = tls_certificate_load(&b->certificates[i], b->context->engine->lib,
-		    pem_of(b, c->certificates[i].certificate), pem_of(b, c->certificates[i].key),
-		    b->err);
-		if (!code && tls_certificate_names(&b->certificates[i], &b->names[i], 0) < 0)
-			code = out_of_memory(b);
-	}
-	return code;
+	for (uint32_t i = 0; i < c->n_certificates; i++)
+		b->entries[i] = tls_shelf_find(b->shelf, &c->certificates[i]);
+	return 0;
 }
 
 static void
@@ -220,7 +223,8 @@ alpn_fill(struct tls_context *c, unsigned protocols)
 static int
 tickets_init(struct builder *b)
 {
-	struct str path = b->config->ticket_secret_file, secret = tls_files_find(b->files, path);
+	struct str path = b->config->ticket_secret_file,
+		   secret = tls_files_find(b->shelf->files, path);
 
 	while (path.n && secret.n &&
 	    (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
@@ -238,21 +242,19 @@ tickets_init(struct builder *b)
 static void
 builder_fini(struct builder *b)
 {
-	for (uint32_t i = 0; b->certificates && b->names && i < b->config->n_certificates; i++) {
-		tls_certificate_fini(&b->certificates[i]);
-		tls_names_fini(&b->names[i]);
-	}
-	free(b->certificates);
-	free(b->names);
+	for (uint32_t i = 0; b->keys && i < b->config->n_certificates; i++)
+		EVP_PKEY_free(b->keys[i]);
+	free(b->keys);
+	free(b->entries);
 	free(b->choices);
 }
 
 struct tls_context *
 tls_context_new(struct tls_engine *engine, const struct tls_config *config,
-    const struct tls_files *files, struct err *err)
+    const struct tls_shelf *shelf, struct err *err)
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
-	struct builder b = { .context = c, .config = config, .files = files, .err = err };
+	struct builder b = { .context = c, .config = config, .shelf = shelf, .err = err };
 	int code;
 
 	if (!c) {
@@ -263,11 +265,11 @@ tls_context_new(struct tls_engine *engine, const struct tls_config *config,
 	c->engine = engine;
 	c->check_host = config->check_host;
 	alpn_fill(c, config->alpn);
-	code = tls_client_policy_init(&c->clients, engine->lib, config, files, err);
+	code = tls_client_policy_init(&c->clients, engine->lib, config, shelf->files, err);
 	if (!code)
 		code = tickets_init(&b);
 	if (!code)
-		code = certificates_load(&b);
+		code = entries_find(&b);
 	if (!code)
 		code = sets_build(&b);
 	builder_fini(&b);
@@ -294,6 +296,8 @@ tls_context_unref(struct tls_context **cp)
 	for (uint32_t i = 0; i < c->n_sets; i++) {
 		SSL_CTX_free(c->sets[i].ctx);
 		tls_names_fini(&c->sets[i].names);
+		for (int kind = 0; kind < TLS_KEY_KINDS; kind++)
+			tls_ocsp_fini(&c->sets[i].staples[kind]);
 	}
 	free(c->sets);
 	tls_client_policy_fini(&c->clients);
@@ -310,14 +314,14 @@ tls_context_alike(const struct tls_context *a, const struct tls_context *b)
 
 static void
 listener_try(struct tls_engine *engine, uint32_t i, const struct tls_config *config,
-    const struct tls_files *files, struct problems *problems)
+    const struct tls_shelf *shelf, struct problems *problems)
 {
 	struct tls_context *c;
 	struct err err;
 
 	if (!config->n_certificates)
 		return;
-	c = tls_context_new(engine, config, files, &err);
+	c = tls_context_new(engine, config, shelf, &err);
 	if (!c)
 		problems_add(problems, 0, "listeners[%u].tls: %s", i, err.text);
 	tls_context_unref(&c);
@@ -329,13 +333,17 @@ contexts_try(
 {
 	struct err err;
 	struct tls_engine *engine = tls_engine_new(&err);
+	struct tls_shelf *shelf = NULL;
 
-	if (!engine)
+	if (engine)
+		shelf = tls_shelf_new(config, files, problems);
+	else
 		problems_add(problems, 0, "%s", err.text);
-	for (uint32_t i = 0; engine && i < config->n_listeners; i++)
-		listener_try(engine, i, &config->listeners[i].tls, files, problems);
+	for (uint32_t i = 0; shelf && i < config->n_listeners; i++)
+		listener_try(engine, i, &config->listeners[i].tls, shelf, problems);
 	if (engine)
 		tls_upstreams_try(engine, config, files, problems);
+	tls_shelf_free(&shelf);
 	tls_engine_free(&engine);
 }
 

@@ -11,8 +11,8 @@
 
 #include "lbd/tls/client_policy.h"
 #include "lbd/tls/engine.h"
-#include "lbd/tls/files.h"
 #include "lbd/tls/names.h"
+#include "lbd/tls/shelf.h"
 #include "lbd/tls/ticket.h"
 
 /* Certificates that are offered together. */
@@ -20,6 +20,8 @@ struct tls_set {
 	SSL_CTX *ctx;
 	struct tls_names
 	    names; /* of any of them: hosts that may be asked for on such a connection */
+	X509 *leaves[TLS_KEY_KINDS]; /* NULL: none of that kind; the context's */
+	struct tls_ocsp staples[TLS_KEY_KINDS];
 };
 
 struct tls_context {
@@ -37,7 +39,7 @@ struct tls_context {
 
 /* NULL with a reason, which names the file or the key that is at fault. */
 struct tls_context *tls_context_new(
-    struct tls_engine *, const struct tls_config *, const struct tls_files *, struct err *);
+    struct tls_engine *, const struct tls_config *, const struct tls_shelf *, struct err *);
 
 struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context **);

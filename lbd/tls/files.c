@@ -73,6 +73,7 @@ read_listener(struct tls_files *files, const struct tls_config *c, struct proble
 	for (uint32_t i = 0; i < c->n_certificates; i++) {
 		read_one(files, c->certificates[i].certificate, problems);
 		read_one(files, c->certificates[i].key, problems);
+		read_one(files, c->certificates[i].ocsp, problems);
 	}
 	read_one(files, c->client_ca, problems);
 	read_one(files, c->client_crl, problems);

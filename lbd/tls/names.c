@@ -133,17 +133,3 @@ tls_names_find(const struct tls_names *names, struct str host)
 	text[dot - text - 1] = '*';
 	return find(names, (struct str){ dot - 1, host.n - (size_t)(dot - 1 - text) });
 }
-
-struct str
-tls_host_name(struct str authority)
-{
-	const char *end;
-
-	if (str_starts(authority, STR("["))) {
-		end = memchr(authority.p, ']', authority.n);
-		return end ? (struct str){ authority.p + 1, (size_t)(end - authority.p - 1) }
-			   : authority;
-	}
-	end = memchr(authority.p, ':', authority.n);
-	return end ? (struct str){ authority.p, (size_t)(end - authority.p) } : authority;
-}

@@ -32,7 +32,4 @@ void tls_names_fini(struct tls_names *);
 /* The value that was added with this name or with a wildcard for it; -1: none.  Case does not matter. */
 int64_t tls_names_find(const struct tls_names *, struct str host);
 
-/* Without the port of a Host field, and without the brackets of an IPv6 address. */
-struct str tls_host_name(struct str authority);
-
 #endif

@@ -106,7 +106,33 @@ on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *key, size_t key_
 	name = SSL_SESSION_get0_hostname(session);
 	if (is_expired(session) || !str_eq_nocase(name_asked(ssl, arg), str_of(name ? name : "")))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	if (SSL_version(ssl) == TLS1_3_VERSION) /* RFC 8446 C.4: clients use each one once */
+		return SSL_TICKET_RETURN_USE_RENEW;
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+/* The certificate is chosen.  What is over is worse than nothing. */
+static int
+on_status(SSL *ssl, void *arg)
+{
+	const struct tls_context *c = arg;
+	const struct tls_set *set = &c->sets[c->engine->current->set];
+	const X509 *leaf = SSL_get_certificate(ssl);
+	int64_t now_s = clock_wall_ns() / NS_PER_S;
+	unsigned char *copy;
+
+	for (int kind = 0; kind < TLS_KEY_KINDS; kind++) {
+		const struct tls_ocsp *o = &set->staples[kind];
+
+		if (set->leaves[kind] != leaf || o->response.n == 0 || o->until <= now_s)
+			continue;
+		copy = OPENSSL_memdup(o->response.p, o->response.n);
+		if (!copy)
+			break;
+		SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)o->response.n);
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
 }
 
 static int
@@ -138,6 +164,8 @@ tls_server_ctx_configure(
 	SSL_CTX_set_session_id_context(ctx, c->tickets.policy, TLS_POLICY_SIZE);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, c);
+	SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+	SSL_CTX_set_tlsext_status_arg(ctx, c);
 	if (tls_client_policy_apply(&c->clients, ctx) < 0)
 		return err_set(err, -ENOMEM, "out of memory for TLS");
 	if (c->alpn_n)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "lbd/http/authority.h"
 #include "lbd/tls/peer.h"
 
 /* Takes the SSL over, which may be NULL: out of memory. */
@@ -161,7 +162,7 @@ tls_serves(const struct tls *t, struct str host)
 	const struct tls_names *names = &t->context->sets[t->set].names;
 
 	return !t->context->check_host || names->n == 0 ||
-	    tls_names_find(names, tls_host_name(host)) >= 0;
+	    tls_names_find(names, authority_host(host)) >= 0;
 }
 
 struct str

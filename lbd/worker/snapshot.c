@@ -27,7 +27,7 @@ engine_get(struct worker *w, struct err *err)
 }
 
 static int
-listener_secure(struct listener *l, const struct tls_files *files, struct err *err)
+listener_secure(struct listener *l, const struct tls_shelf *shelf, struct err *err)
 {
 	struct tls_engine *e;
 
@@ -35,7 +35,7 @@ listener_secure(struct listener *l, const struct tls_files *files, struct err *e
 		return 0;
 	e = engine_get(l->snapshot->worker, err);
 	if (e)
-		l->tls = tls_context_new(e, &l->conf->tls, files, err);
+		l->tls = tls_context_new(e, &l->conf->tls, shelf, err);
 	return l->tls ? 0 : err->code;
 }
 
@@ -54,7 +54,7 @@ pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, str
 
 static int
 listener_init(
-    struct snapshot *s, uint32_t i, const int *fds, const struct tls_files *files, struct err *err)
+    struct snapshot *s, uint32_t i, const int *fds, const struct tls_shelf *shelf, struct err *err)
 {
 	struct listener *l = &s->listeners[i];
 
@@ -69,7 +69,7 @@ listener_init(
 
 		acceptor_init(a, l, fds[b]);
 	}
-	return listener_secure(l, files, err);
+	return listener_secure(l, shelf, err);
 }
 
 static int
@@ -98,7 +98,7 @@ pool_init(
 }
 
 static int
-snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_files *files, uint64_t seed,
+snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_shelf *shelf, uint64_t seed,
     struct err *err)
 {
 	int code = 0;
@@ -108,15 +108,15 @@ snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_files *files
 	if (!s->listeners || !s->pools)
 		return out_of_memory(s, err);
 	for (uint32_t i = 0; i < s->config->n_listeners && !code; i++)
-		code = listener_init(s, i, fds[i], files, err);
+		code = listener_init(s, i, fds[i], shelf, err);
 	for (uint32_t i = 0; i < s->config->n_pools && !code; i++)
-		code = pool_init(s, i, files, seed, err);
+		code = pool_init(s, i, shelf->files, seed, err);
 	return code;
 }
 
 struct snapshot *
 snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
-    const struct tls_files *files, uint64_t seed, struct err *err)
+    const struct tls_shelf *shelf, uint64_t seed, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
@@ -126,7 +126,7 @@ snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
 	}
 	s->worker = w;
 	s->config = config_ref(config);
-	if (snapshot_fill(s, fds, files, seed, err) < 0)
+	if (snapshot_fill(s, fds, shelf, seed, err) < 0)
 		snapshot_free(&s);
 	return s;
 }

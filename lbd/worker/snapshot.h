@@ -20,7 +20,7 @@
 struct worker;
 struct listener;
 struct tls_context;
-struct tls_files;
+struct tls_shelf;
 struct tls_upstream;
 
 /* One listening socket of this worker. */
@@ -65,11 +65,11 @@ struct snapshot {
 
 /*
  * Takes a reference to the configuration, whose slots and ids must be set.  fds[i][b] is this worker's
- * socket for listeners[i].bind[b]; they stay the caller's.  So do the files, which certificates are made of.
+ * socket for listeners[i].bind[b]; they stay the caller's.  So does the shelf with certificates.
  * `seed`: see balancer_new.  NULL with a reason.
  */
 struct snapshot *snapshot_new(struct worker *, struct lbd_config *, int *const *fds,
-    const struct tls_files *, uint64_t seed, struct err *);
+    const struct tls_shelf *, uint64_t seed, struct err *);
 
 /* Main thread, after `retired`, or before it was given to the worker. */
 void snapshot_free(struct snapshot **);

@@ -11,11 +11,11 @@ _hactl_ask() {
 # Words that may follow, a line each: options.
 _hactl_options() {
 	case $1 in
-	"") printf '%s\n' --lbd-socket --ha-socket --metrics --timeout --version ;;
+	"") printf '%s\n' --lbd-socket --ha-socket --timeout --version ;;
 	status) printf '%s\n' --json --watch ;;
 	failover) printf '%s\n' --to --away --force --wait --json ;;
 	standby) printf '%s\n' --force --json ;;
-	server | history) echo --json ;;
+	server | history | certificate) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;
 	check) echo --node ;;
 	setup)
@@ -29,13 +29,20 @@ _hactl_options() {
 # The same: arguments.  $2: 1 is the first one of the command.
 _hactl_arguments() {
 	case $1/$2 in
-	/* | help/1) printf '%s\n' status failover standby history servers server reload check top setup help ;;
+	/* | help/1) printf '%s\n' status failover standby history servers server reload certificate check top setup help ;;
 	standby/1) printf '%s\n' on off ;;
 	server/1) _hactl_ask servers --names ;;
 	server/2) printf '%s\n' ready drain maintenance weight ;;
 	server/3) [[ ${words[cword - 1]} == weight ]] && echo default ;;
 	reload/1) printf '%s\n' lbd hafailover ;;
+	certificate/1) printf '%s\n' list renew replace ;;
+	certificate/2) [[ ${words[cword - 1]} == replace ]] && _hactl_certificates ;;
 	esac
+}
+
+# The files that lbd names.
+_hactl_certificates() {
+	_hactl_ask certificate list --json | grep -oE '"certificate": *"[^"]*"' | cut -d '"' -f 4
 }
 
 # The names of both nodes, out of hafailover's status.
@@ -72,7 +79,7 @@ _hactl() {
 	command_at=$cword
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		--lbd-socket | --ha-socket | --metrics | --timeout) ((i++)) ;;
+		--lbd-socket | --ha-socket | --timeout) ((i++)) ;;
 		-*) ;;
 		*)
 			command=${words[i]}
@@ -88,7 +95,7 @@ _hactl() {
 	COMPREPLY=()
 	case ${words[cword - 1]} in
 	--lbd-socket | --ha-socket) _hactl_offer_files ;;
-	--metrics | --timeout | --node | --peer | --vip | --server | --address | --name | --peer-name) ;;
+	--timeout | --node | --peer | --vip | --server | --address | --name | --peer-name) ;;
 	--interface) _hactl_offer < <(ls /sys/class/net) ;;
 	--directory)
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")

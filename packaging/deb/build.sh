@@ -25,10 +25,10 @@ if [ "$makefile_version" != "$changelog_version" ]; then
 	exit 1
 fi
 if [ -n "$version" ]; then
+	date=$(dpkg-parsechangelog -S Date)
 	{
 		printf 'lbpair (%s) unstable; urgency=medium\n\n  * A build to try upgrades.\n\n' "$version"
-		printf ' -- %s  %s\n\n' "$(sed -n 's/^Maintainer: //p' debian/control)" \
-			"$(dpkg-parsechangelog -S Date)"
+		printf ' -- %s  %s\n\n' "$(sed -n 's/^Maintainer: //p' debian/control)" "$date"
 		cat packaging/deb/changelog
 	} >debian/changelog
 	sed -i "s/^VERSION := .*/VERSION := $version/" Makefile

@@ -10,8 +10,10 @@ Usage: check.py [DIRECTORY of the tools], default build/bench.  Takes a few seco
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -46,8 +48,8 @@ ANSWERS = [
 class Script:
     """Answers every request with the same bytes, in two pieces, the first time after a stall."""
 
-    def __init__(self, answer, close, stall=0.0):
-        self.answer, self.close, self.stall = answer, close, stall
+    def __init__(self, answer, close, stall=0.0, tls=None):
+        self.answer, self.close, self.stall, self.tls = answer, close, stall, tls
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -63,6 +65,7 @@ class Script:
 
     def serve(self, s):
         try:
+            s = self.tls.wrap_socket(s, server_side=True) if self.tls else s
             while s.recv(65536):
                 stall, self.stall = self.stall, 0.0
                 time.sleep(stall)
@@ -110,6 +113,28 @@ def check_close():
     r = load(script.address, "-n", "2", "-d", "30", "-l", "5", "-x")
     script.listener.close()
     yield expect("load -x, the server never closes: stuck", r["stuck"] and r["requests"] == 2, r)
+
+
+def server_context(directory, tickets):
+    pem = os.path.join(directory, "check.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=check", "-keyout", pem, "-out", pem + ".crt"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem + ".crt", pem)
+    context.num_tickets = tickets
+    return context
+
+
+def check_tls():
+    with tempfile.TemporaryDirectory() as directory:
+        for options, tickets, full in ((["-x", "-T", "-S"], 1, "first"), (["-x", "-T", "-S"], 0, "all"),
+                                       (["-x", "-T"], 1, "all"), (["-T"], 1, "first")):
+            script = Script(GOOD, "-x" in options, tls=server_context(directory, tickets))
+            r = load(script.address, "-n", "1", "-d", "0.3", "-l", "5", *options)
+            script.listener.close()
+            found = r["handshakes"] - r["resumed"]
+            right = found == (1 if full == "first" else r["handshakes"]) and r["requests"] > 3 and not r["status"]
+            yield expect(f"load {' '.join(options)}, {tickets} tickets: full handshakes: {full}", right, r)
 
 
 def check_open_loop():
@@ -165,7 +190,7 @@ def check_backend():
 
 
 def main():
-    results = [ok for group in (check_answers, check_close, check_open_loop, check_backend)
+    results = [ok for group in (check_answers, check_close, check_tls, check_open_loop, check_backend)
                for ok in group()]
     print(f"{sum(results)} of {len(results)} hold")
     return 0 if all(results) else 1

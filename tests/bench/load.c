@@ -9,6 +9,7 @@
  *   -p PATH     (/128)                       -l BYTES    content expected in every answer (128)
  *   -b BYTES    POST that much               -B          a browser's head of ten more fields
  *   -x          a new connection for every request, which says Connection: close
+ *   -T          HTTPS; -S: new connections resume the session of the last one
  *   -i          idle: one request on every connection, then print, keep all open until stdin ends,
  *               and print how many the other side closed meanwhile
  *   -a NAME=PID[,PID...]  report the CPU time of these processes in the measured window; repeatable
@@ -27,6 +28,7 @@
 #include "tests/bench/accounting.h"
 #include "tests/bench/histogram.h"
 #include "tests/bench/message.h"
+#include "tests/bench/secure.h"
 #include "tests/bench/socket.h"
 
 #include <errno.h>
@@ -49,6 +51,7 @@ enum client_state {
 
 struct client {
 	int fd;
+	SSL *ssl; /* NULL: plain */
 	enum client_state state;
 	bool want_write; /* EPOLLOUT is armed */
 	bool fresh; /* this connection has not seen an answer yet */
@@ -77,7 +80,7 @@ static struct {
 	uint64_t requests, expect;
 	const char *path;
 	size_t body;
-	bool browser, close, idle;
+	bool browser, close, idle, secure, resume;
 	struct sockaddr_in target;
 } conf = { .connections = 64, .seconds = 1, .path = "/128", .expect = 128 };
 
@@ -153,6 +156,8 @@ client_close(struct client *c)
 {
 	if (c->state == CLIENT_CLOSED)
 		return;
+	SSL_free(c->ssl);
+	c->ssl = NULL;
 	close(c->fd);
 	free(c->head);
 	c->head = NULL;
@@ -184,6 +189,7 @@ client_open(struct client *c)
 		close(c->fd);
 		return false;
 	}
+	c->ssl = conf.secure ? secure_new(c->fd) : NULL;
 	c->want_write = false;
 	c->fresh = true;
 	run.fresh++;
@@ -194,7 +200,7 @@ client_open(struct client *c)
 static void
 client_send(struct client *c)
 {
-	ssize_t n = send(c->fd, request + c->sent, request_n - c->sent, MSG_NOSIGNAL);
+	ssize_t n = secure_send(c->ssl, c->fd, request + c->sent, request_n - c->sent);
 	bool rest;
 
 	if (n < 0 && errno != EAGAIN) {
@@ -202,7 +208,7 @@ client_send(struct client *c)
 		return;
 	}
 	c->sent += n > 0 ? (size_t)n : 0;
-	rest = c->sent < request_n;
+	rest = c->sent < request_n && !(c->ssl && SSL_want_read(c->ssl));
 	if (rest != c->want_write) {
 		c->want_write = rest;
 		socket_watch(poll_fd, EPOLL_CTL_MOD, c->fd, rest ? EPOLLIN | EPOLLOUT : EPOLLIN, c);
@@ -305,35 +311,40 @@ client_ended(struct client *c)
 	}
 }
 
-static void
+/* False: there was nothing. */
+static bool
 client_read(struct client *c)
 {
 	ssize_t n;
 
 	if (c->head_n)
 		memcpy(buffer, c->head, c->head_n);
-	n = recv(c->fd, buffer + c->head_n, READ_MAX - c->head_n, 0);
+	n = secure_recv(c->ssl, c->fd, buffer + c->head_n, READ_MAX - c->head_n);
 	if (n < 0 && errno == EAGAIN)
-		return;
+		return false;
 	if (n <= 0) {
 		client_ended(c);
-		return;
+		return true;
 	}
 	if (c->state != CLIENT_BUSY) { /* nobody asked for this */
 		client_error(c, ERROR_FRAMING);
-		return;
+		return true;
 	}
 	run.bytes += run.measuring ? (uint64_t)n : 0;
 	client_take(c, c->head_n + (size_t)n);
+	return true;
 }
 
 static void
 client_event(struct client *c, uint32_t events)
 {
-	if ((events & EPOLLOUT) && c->state == CLIENT_BUSY && c->sent < request_n)
+	if ((events & EPOLLOUT || c->ssl) && c->state == CLIENT_BUSY && c->sent < request_n)
 		client_send(c);
-	if ((events & ~(uint32_t)EPOLLOUT) && c->state != CLIENT_CLOSED)
-		client_read(c);
+	if (!(events & ~(uint32_t)EPOLLOUT))
+		return;
+	while (c->state != CLIENT_CLOSED && client_read(c))
+		if (!c->ssl || !SSL_has_pending(c->ssl))
+			break;
 }
 
 /* ---- the run ---- */
@@ -458,9 +469,11 @@ print_result(void)
 	int i;
 
 	printf("{\"requests\": %lu, \"seconds\": %.6f, \"rps\": %.1f, \"bytes\": %lu, "
-	       "\"reopened\": %lu, \"late\": %.0f, \"stuck\": %s, ",
+	       "\"reopened\": %lu, \"late\": %.0f, \"stuck\": %s, \"handshakes\": %lu, "
+	       "\"resumed\": %lu, ",
 	    run.latency.total, seconds, (double)run.latency.total / seconds, run.bytes,
-	    run.reopened, late > 0 ? late : 0, run.stuck ? "true" : "false");
+	    run.reopened, late > 0 ? late : 0, run.stuck ? "true" : "false", secure.handshakes,
+	    secure.resumed);
 	printf("\"latency_us\": {\"p50\": %.2f, \"p90\": %.2f, \"p99\": %.2f, \"p999\": %.2f, "
 	       "\"max\": %.2f}, \"cpu_s\": {",
 	    latency_us(.5), latency_us(.9), latency_us(.99), latency_us(.999), latency_us(1));
@@ -496,7 +509,7 @@ options_parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:Bxia:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:BxTSia:")) != -1) {
 		switch (opt) {
 		case 'n':
 			conf.connections = (unsigned)atoi(optarg);
@@ -531,6 +544,12 @@ options_parse(int argc, char **argv)
 		case 'x':
 			conf.close = true;
 			break;
+		case 'T':
+			conf.secure = true;
+			break;
+		case 'S':
+			conf.resume = true;
+			break;
 		case 'i':
 			conf.idle = true;
 			break;
@@ -562,6 +581,8 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_TIMERSLACK, 1); /* an open loop must not add its own lateness */
 	request_build();
+	if (conf.secure)
+		secure_init(conf.resume);
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	clients = calloc(conf.connections, sizeof(*clients));
 	if (poll_fd < 0 || !clients)

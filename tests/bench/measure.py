@@ -31,12 +31,26 @@ class Bench:
         self.idle_connections = min(9000, self.connections_max - 100)
         self.backend = None
         self.servers = []
+        self.pem = None
 
     def tool(self, name):
         return os.path.join(self.tools, name)
 
     def directory_for(self, name):
         return tempfile.mkdtemp(prefix=name.replace(" ", "") + "-", dir=self.directory)
+
+    def certificate(self):
+        """A file with a certificate for P-256 and its key, the same for all."""
+        if not self.pem:
+            self.pem = os.path.join(self.directory, "bench.pem")
+            key = os.path.join(self.directory, "bench.key")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                            "-nodes", "-subj", "/CN=bench", "-addext", "subjectAltName=DNS:bench,DNS:www.example.com,IP:127.0.0.1",
+                            "-days", "2", "-keyout", key, "-out", self.pem], check=True, capture_output=True)
+            with open(key) as f, open(self.pem, "a") as pem:
+                pem.write(f.read())
+            os.chmod(self.pem, 0o644)
+        return self.pem
 
     def start_backend(self, first, count, port):
         """One process that listens on `count` addresses from `first` upwards."""
@@ -48,7 +62,6 @@ class Bench:
         net, middle, low = first.rsplit(".", 2)
         base = int(middle) * 256 + int(low)
         self.servers = [f"{net}.{n >> 8}.{n & 255}:{port}" for n in range(base, base + count)]
-
 
     def check_backend(self):
         if not self.backend.running():
@@ -71,6 +84,14 @@ def clean(result):
     return result
 
 
+def clean_handshakes(result, resumed):
+    """All full, or all resumed but those before the first ticket."""
+    n, full = result["handshakes"], result["handshakes"] - result["resumed"]
+    if (full > 0.02 * n + 64) if resumed else (full < n):
+        raise BenchError(f"{result['resumed']} of {n} handshakes were resumed")
+    return result
+
+
 def start_load(bench, address, arguments, accounts=(), **popen):
     argv = [bench.tool("load"), *arguments]
     for name, pids in accounts:
@@ -89,7 +110,48 @@ def load(bench, address, arguments, accounts=(), timeout=120):
         child.fail("no result")
     child.stop()
     bench.check_backend()
-    return clean(json.loads(out))
+    return clean_handshakes(clean(json.loads(out)), "-S" in arguments)
+
+
+# ---- HTTP/2: its load comes from h2load, whose runs have a beginning and an end but no window ----
+
+H2LOAD = ["-t", "1", "-c", "16", "-m", "32"]
+H2LOAD_RATE = 30000                         # requests/s or so, to tell it how many
+
+
+def h2load(bench, proxy, requests):
+    """How many seconds they took, all answered rightly."""
+    argv = ["h2load", *H2LOAD, "-n", str(requests), f"https://{proxy.address()}/128"]
+    child = Child(argv, bench.load_cpu, os.path.join(bench.directory, "h2load"), bench.nice, stdout=subprocess.PIPE)
+    try:
+        out = child.popen.communicate(timeout=120)[0].decode()
+    except subprocess.TimeoutExpired:
+        child.fail("no end after 120 s")
+    child.stop()
+    bench.check_backend()
+    wanted = f"{requests} done, {requests} succeeded, 0 failed, 0 errored, 0 timeout"
+    if wanted not in out or f"{requests} 2xx" not in out or "protocol: h2\n" not in out:
+        raise BenchError(f"h2load: {out[-600:]}")
+    found = re.search(r"finished in ([\d.]+)(m?)s", out)
+    return float(found.group(1)) / (1000 if found.group(2) else 1)
+
+
+def h2_throughput(bench, proxy):
+    """CPU per request over whole runs, the 16 handshakes among them."""
+    requests = int(H2LOAD_RATE * bench.seconds)
+    pids = proxy.pids()
+    h2load(bench, proxy, int(H2LOAD_RATE * bench.warm_up))
+    before, busy, started = run_time(pids), cpu_busy(bench.proxy_cpu), time.monotonic()
+    load_busy = cpu_busy(bench.load_cpu)
+    seconds = h2load(bench, proxy, requests)
+    spent, took = run_time(pids) - before, time.monotonic() - started
+    return {
+        "cpu_us": spent / requests * 1e6,
+        "rps": requests / seconds,
+        "util": spent / seconds,
+        "rest": (cpu_busy(bench.load_cpu) - load_busy) / took,
+        "foreign": max(0.0, (cpu_busy(bench.proxy_cpu) - busy - spent) / took),
+    }
 
 
 def throughput(bench, proxy, arguments):
@@ -122,6 +184,19 @@ def latency(bench, address, rate, connections):
     return {"p50_us": r["latency_us"]["p50"], "p99_us": r["latency_us"]["p99"]}
 
 
+def attacked(bench, proxy, name, rate, connections):
+    """The same while somebody else attacks, with what the load leaves of its CPU."""
+    argv = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "attack.py"), name, proxy.address()]
+    child = Child(argv, bench.load_cpu, os.path.join(bench.directory, "attack"), 19)
+    try:
+        r = latency(bench, proxy.address(), rate, connections)
+        if not child.running():
+            child.fail("ended")
+        return r
+    finally:
+        child.stop()
+
+
 def parse_strace(text):
     """Calls by name from the table of `strace -c`."""
     calls = {}
@@ -144,8 +219,12 @@ def wait_attached(child, n):
     child.fail("cannot attach")
 
 
-def system_calls(bench, proxy, arguments, requests):
-    """Calls per request by name, connection set-up spread over the run."""
+def system_calls(bench, proxy, drive, requests):
+    """
+    Calls per request by name: clients' connections spread over the run that drive(requests) makes, those to
+    servers open before.
+    """
+    drive(requests // 4)
     pids = proxy.pids()
     out = os.path.join(proxy.directory, "strace.out")
     argv = ["strace", "-c", "-f", "-o", out]
@@ -154,13 +233,13 @@ def system_calls(bench, proxy, arguments, requests):
     log = os.path.join(proxy.directory, f"strace-{time.monotonic_ns()}")
     strace = Child(argv, bench.proxy_cpu, log)
     wait_attached(strace, sum(len(tasks(pid)) for pid in pids))
-    result = load(bench, proxy.address(), ["-r", str(requests), *arguments])
+    drive(requests)
     strace.stop(signal.SIGINT, 30)
     with open(out) as f:
         calls = parse_strace(f.read())
-    if sum(calls.values()) < result["requests"]:
+    if sum(calls.values()) < requests:
         raise BenchError("strace did not see the calls")
-    return {name: n / result["requests"] for name, n in calls.items()}
+    return {name: n / requests for name, n in calls.items()}
 
 
 def instructions_of_run(bench, make_proxy, arguments, requests):
@@ -185,13 +264,12 @@ def instructions(bench, make_proxy, arguments):
     return (many - few) / (CALLGRIND_COUNTS[1] - CALLGRIND_COUNTS[0])
 
 
-def idle_memory(bench, proxy):
-    """Bytes per idle client connection after one request, in a proxy that has seen traffic."""
-    load(bench, proxy.address(), ["-r", "5000", "-n", "64"])
+def idle_memory(bench, proxy, n, options=()):
+    """Bytes for each of n idle client connections after one request, in a proxy that has seen traffic."""
+    load(bench, proxy.address(), ["-r", "5000", "-n", "64", *options])
     time.sleep(0.3)
     before = private_memory(proxy.pids())
-    n = bench.idle_connections
-    child = start_load(bench, proxy.address(), ["-i", "-n", str(n)], stdin=subprocess.PIPE)
+    child = start_load(bench, proxy.address(), ["-i", "-n", str(n), *options], stdin=subprocess.PIPE)
     line = child.popen.stdout.readline()
     if not line:
         child.fail("no result")

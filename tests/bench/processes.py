@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -88,23 +89,30 @@ def free_port(address):
     raise BenchError(f"no free port on {address}")
 
 
-def answers(address, port, seconds):
+def unverified():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def answers(address, port, seconds, tls):
     """Does one request get 200?"""
     try:
-        with socket.create_connection((address, port), timeout=seconds) as s:
+        with socket.create_connection((address, port), timeout=seconds) as plain:
+            s = unverified().wrap_socket(plain) if tls else plain
             s.sendall(b"GET /health HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
             return s.recv(4096).startswith(b"HTTP/1.1 200 ")
     except OSError:
         return False
 
 
-def wait_answers(child, address, port, seconds):
+def wait_answers(child, address, port, seconds, tls=False):
     """Until all of its processes are there: its listening socket may be older than they are."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not child.running():
             child.fail(f"ended with status {child.popen.returncode}")
-        if answers(address, port, seconds):
+        if answers(address, port, seconds, tls):
             return
         time.sleep(0.02)
     child.fail(f"does not answer on {address}:{port} after {seconds} s")

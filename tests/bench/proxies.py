@@ -18,9 +18,10 @@ LISTEN = "127.0.0.1"
 class Setup:
     """What the proxies of one scenario have in front of and behind them."""
 
-    def __init__(self, servers, algorithm="round_robin"):
+    def __init__(self, servers, algorithm="round_robin", tls=False):
         self.servers = servers              # "ADDR:PORT"
         self.algorithm = algorithm          # as lbd names it
+        self.tls = tls                      # HTTP/1.1 and HTTP/2 by ALPN, all with the bench's certificate
 
 
 class Proxy:
@@ -50,7 +51,7 @@ class Proxy:
         argv = [*wrap, *self.argv()]
         log = os.path.join(self.directory, "stderr")
         self.child = Child(argv, self.bench.proxy_cpu, log, self.bench.nice, cwd=self.directory)
-        wait_answers(self.child, LISTEN, self.port, 60 if wrap else 10)
+        wait_answers(self.child, LISTEN, self.port, 60 if wrap else 10, self.setup.tls)
 
     def stop(self):
         """The exit status, None when it had to be killed."""
@@ -69,13 +70,19 @@ class Lbd(Proxy):
         return None if os.access(bench.lbd, os.X_OK) else f"{bench.lbd} is not built"
 
     def argv(self):
+        listener = {"bind": [self.address()], "pool": "bench"}
+        if not self.setup.tls:
+            listener["http2"] = True
+        else:
+            certificate = self.bench.certificate()
+            listener["tls"] = {"certificates": [{"certificate": certificate, "key": certificate}]}
         config = {
             "workers": 1,
             "log": {"access": {"format": "off"}},
             "admin": {"http": "off", "socket": os.path.join(self.directory, "lbd.sock")},
             "limits": {"connections": self.bench.connections_max},
             "timeouts": {"drain": "1s"},
-            "listeners": [{"bind": [self.address()], "pool": "bench"}],
+            "listeners": [listener],
             "pools": [{"name": "bench", "algorithm": self.setup.algorithm,
                        "health_check": {"type": "none"},
                        "servers": [{"address": a} for a in self.setup.servers]}],
@@ -89,6 +96,7 @@ class Haproxy(Proxy):
 
     def argv(self):
         servers = "\n".join(f"    server s{i} {a}" for i, a in enumerate(self.setup.servers))
+        tls = f" ssl crt {self.bench.certificate()} alpn h2,http/1.1" if self.setup.tls else ""
         config = f"""
 global
     nbthread 1
@@ -104,7 +112,7 @@ defaults
     timeout http-keep-alive 75s
 
 frontend front
-    bind {self.address()}
+    bind {self.address()}{tls}
     maxconn {self.bench.connections_max}
     default_backend back
 
@@ -123,6 +131,10 @@ class Nginx(Proxy):
 
     def argv(self):
         servers = "\n".join(f"        server {a};" for a in self.setup.servers)
+        tls = self.setup.tls and f"""
+        ssl_certificate {self.bench.certificate()};
+        ssl_certificate_key {self.bench.certificate()};
+        ssl_protocols TLSv1.2 TLSv1.3;"""
         config = f"""
 daemon off;
 user root;
@@ -152,7 +164,7 @@ http {{
         keepalive_requests 1000000000;
     }}
     server {{
-        listen {self.address()} backlog=4096;
+        listen {self.address()}{" ssl http2" if tls else ""} backlog=4096;{tls or ""}
         location / {{
             proxy_pass http://back;
             proxy_http_version 1.1;

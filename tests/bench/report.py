@@ -76,8 +76,8 @@ def throughput_table(samples):
     rows = []
     for name, rounds in samples.items():
         column = {key: [s[key] for s in rounds.values()] for key in next(iter(rounds.values()))}
-        rows.append([name, spread(column["cpu_us"]), number(median(column["rps"])),
-                     number(median(column["p50_us"])), number(median(column["p99_us"])),
+        shown = [number(median(column[key])) if key in column else "" for key in ("rps", "p50_us", "p99_us")]
+        rows.append([name, spread(column["cpu_us"]), *shown,
                      *(f"{median(column[key]):.2f}" for key in ("util", "rest", "foreign")),
                      len(rounds)])
     table(["proxy", "CPU us/req (quartiles)", "req/s", "p50 us", "p99 us", "util", "load util",

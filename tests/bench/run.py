@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import attack
 import measure
 import report
 from processes import BenchError, free_port, stop_all
@@ -27,20 +28,46 @@ from proxies import PEERS, Setup, is_floor, kind_of
 from report import Verdict, median, number, spread
 
 RATE = 5000
-BARS = {"calls": 4.2, "instructions": 8000, "memory": 0.8 * 1024, "servers": 1.10}
+ATTACKED = (1000, 16)                       # requests/s and connections of those who mean no harm
+BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10}
+TLS_CONNECTIONS = 3000                      # idle ones: the load generator pays for them, too
 
 
 class Load:
     """A closed-loop scenario; `bar` is the ratio of CPU per request, lbd to the better peer."""
 
-    def __init__(self, name, title, arguments, bar, floor=True, traced=measure.STRACE_REQUESTS):
+    def __init__(self, name, title, arguments, bar, floor=True, traced=measure.STRACE_REQUESTS, calls=None):
         self.name, self.title, self.arguments, self.bar = name, title, arguments.split(), bar
-        self.floor = floor                  # whether the floor proxy can do this at all
+        self.tls = "-T" in self.arguments
+        self.floor = floor and not self.tls  # whether the floor proxy can do this at all
         self.traced = traced                # requests under strace; 0: not traced
+        self.calls = calls                  # the bar of system calls per request
+
+    def setup(self, servers):
+        return Setup(servers, tls=self.tls)
+
+    def measure(self, bench, proxy, more):
+        return measure.throughput(bench, proxy, self.arguments + more)
+
+    def drive(self, bench, proxy, requests):
+        measure.load(bench, proxy.address(), ["-r", str(requests), *self.arguments])
+
+
+class H2Load(Load):
+    """The same with HTTP/2."""
+
+    def __init__(self, name, title, bar, calls):
+        super().__init__(name, title, "-T", bar, calls=calls)
+
+    def measure(self, bench, proxy, more):
+        return measure.h2_throughput(bench, proxy)
+
+    def drive(self, bench, proxy, requests):
+        measure.h2load(bench, proxy, requests)
 
 
 LOADS = [
-    Load("small64", "128 B answers, kept alive, 64 connections", "-n 64", 0.80),
+    Load("small64", "128 B answers, kept alive, 64 connections", "-n 64", 0.80, calls=4.2),
     Load("small1000", "128 B answers, kept alive, 1000 connections", "-n 1000", 0.70,
          traced=0),
     Load("close", "128 B answers, a new connection per request, 64 at a time", "-n 64 -x", 0.85,
@@ -49,11 +76,15 @@ LOADS = [
     Load("post16k", "16 KiB uploads", "-n 64 -b 16384", 0.95),
     Load("b1m", "1 MiB answers", "-n 64 -p /1m -l 1048576", 0.90, traced=1000),
     Load("chunked16k", "16 KiB answers in four chunks", "-n 64 -p /chunked16k -l 16384", 0.85),
+    Load("tls", "HTTPS, 128 B answers, kept alive, 64 connections", "-n 64 -T", 0.75, calls=4.4),
+    Load("tlsfull", "HTTPS, a full handshake per request, 16 at a time", "-n 16 -x -T", 0.90, traced=1000),
+    Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
+    H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
 ]
 LOAD = {load.name: load for load in LOADS}
 FEW_AND_MANY = (4, 1000)
 BALANCED = ("round_robin", "least_connections")
-SCENARIOS = [*LOAD, "servers", "latency", "memory", "calls", "instructions"]
+SCENARIOS = [*LOAD, "servers", "latency", "memory", "tlsmemory", "attacked", "calls", "instructions"]
 
 
 class Run:
@@ -74,7 +105,8 @@ class Run:
 
     def order(self, names, r):
         """Another one first in every round, and every other round backwards."""
-        turned = names[r % len(names):] + names[:r % len(names)]
+        first = r % max(1, len(names))
+        turned = names[first:] + names[:first]
         return turned[::-1] if r % 2 else turned
 
     def alternate(self, scenario, setups, measurement):
@@ -114,9 +146,8 @@ class Run:
 
     def load(self, load):
         names = [p for p in self.proxies if load.floor or not is_floor(p)]
-        arguments = load.arguments + self.browser
-        samples = self.alternate(load.name, {n: (n, self.few()) for n in names},
-                                 lambda proxy: measure.throughput(self.bench, proxy, arguments))
+        samples = self.alternate(load.name, {n: (n, load.setup(self.bench.servers[:4])) for n in names},
+                                 lambda proxy: load.measure(self.bench, proxy, self.browser))
         if not samples:
             return
         report.throughput_table(samples)
@@ -182,35 +213,65 @@ class Run:
             low, mid, high = report.quartiles(mine)
             self.verdicts.append(Verdict("latency", "added p99, us", mid, bar, (low, high), peer))
 
-    def memory(self):
+    def attacked(self):
+        """Quiet and attacked in turn, lbd alone."""
         samples = {}
-        for name in self.proxies:
-            proxy = kind_of(name)(name, self.bench, self.few())
+        proxy = kind_of("lbd")("lbd", self.bench, self.few())
+        try:
+            proxy.start()
+            for name in attack.names() * self.rounds:
+                quiet = measure.latency(self.bench, proxy.address(), *ATTACKED)
+                p99 = (quiet["p99_us"], measure.attacked(self.bench, proxy, name, *ATTACKED)["p99_us"])
+                samples.setdefault(name, []).append(p99)
+        except BenchError as e:
+            self.fail("attacked", "lbd", e)
+        finally:
+            if proxy.child:
+                proxy.stop()
+        self.results["attacked"] = samples
+        rows = []
+        for name, pairs in samples.items():
+            low, mid, high = report.quartiles([attacked / quiet for quiet, attacked in pairs])
+            rows.append([name, *map(spread, zip(*pairs)), f"{mid:.2f}"])
+            self.verdicts.append(Verdict("attacked", f"p99, {name}", mid, BARS["attacked"], (low, high), "quiet"))
+        report.table(["attack", "quiet p99 us", "attacked p99 us", "ratio"], rows)
+
+    def memory(self):
+        self.idle("memory", self.proxies, self.few(), self.bench.idle_connections)
+
+    def tlsmemory(self):
+        names = [p for p in self.proxies if not is_floor(p)]
+        self.idle("tlsmemory", names, Setup(self.bench.servers[:4], tls=True), TLS_CONNECTIONS, ["-T"])
+
+    def idle(self, scenario, names, setup, connections, options=()):
+        samples = {}
+        for name in names:
+            proxy = kind_of(name)(name, self.bench, setup)
             try:
                 proxy.start()
-                samples[name] = measure.idle_memory(self.bench, proxy)
+                samples[name] = measure.idle_memory(self.bench, proxy, connections, options)
             except BenchError as e:
-                self.fail("memory", name, e)
+                self.fail(scenario, name, e)
             finally:
                 if proxy.child:
                     proxy.stop()
-        self.results["memory"] = samples
+        self.results[scenario] = samples
         report.table(["proxy", "private KiB/connection", "Pss KiB/connection", "base MiB"],
                      [[n, f"{s['private'] / 1024:.2f}", f"{s['pss'] / 1024:.2f}",
                        f"{s['base'] / 2**20:.1f}"] for n, s in samples.items()])
         if "lbd" in samples:
-            self.verdicts.append(Verdict("memory", "private bytes/connection",
-                                         samples["lbd"]["private"], BARS["memory"]))
+            self.verdicts.append(Verdict(scenario, "private bytes/connection",
+                                         samples["lbd"]["private"], BARS[scenario]))
 
     def calls(self):
         for load in [l for l in LOADS if l.traced]:
             scenario, samples = load.name, {}
             for name in [p for p in self.proxies if load.floor or not is_floor(p)]:
-                proxy = kind_of(name)(name, self.bench, self.few())
+                proxy = kind_of(name)(name, self.bench, load.setup(self.bench.servers[:4]))
                 try:
                     proxy.start()
-                    samples[name] = measure.system_calls(self.bench, proxy, load.arguments,
-                                                         load.traced)
+                    samples[name] = measure.system_calls(
+                        self.bench, proxy, lambda n, p=proxy, l=load: l.drive(self.bench, p, n), load.traced)
                 except BenchError as e:
                     self.fail("calls", f"{scenario}, {name}", e)
                 finally:
@@ -218,9 +279,9 @@ class Run:
                         proxy.stop()
             self.results[f"calls {scenario}"] = samples
             self.print_calls(scenario, samples)
-            if scenario == "small64" and "lbd" in samples:
-                self.verdicts.append(Verdict("calls", "per kept-alive request",
-                                             sum(samples["lbd"].values()), BARS["calls"]))
+            if load.calls and "lbd" in samples:
+                self.verdicts.append(Verdict("calls", f"per request, {scenario}",
+                                             sum(samples["lbd"].values()), load.calls))
 
     @staticmethod
     def print_calls(scenario, samples):
@@ -266,6 +327,8 @@ class Run:
             "servers": "1000 servers against 4, 128 B answers, 64 connections, own cost",
             "latency": f"added to a direct connection at {RATE} requests/s, open loop",
             "memory": f"{self.bench.idle_connections} idle connections after one request each",
+            "tlsmemory": f"{TLS_CONNECTIONS} idle HTTPS connections after one request each",
+            "attacked": f"p99 at {ATTACKED[0]} requests/s while four HTTP/2 connections attack lbd",
             "calls": "system calls per request (strace; connection set-up spread over the run)",
             "instructions": "user instructions per request, small64 (callgrind)",
         }

@@ -85,7 +85,8 @@ class Laboratory(Pair):
         super().configure()
         if self.third:
             with open(os.path.join(self.folder, "witness.json"), "w") as f:
-                json.dump({"pairs": [{"name": "laboratory", "secret_file": os.path.join(self.folder, "secret")}]}, f)
+                json.dump({"lease": self.ha.get("lease", "1s"),
+                           "pairs": [{"name": "laboratory", "secret_file": os.path.join(self.folder, "secret")}]}, f)
 
     def start_third(self):
         """The witness, with nothing in mind."""

@@ -117,8 +117,11 @@ class Node:
         return dict(line.rsplit(" ", 1) for line in text.partition("\r\n\r\n")[2].splitlines() if line[:1] != "#")
 
     def log(self, program="hafailover"):
-        with open(self.path(program + ".log"), errors="replace") as f:
-            return f.read()
+        try:
+            with open(self.path(program + ".log"), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""  # it was never started
 
 
 def parent(pid):

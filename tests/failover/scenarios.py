@@ -288,6 +288,21 @@ def new_node_dies(lab, bench):
     return seen
 
 
+# What the dead daemon left in the kernel goes on, and nobody claims before it has ended.
+@scenario("m5", "hafailover of the new node is killed during the drain", gap=0.300, two=None, crowd=True)
+def new_daemon_dies(lab, bench):
+    new, before, after = move_with_tunnels(lab)
+    old, since = lab.other(new), lab.now()
+    send([new.hafailover.pid], signal.SIGKILL)
+    wait_for(lambda: old.status()["role"] == "active" or not (before.echoes() and after.echoes()), 10, "claim")
+    check(old.history()[-1]["cause"] == "peer_silent" and not new.host.holds(VIP),
+          f"two serve, or a connection was lost: {old.history()[-1]}")
+    seen = watch(lab, since, 0.5)
+    check(before.echoes(), "a connection of the old node was lost with the new one")
+    same_holder(lab, old, "the other one's daemon is dead")
+    return seen
+
+
 @scenario("m3", "the old node dies while its connections are drained", gap=0.020, two=None, failed=ANY, crowd=True)
 def old_node_dies(lab, bench):
     new, before, after = move_with_tunnels(lab)

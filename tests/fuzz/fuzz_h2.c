@@ -228,7 +228,8 @@ deliver(struct trial *t, const uint8_t *data, size_t size, size_t piece)
 		if (!exact)
 			fail("out of memory");
 		memcpy(exact, data + at, n);
-		goes_on = h2_session_feed(t->session, exact, n, 0);
+		n = h2_session_feed(t->session, exact, n, 0);
+		goes_on = h2_session_reads(t->session);
 		free(exact);
 	}
 	output(t);

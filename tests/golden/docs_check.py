@@ -2,7 +2,8 @@
 """docs_check.py LBD: what the documents say about lbd.json is true.
 
 Every whole configuration in docs/, README.md and the man pages is taken by `lbd -t`, and what `lbd -T` prints of it
-prints as itself.  The man page lbd.json(5) describes each key of the JSON Schema, with its range and default.
+prints as itself.  Whatever else looks like JSON there is JSON: an object, members of one, or an object a line.
+The man page lbd.json(5) describes each key of the JSON Schema, with its range and default.
 Standard library only.
 """
 import json
@@ -16,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs" / "lbd.json.5"
 SCHEMA = ROOT / "docs" / "schema" / "lbd.schema.json"
 BREAK = r"\:"  # where mdoc may break a long word
-LEAST_CONFIGURATIONS = 9  # fewer found means that the extraction is broken
+LEAST_CONFIGURATIONS, LEAST_EXAMPLES = 11, 20  # fewer found means that the extraction is broken
 
 
 def man_blocks(text):
@@ -27,13 +28,23 @@ def man_blocks(text):
 
 def markdown_blocks(text):
     """Fenced blocks, and indented ones."""
-    yield from re.findall(r"^```[a-z]*\n(.*?)^```", text, re.S | re.M)
-    for block in re.findall(r"(?:^(?: {4}|\t).*\n|^[ \t]*\n)+", text, re.M):
-        yield block
+    fenced = r"^```[a-z]*\n(.*?)^```"
+    yield from re.findall(fenced, text, re.S | re.M)
+    yield from re.findall(r"(?:^(?: {4}|\t).*\n|^[ \t]*\n)+", re.sub(fenced, "", text, flags=re.S | re.M), re.M)
 
 
 def is_whole(block):
     return block.lstrip().startswith("{") and '"listeners"' in block and '"pools"' in block
+
+
+def blocks(wanted):
+    """(where, text) of those displays in the man pages and documents."""
+    for path in sorted((ROOT / "docs").glob("*.[0-9]")):
+        for i, block in enumerate(filter(wanted, man_blocks(path.read_text()))):
+            yield f"{path.name} ({i + 1})", block
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+        for i, block in enumerate(filter(wanted, markdown_blocks(path.read_text()))):
+            yield f"{path.name} ({i + 1})", block
 
 
 def configurations():
@@ -41,12 +52,31 @@ def configurations():
     for path in sorted((ROOT / "docs" / "examples").glob("*.json")):
         if not path.name.startswith("hafailover"):  # tests/golden_ha has those
             yield path.name, path.read_text()
-    for path in sorted((ROOT / "docs").glob("*.[0-9]")):
-        for i, block in enumerate(filter(is_whole, man_blocks(path.read_text()))):
-            yield f"{path.name} ({i + 1})", block
-    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
-        for i, block in enumerate(filter(is_whole, markdown_blocks(path.read_text()))):
-            yield f"{path.name} ({i + 1})", block
+    yield from blocks(is_whole)
+
+
+def looks_like_json(block):
+    return re.match(r'\s*(\{\s*["}]|"[^"\n]*"\s*:)', block) is not None
+
+
+def is_json(block):
+    for texts in ([block], [f"{{{block}}}"], block.strip().splitlines()):
+        try:
+            for text in texts:
+                json.loads(text)
+            return True
+        except ValueError:
+            pass
+    return False
+
+
+def check_examples():
+    examples = list(blocks(looks_like_json))
+    if len(examples) < LEAST_EXAMPLES:
+        yield f"only {len(examples)} examples found in the documents"
+    for where, block in examples:
+        if not is_json(block):
+            yield f"{where}: is not JSON: {block}"
 
 
 def run(lbd, option, text, name):
@@ -81,6 +111,7 @@ def man_keys(text):
             holders.append(last)
         elif line.startswith(".El"):
             holders.pop()
+            last = None
         elif m := re.match(r"\.It Ic (\S+) Bq (.*)", line):
             last = m.group(1)
             place = holders[-1] or section
@@ -139,8 +170,11 @@ def check_man():
     """The man page's sections against the schema's objects."""
     schema, keys = json.loads(SCHEMA.read_text()), man_keys(MAN.read_text())
     sections = {"Top level": schema, "listeners": "listener", "pools": "pool", "servers": "server",
-                "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls"):
+                "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
+                "redirect_https": "redirectHttps", "hsts": "hsts",
+                "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
+                "split": "share"}
+    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]
@@ -152,7 +186,7 @@ def check_man():
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    complaints, n = list(check_man()), 0
+    complaints, n = [*check_man(), *check_examples()], 0
     for where, text in configurations():
         complaints += check_configuration(sys.argv[1], where, text)
         n += 1

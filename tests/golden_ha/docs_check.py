@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """docs_check.py HAFAILOVER: what the documents say about hafailover.json is true.
 
-Every whole configuration in docs/examples and the man pages is taken by hafailover, and what `hafailover -T` prints of it
+Every whole configuration in docs/, README.md and the man pages is taken by hafailover, and what `hafailover -T` prints of it
 prints as itself.  The man page hafailover.json(5) describes each key of the JSON Schema, with its range and default.
 """
 import json
@@ -18,7 +18,7 @@ MAN = ROOT / "docs/hafailover.json.5"
 SCHEMA = ROOT / "docs/schema/hafailover.schema.json"
 SECTIONS = {"nodes": "node", "virtual_ips": "vipObject", "instances": "instance", "vrrp": "vrrp",
             "heartbeat": "heartbeat", "handover": "handover", "track": "track", "lbd": "trackLbd", "scripts": "script",
-            "witness": "witness", "admin": "admin", "log": "log"}
+            "witness": "witness", "hooks": "hooks", "admin": "admin", "log": "log"}
 SECRETS = {"/etc/lbpair/secret": "0123456789abcdef", "/etc/lbpair/vrrp": "password"}
 LEAST_CONFIGURATIONS = 5  # fewer found means that the extraction is broken
 
@@ -31,9 +31,7 @@ def configurations():
     """(where, text) of each."""
     for path in sorted((ROOT / "docs/examples").glob("hafailover*.json")):
         yield path.name, path.read_text()
-    for path in sorted((ROOT / "docs").glob("*.[0-9]")):
-        for i, block in enumerate(filter(is_whole, docs_check.man_blocks(path.read_text()))):
-            yield f"{path.name} ({i + 1})", block
+    yield from docs_check.blocks(is_whole)
 
 
 def run(program, option, text):

@@ -14,11 +14,13 @@ import schema_check  # noqa: E402
 
 BEYOND = {
     # one key against another, or against this machine
-    "instance_prefer", "instance_vip_twice", "instances_two", "node_address_same", "node_both", "node_both_local",
-    "node_family", "node_name_twice", "node_none_local", "node_paths", "node_paths_repeated", "track_script_timeout",
-    "track_socket_own", "vip_node", "vip_twice", "vips_missing", "vips_twice_given", "secret_missing",
+    "instance_prefer", "instance_vip_twice", "instance_vips_none", "instances_two", "node_address_same", "node_both",
+    "node_both_local", "node_family", "node_name_twice", "node_none_local", "node_paths", "node_paths_repeated", "track_script_timeout",
+    "track_socket_own", "vip_node", "vip_twice", "vip_empty", "vips_missing", "vips_none", "vips_twice_given",
+    "secret_missing",
     "vrrp_checksum_2", "vrrp_family", "vrrp_id_missing", "vrrp_ipv6_2", "vrrp_ipv6_plain", "vrrp_keys_native",
     "witness_lease_off", "witness_node", "witness_vrrp", "vrrp_many_ipv6", "vrrp_native_keys", "vrrp_password_3", "vrrp_paths",
+    "vrrp_vips_none",
     # values within strings: ranges of durations, addresses that are nobody's
     "admin_http_port", "heartbeat_interval", "lease", "lease_long", "lease_zero", "node_address_linklocal",
     "node_address_multicast", "vip_impossible", "witness_loopback", "vrrp_interval_2", "vrrp_interval_3", "vrrp_interval_fine",

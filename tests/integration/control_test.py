@@ -110,6 +110,7 @@ def test_bad_commands_are_refused_with_a_reason():
                                 (dict(command="server", name="web/" + server.address, action="weight"), "value"),
                                 (dict(command="server", name="web/" + server.address, action="weight",
                                       value=1000), "value"),
+                                (dict(command="watch", of="clients"), "status or servers"),
                                 (dict(command="connections", limit=-1), "limit")):
             reply = control.ask(**arguments)
             equal(reply.get("ok"), False, f"ok of {arguments}")
@@ -190,6 +191,21 @@ def test_watch_tells_of_changes_at_once():
         equal(line["servers_up"], 1, "servers_up")
         for _ in range(2):
             check(control.read_object(5), "no line for five seconds")
+
+
+def test_watch_of_servers():
+    with Backend() as one, Backend() as two, Lbd(config(one, two)) as lbd, lbd.control() as control:
+        equal(len(control.ask("watch", of="servers")["servers"]), 2, "rows of the first line")
+        lbd.command("server", name="web/" + one.address, action="drain")
+        while control.read_object(5)["servers"][0]["admin"] != "drain":
+            pass
+
+
+def test_metrics_by_the_socket():
+    with Backend() as server, Lbd(config(server)) as lbd:
+        lbd.get()
+        text = lbd.command("metrics")["metrics"]
+        check('lbpair_requests_total{listener="in",pool="web"' in text and text.endswith("\n"), text)
 
 
 def test_watch_ends_when_lbd_is_killed():

@@ -4,12 +4,12 @@ import contextlib
 import threading
 
 import h2
-from h2 import GET, POST, GoAway, data, headers
+from h2 import GET, POST, GoAway, headers
+from h2_attacks import FLOODS, HELD, SHUT, STREAMS, get
 from harness import Backend, Broken, Failure, Lbd, answer, check, config, echo, equal, sanitizer
 
 ON = {"http2": True}
 MB = 1 << 20
-STREAMS = range(1, 201, 2)  # as many as lbd allows at once
 
 
 def connect(lbd, *pairs, **options):
@@ -43,28 +43,6 @@ class Memory:
 
 
 # ---- floods: cut with GOAWAY ----
-
-BOMB = h2.block(GET) + h2.literal("x", "y" * 4000, 0x40)  # at 62 from now on
-
-FLOODS = {
-    "rapid_reset": (lambda i: headers(2 * i + 1, GET) + h2.reset(2 * i + 1), 1000),
-    # CVE-2025-8671: the client breaks the rules so that we reset
-    "made_you_reset": (lambda i: headers(2 * i + 1, POST, False) + h2.window(2 * i + 1, 0x7fffffff), 1000),
-    "made_you_reset_by_nothing": (lambda i: headers(2 * i + 1, POST, False) +
-                                  headers(2 * i + 1, [("x", "1")], False), 1000),
-    "malformed": (lambda i: headers(2 * i + 1, [*GET, ("connection", "close")]), 1000),
-    "refused": (lambda i: headers(2 * i + 1, b"\x82\x86\x84\x41\1a", False), 5000),
-    "ping": (lambda i: h2.ping(), 5000),
-    "settings": (lambda i: h2.settings(), 5000),
-    "priority": (lambda i: h2.frame(h2.PRIORITY, 0, 1, bytes(5)), 5000),
-    "unknown_frame": (lambda i: h2.frame(0xbe, 0, 0), 5000),
-    "window_update": (lambda i: h2.window(0, 1), 5000),
-    "empty_data": (lambda i: data(1, b"", False) if i else headers(1, POST, False), 100),
-    # a few bytes each stand for 4,000; CVE-2026-49975: thousands of small ones by reference
-    "hpack_bomb": (lambda i: headers(1, BOMB + b"\xbe" * 12000), 1),
-    "field_bomb": (lambda i: headers(1, h2.block(GET) + h2.literal("x", "", 0x40) + b"\xbe" * 16000), 1),
-}
-
 
 def cut(lbd, pieces):
     with connect(lbd, auto=False) as client:
@@ -109,7 +87,7 @@ def test_answers_in_crumbs():
 
     send = headers(1, GET) + h2.window(1, 1) * 900
     with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd:
-        with connect(lbd, (h2.INITIAL_WINDOW_SIZE, 0), auto=False) as client:
+        with connect(lbd, *SHUT, auto=False) as client:
             client.send(send)
             got = client.stream(1)
             try:
@@ -124,8 +102,8 @@ def test_answers_in_crumbs():
 
 # ---- what makes lbd hold things: bounded ----
 
-def hold(send, script=None, clients=4, *pairs):
-    """Each client sends that; servers answer when all of it has been measured."""
+def hold(send, clients=4):
+    """Each client sends that; the server answers when all of it has been measured."""
     def silent(connection):
         while message := connection.request():
             if message.target == b"/":
@@ -133,11 +111,11 @@ def hold(send, script=None, clients=4, *pairs):
             connection.reply(message)
 
     gate = threading.Event()
-    with Backend(script or silent) as server, Lbd(config(server, listener=ON)) as lbd:
+    with Backend(silent) as server, Lbd(config(server, listener=ON)) as lbd:
         memory = Memory(lbd)
         with contextlib.ExitStack() as stack:
             stack.callback(gate.set)
-            attackers = [stack.enter_context(connect(lbd, *pairs)) for _ in range(clients)]
+            attackers = [stack.enter_context(connect(lbd)) for _ in range(clients)]
             for attacker in attackers:
                 attacker.alive()
                 attacker.send(send)
@@ -147,17 +125,11 @@ def hold(send, script=None, clients=4, *pairs):
 
 
 def test_large_heads_by_reference():
-    """A hundred requests of 28 KB each, in 1,900 bytes, of a server that takes its time."""
-    first = headers(1, BOMB + b"\xbe" * 6)
-    hold(first + b"".join(headers(n, h2.block(GET) + b"\xbe" * 7) for n in STREAMS[1:]))
+    hold(HELD["large_heads"])
 
 
 def test_large_trailers_by_reference():
-    """Trailers are not under flow control."""
-    post = [*POST, ("content-length", "1")]
-    first = h2.literal("x", "y" * 4000, 0x40) + b"\xbe" * 6
-    hold(b"".join(headers(n, post, False) + data(n, b"a", False) + headers(n, first if n == 1 else b"\xbe" * 7)
-                  for n in STREAMS))
+    hold(HELD["large_trailers"])
 
 
 def test_many_streams_that_nobody_reads():
@@ -177,13 +149,13 @@ def test_many_streams_that_nobody_reads():
             pass
 
     def ask(client, streams, path):
-        client.send(b"".join(headers(n, [*GET[:2], (":path", path), GET[3]]) for n in streams))
+        client.send(b"".join(headers(n, get(path)) for n in streams))
         client.until(lambda: all(client.stream(n).fields for n in streams), "their heads")
 
     gate = threading.Event()
     with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd, contextlib.ExitStack() as stack:
         memory = Memory(lbd)
-        stuck = [stack.enter_context(connect(lbd, (h2.INITIAL_WINDOW_SIZE, 0))) for _ in range(4)]
+        stuck = [stack.enter_context(connect(lbd, *SHUT)) for _ in range(4)]
         for client in stuck:
             client.alive()
             ask(client, STREAMS[:5], "/late")

@@ -77,6 +77,11 @@ class FakeDaemon:
         except OSError:
             pass
 
+    def say(self, line):
+        """To everybody who is there: a stream goes on."""
+        for client in self.clients:
+            client.sendall(json.dumps({"ok": True, **line}).encode() + b"\n")
+
     def __enter__(self):
         return self
 
@@ -173,7 +178,7 @@ table_without_daemons.rows = lambda: [row[0] for row in USAGE]
 def test_every_command_is_in_the_manual():
     _, text, _ = hactl("help")
     commands = re.findall(r"^  ([a-z]+) ", text, re.M)
-    check(len(commands) == 11, f"commands: {commands}")
+    check(len(commands) == 12, f"commands: {commands}")
     with open(os.path.join(ROOT, "docs/hactl.1")) as f:
         manual = f.read()
     for command in commands:
@@ -551,8 +556,7 @@ def test_top_without_a_terminal():
         thread = threading.Thread(target=load)
         thread.start()
         try:
-            http = lbd.config["admin"]["http"]
-            code, out, err = hactl("--metrics", http, "top", lbd=lbd.socket_path)
+            code, out, err = hactl("top", lbd=lbd.socket_path)
         finally:
             stop.set()
             thread.join()
@@ -565,45 +569,16 @@ def test_top_without_a_terminal():
         check(re.search(r"  2xx [1-9][\d.]+  3xx 0\.0 ", out), out)
 
 
-def test_top_with_the_metrics_of_another():
-    with Backend() as server, Lbd(config(server)) as lbd, Lbd(config(server)) as other:
-        result = hactl("--metrics", other.config["admin"]["http"], "top", lbd=lbd.socket_path)
-        expect(0, r"is not this lbd's admin\.http", None, result)
-        expect(0, r"^[\d.]+ requests per second$", None, result)
-        result = hactl("--metrics", lbd.reserve().address, "top", lbd=lbd.socket_path)
-        expect(0, r"Connection refused", None, result)
-
-
-def test_top_with_metrics_that_never_end():
-    with Backend() as server, Lbd(config(server)) as lbd, socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        address = "127.0.0.1:%d" % sock.getsockname()[1]
-        result, seconds = timed("--timeout", "400ms", "--metrics", address, "top", lbd=lbd.socket_path)
-        expect(0, r"no codes, latencies.*timed out", None, result)
+def test_top_without_metrics():
+    """A daemon that has too many of them says so; the rest is shown."""
+    status = {"status": {"node": "lb1", "ready": True, "requests_total": 1}, "servers": {"servers": []},
+              "metrics": refusal("the metrics do not fit here")}
+    with FakeDaemon(status) as lbd:
+        expect(0, r"^no codes, latencies .*do not fit here", None, hactl("top", lbd=lbd.path))
+    with FakeDaemon({**status, "metrics": None}) as lbd:
+        result, seconds = timed("--timeout", "400ms", "top", lbd=lbd.path)
+        expect(0, r"^no codes, latencies .*did not answer in time", None, result)
         check(seconds < 6, f"{seconds} s")
-
-
-METRICS_NOT_LBDS = [("other_status", b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "not an answer of lbd"),
-                    ("no_http", b"hello\r\n\r\n", "not an answer of lbd"), ("nothing", b"", "not an answer of lbd"),
-                    ("no_body_end", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nlbpair_ready 1\n", "is cut off"),
-                    ("empty", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "is not this lbd's admin.http")]
-
-
-def table_metrics_that_are_not_lbds(report):
-    with Backend() as server, Lbd(config(server)) as lbd:
-        for name, answer, why in METRICS_NOT_LBDS:
-            def serve(connection, answer=answer):
-                connection.request()
-                connection.send(answer)
-                connection.close()
-            try:
-                with Backend(serve) as fake:
-                    result = hactl("--metrics", fake.address, "top", lbd=lbd.socket_path)
-                    expect(0, rf"^no codes, latencies .*{why}", None, result)
-                report(name)
-            except Failure as e:
-                report(name, str(e))
 
 
 # Terminals
@@ -680,7 +655,7 @@ def test_colour_and_width_of_a_terminal():
 
 def test_top_on_a_terminal():
     with Backend() as server, Lbd(config(server)) as lbd:
-        words = ["--lbd-socket", lbd.socket_path, "--metrics", lbd.config["admin"]["http"], "top"]
+        words = ["--lbd-socket", lbd.socket_path, "top"]
         for keys in (b"q", b"\x03"):
             with Terminal(*words) as terminal:
                 terminal.wait_text(rb"\x1b\[\?1049h.*- requests per second")
@@ -706,8 +681,35 @@ def test_ctrl_c_does_not_wait_for_a_silent_daemon():
             equal(terminal.end(), 0, "exit status")
 
 
+def test_watching_shows_what_the_daemons_say():
+    """One question each; then every line is drawn when it comes."""
+    with FakeDaemon({"watch": HA_STATUS}) as ha, FakeDaemon({"watch": {"node": "x", "servers_total": 7}}) as lbd:
+        with Terminal("--lbd-socket", lbd.path, "--ha-socket", ha.path, "status", "--watch") as terminal:
+            terminal.wait_text(rb"lb1 \(here\).*0 of 7 servers up")
+            ha.say({**HA_STATUS, "role": "fault"})
+            terminal.wait_text(rb"fault", len(terminal.seen))
+            lbd.say({"node": "x", "servers_up": 5, "servers_total": 7})
+            terminal.wait_text(rb"5 of 7 servers up", len(terminal.seen))
+            equal((len(ha.requests), len(lbd.requests)), (1, 1), "questions")
+            terminal.press(b"q")
+            equal(terminal.end(), 0, "exit status")
+
+
+def test_watching_servers():
+    with Backend() as one, Backend() as two, Lbd(config(one, two)) as lbd:
+        with Terminal("--lbd-socket", lbd.socket_path, "servers", "--watch", columns=200) as terminal:
+            terminal.wait_text(re.escape(one.address).encode())
+            lbd.command("server", name="web/" + one.address, action="maintenance")
+            terminal.wait_text(rb"maintenance", len(terminal.seen))
+            terminal.press(b"q")
+            equal(terminal.end(), 0, "exit status")
+        with FakeDaemon({"watch": refusal("not here")}) as old, \
+                Terminal("--lbd-socket", old.path, "servers", "--watch") as terminal:
+            terminal.wait_text(rb"lbd: not here")
+
+
 def test_watching_survives_a_restart_and_fits_the_window():
-    with FakeDaemon({"status": HA_STATUS}) as ha, FakeDaemon({"status": refusal("no")}) as lbd:
+    with FakeDaemon({"watch": HA_STATUS}) as ha, FakeDaemon({"watch": refusal("no")}) as lbd:
         with Terminal("--timeout", "200ms", "--lbd-socket", lbd.path, "--ha-socket", ha.path, "status", "--watch",
                       columns=90, rows=5) as terminal:
             terminal.wait_text(rb"lb1 \(here\)")
@@ -715,11 +717,11 @@ def test_watching_survives_a_restart_and_fits_the_window():
             terminal.resize(90, 40)
             terminal.process.send_signal(signal.SIGWINCH)
             terminal.wait_text(rb"192\.0\.2\.100/32")
-            ha.replies["status"] = refusal("just a moment")
+            ha.replies["watch"] = refusal("just a moment")
             terminal.wait_text(rb"just a moment", len(terminal.seen))
-            ha.replies["status"] = lbd.replies["status"] = None
+            ha.replies["watch"] = lbd.replies["watch"] = None
             terminal.wait_text(rb"did not answer in time", len(terminal.seen))
-            ha.replies["status"] = {**HA_STATUS, "role": "fault"}
+            ha.replies["watch"] = {**HA_STATUS, "role": "fault"}
             terminal.wait_text(rb"fault", len(terminal.seen))
             terminal.press(b"q")
             equal(terminal.end(), 0, "exit status")

@@ -45,6 +45,19 @@ def test_resumption_on_every_worker():
         lbd.wait_metric("lbpair_tls_handshakes_total", 24, resumed="yes")
 
 
+def test_each_resumption_brings_the_next_ticket():
+    """TLS 1.3: browsers use one once (RFC 8446 C.4); without another the connection after the next is a full one."""
+    with Backend() as server, Lbd(tls_config(server)) as lbd:
+        using = context(least=ssl.TLSVersion.TLSv1_3)
+        sessions = [session_of(lbd, using)]
+        for _ in range(3):
+            with client(lbd, using=using, session=sessions[-1]) as c:
+                equal(c.get().status, 200, "status")
+                check(c.sock.session_reused, "not resumed")
+                sessions.append(c.sock.session)
+        equal(len({s.id for s in sessions}), 4, "tickets")
+
+
 def test_resumption_on_the_other_node():
     with Backend() as server, Lbd(tls_config(server, tls=shared())) as one, \
             Lbd(tls_config(server, tls=shared())) as other:

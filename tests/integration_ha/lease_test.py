@@ -299,9 +299,8 @@ def test_missing_privileges_are_named():
     host = node()
     without = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
     with Station(host, without) as station:
-        station.configure(V4)
-        answer = station.do("claim", "failed 1 ")
-        check("CAP_NET_ADMIN" in answer.text and V4 in answer.text, answer.text)
+        answer = station.configure(V4, expect="failed 1 ")
+        check("CAP_NET_ADMIN is missing" in answer.text, answer.text)
     station = Station(host, ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"))
     check("CAP_NET_RAW" in station.wait("giving-up").text, station.text())
     station.end()

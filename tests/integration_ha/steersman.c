@@ -2,14 +2,17 @@
 #include "steersman.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
 
-enum { COUNTED_MAX = 8 };
+enum { COUNTED_MAX = 8, FRAME_MAX = 400 };
 
 static struct steering *steering;
 static struct connections *connections;
@@ -17,6 +20,7 @@ static void (*tell)(const char *, ...);
 static struct steering_entry rules[STEERING_RULES_MAX];
 static size_t n_rules;
 static ev_timer renewal;
+static const int64_t LEASE_NS = NS_PER_S;
 
 static void
 on_renewal(struct ev_loop *loop, ev_timer *t, int revents)
@@ -26,7 +30,7 @@ on_renewal(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)t;
 	(void)revents;
-	steering_apply(steering, rules, n_rules, clock_ns(), &err);
+	steering_apply(steering, rules, n_rules, LEASE_NS, clock_ns(), &err);
 }
 
 static int
@@ -68,7 +72,7 @@ rule_add(const struct link_table *links, char **w, struct err *err)
 	if (n_rules == STEERING_RULES_MAX || !rule_parse(&rules[n_rules], links, w))
 		return err_set(err, -22, "cannot read the rule");
 	n_rules++;
-	return steering_apply(steering, rules, n_rules, clock_ns(), err);
+	return steering_apply(steering, rules, n_rules, LEASE_NS, clock_ns(), err);
 }
 
 static void
@@ -82,6 +86,47 @@ counters_say(void (*say)(const char *, ...))
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " %s=%llu",
 		    steering_counter_name((enum steering_counter)i), (unsigned long long)c.n[i]);
 	say("counters%s", text);
+}
+
+/* The program that is there. */
+static int
+program_fd(int link, bool out)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link,
+	    .attach_point = out ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, at, .handle = 0x6c62, .priority = 1);
+
+	return bpf_tc_query(&hook, &at) == 0 ? bpf_prog_get_fd_by_id(at.prog_id) : -1;
+}
+
+static size_t
+hex_parse(const char *hex, unsigned char *bytes)
+{
+	size_t n = 0;
+
+	while (n < FRAME_MAX && sscanf(hex + 2 * n, "%2hhx", &bytes[n]) == 1)
+		n++;
+	return n;
+}
+
+/* Words: run in|out INTERFACE HEX.  Says the verdict and what the frame is now. */
+static void
+frame_run(int link, char **w, void (*say)(const char *, ...))
+{
+	unsigned char in[FRAME_MAX], out[FRAME_MAX];
+	struct __sk_buff context = { .ifindex = (unsigned)link };
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in, .data_out = out,
+	    .data_size_in = (unsigned)hex_parse(w[3], in), .data_size_out = FRAME_MAX,
+	    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	int fd = program_fd(link, strcmp(w[1], "out") == 0);
+	int code = fd < 0 ? fd : bpf_prog_test_run_opts(fd, &o);
+	char hex[2 * FRAME_MAX + 1] = "";
+
+	for (unsigned i = 0; code == 0 && i < o.data_size_out; i++)
+		sprintf(hex + (size_t)2 * i, "%02x", out[i]);
+	say("run %d %d %s", code, (int)o.retval, hex);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void
@@ -127,10 +172,17 @@ steersman_command(struct ev_loop *loop, struct link_table *links, void (*say)(co
 	} else if (strcmp(w[0], "counters") == 0) {
 		counters_say(say);
 		return true;
+	} else if (strcmp(w[0], "run") == 0 && n == 4) {
+		l = link_named(links, w[2]);
+		frame_run(l ? l->index : 9999, w, say);
+		return true;
+	} else if (strcmp(w[0], "lapse") == 0) {
+		ev_timer_stop(loop, &renewal);
 	} else if (strcmp(w[0], "count") == 0) {
 		tell = say;
-		code = n > 2 && n <= 2 + COUNTED_MAX ? count_start(loop, w, n, &err)
-						     : err_set(&err, -22, "all or first, addresses");
+		code = n > 2 && n <= 2 + COUNTED_MAX
+		    ? count_start(loop, w, n, &err)
+		    : err_set(&err, -22, "all or first, addresses");
 	} else if (strcmp(w[0], "detach") == 0) {
 		connections_stop(&connections);
 		ev_timer_stop(loop, &renewal);

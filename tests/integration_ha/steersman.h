@@ -4,7 +4,9 @@
  *   attach INTERFACE              loads the program if need be, and puts it there
  *   steer ADDRESS INTERFACE MAC   a rule more; rules are renewed until they go
  *   hush ADDRESS INTERFACE OWN    the same
+ *   lapse                         they are not
  *   counters
+ *   run in|out INTERFACE HEX      the program on one frame: the kernel's code, the verdict, the frame
  *   count all|first ADDRESS...    says how many connections there are, again and again
  *   detach                        ends it all
  */

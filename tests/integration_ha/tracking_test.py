@@ -2,7 +2,8 @@
 
 import signal
 
-from couple import SECONDS, Gateway, alarms, check, check_served, couple, moves, wait_alarm, wait_for, wait_says
+from couple import (SECONDS, VIP, Gateway, alarms, change, check, check_served, couple, moves, wait_alarm, wait_for,
+                    wait_says)
 from network import Skip
 from pair import send
 
@@ -196,3 +197,21 @@ def test_two_failed_scripts_move_nothing():
         fail(backup, 0)
         wait_says(backup, role="active", cause="script_failed")
         check_served(lab, since)
+
+
+def test_an_interface_that_is_not_there():
+    """Nothing can be asked then, not even at the start, and nothing can be claimed, but it comes up and goes on."""
+    with couple() as lab:
+        node = lab.nodes[0]
+        change(node, virtual_ips=[{"address": VIP, "interface": "eth9"}])
+        node.start_lbd()
+        node.start_hafailover()
+        wait_says(node, role="fault", eligible=False)
+        check("no interface" in wait_alarm(node, "not_eligible"), f"{alarms(node)}")
+        node.host.ip("link", "add", "eth9", "up", "type", "veth", "peer", "name", "other")
+        node.host.ip("link", "set", "other", "up")
+        wait_says(node, role="active")
+        check(node.host.holds(VIP), "it does not have the address")
+        node.host.ip("link", "del", "eth9")
+        wait_says(node, role="fault", eligible=False)
+        check(node.hafailover.poll() is None, "it ended")

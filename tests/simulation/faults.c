@@ -7,8 +7,8 @@
 
 static const char *const names[FAULT_TYPES] = { "cut", "lan", "lossy", "slow", "kill", "freeze",
 	"pause", "power", "link", "gateway", "lbd", "lbd_flaps", "servers", "late", "config",
-	"priority", "vip_gone", "stranger", "failover", "standby", "stop",
-	"witness", "witness_restarts", "witness_cut", "partition" };
+	"priority", "vip_gone", "stranger", "failover", "standby", "stop", "witness",
+	"witness_restarts", "witness_cut", "partition" };
 
 static void
 configure(struct world *w, unsigned n, const struct election_config *common, unsigned prefer)
@@ -24,6 +24,7 @@ configure(struct world *w, unsigned n, const struct election_config *common, uns
 	node->priority = (uint16_t)(random_chance(r, 500) ? 100 : 50 + random_below(r, 150));
 	node->ppm = random_between(r, -20000, 20000);
 	node->late_ns = random_between(r, 0, 3 * NS_PER_MS);
+	node->steers = random_chance(r, 800);
 	node->disk_term = random_chance(r, 300) ? random_below(r, 10) : 0;
 }
 
@@ -43,6 +44,8 @@ choose_config(struct world *w)
 		.moves = random_chance(r, 800) ? 5 : 0,
 		.moves_within_ns = 60 * NS_PER_S,
 		.handover_ns = NS_PER_S,
+		.drain_ns =
+		    random_chance(r, 600) ? random_between(r, 100 * NS_PER_MS, 2 * NS_PER_S) : 0,
 	};
 	bool third = random_chance(r, 400);
 	unsigned n, prefer = random_chance(r, 150) ? random_below(r, 2) : NODES;
@@ -95,13 +98,13 @@ faults_plan(struct world *w, struct plan *plan)
 	choose_config(w);
 	plan->n = random_below(r, FAULTS_MAX + 1);
 	w->heal_ns = start + 8 * NS_PER_S;
-	w->end_ns = w->heal_ns + JUDGE_SETTLE_NS + 2 * NS_PER_S + w->linger_ns;
+	w->end_ns = w->heal_ns + JUDGE_SETTLE_NS + 2 * NS_PER_S + w->linger_ns +
+	    2 * w->nodes[0].config.drain_ns;
 	for (i = 0; i < plan->n; i++) {
 		struct fault *f = &plan->faults[i];
 
-		*f = (struct fault){ some_fault(w, r),
-			(uint8_t)random_below(r, NODES), (uint32_t)random_next(r), some_time(r),
-			false };
+		*f = (struct fault){ some_fault(w, r), (uint8_t)random_below(r, NODES),
+			(uint32_t)random_next(r), some_time(r), false };
 		/* half of them close upon the one before */
 		if (i && random_chance(r, 500))
 			at += random_between(r, 0, 400 * NS_PER_MS);

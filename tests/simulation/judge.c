@@ -21,8 +21,10 @@ static const uint64_t reasons[FAULT_TYPES] = {
 	[FAULT_LOSSY] = CUT_OFF,
 	[FAULT_SLOW] = CUT_OFF,
 	[FAULT_PARTITION] = CUT_OFF,
-	[FAULT_KILL] = CAUSE_BIT(CAUSE_ADOPTED) | CAUSE_BIT(CAUSE_CONFLICT) | CAUSE_BIT(CAUSE_NO_VOTE),
-	[FAULT_FREEZE] = CAUSE_BIT(CAUSE_STALL) | CAUSE_BIT(CAUSE_CONFLICT) | CAUSE_BIT(CAUSE_NO_VOTE),
+	[FAULT_KILL] =
+	    CAUSE_BIT(CAUSE_ADOPTED) | CAUSE_BIT(CAUSE_CONFLICT) | CAUSE_BIT(CAUSE_NO_VOTE),
+	[FAULT_FREEZE] =
+	    CAUSE_BIT(CAUSE_STALL) | CAUSE_BIT(CAUSE_CONFLICT) | CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_PAUSE] = CAUSE_BIT(CAUSE_STALL) | CUT_OFF,
 	[FAULT_POWER] = CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_LINK] = CAUSE_BIT(CAUSE_LINK_DOWN) | CAUSE_BIT(CAUSE_ISOLATED) | CUT_OFF,
@@ -33,7 +35,8 @@ static const uint64_t reasons[FAULT_TYPES] = {
 	[FAULT_LATE] = CAUSE_BIT(CAUSE_STALL) | CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_FAILOVER] = CAUSE_BIT(CAUSE_OPERATOR),
 	[FAULT_STANDBY] = CAUSE_BIT(CAUSE_STANDBY),
-	[FAULT_STOP] = CAUSE_BIT(CAUSE_STOP) | CAUSE_BIT(CAUSE_PEER_STOPPED) | CAUSE_BIT(CAUSE_NO_VOTE),
+	[FAULT_STOP] =
+	    CAUSE_BIT(CAUSE_STOP) | CAUSE_BIT(CAUSE_PEER_STOPPED) | CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_WITNESS] = CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_WITNESS_RESTARTS] = CAUSE_BIT(CAUSE_NO_VOTE),
 	[FAULT_WITNESS_CUT] = CAUSE_BIT(CAUSE_NO_VOTE),
@@ -334,6 +337,25 @@ check_told(struct world *w, unsigned n, struct judge_was was, const struct elect
 		    (unsigned long long)was.term, (unsigned long long)h->term);
 }
 
+/* Rule 12: a drain ends in its time, not before its connections have, unless by a claim or a stall. */
+static void
+check_drained(struct world *w, unsigned n, struct judge_was was, const struct election_event *ev,
+    const struct election_out *out)
+{
+	const struct election *e = &w->nodes[n].election;
+	int64_t now = world_local(w, n), lasted = now - e->drain.since_ns;
+
+	if (!was.drains && election_drains(e))
+		w->judge->totals->drains++;
+	if (!was.drains || election_drains(e) || !(out->todo & ELECTION_DO_RELEASE))
+		return;
+	if (!e->connections && e->counted)
+		w->judge->totals->emptied++;
+	else if (lasted < e->config.drain_ns && ev->type != ELECTION_STALLED &&
+	    now - was.stepped_ns < judge_dead_ns(w) / 2)
+		judge_wrong(w, "node %u releases with %u connections left", n, e->connections);
+}
+
 void
 judge_step(struct world *w, unsigned n, struct judge_was was, const struct election_event *ev,
     const struct election_out *out)
@@ -341,6 +363,7 @@ judge_step(struct world *w, unsigned n, struct judge_was was, const struct elect
 	const struct election *e = &w->nodes[n].election;
 	struct judge *j = w->judge;
 
+	check_drained(w, n, was, ev, out);
 	check_transitions(w, n, was, ev, out);
 	check_told(w, n, was, ev);
 	if (e->term < j->term[n])

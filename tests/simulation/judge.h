@@ -29,11 +29,14 @@
  *     peer not after JUDGE_ISOLATED_DEADS.
  * 12. Who has handed over by agreement, an order or a preference, and nobody else, lingers: holds on
  *     for the time that is set, counted while it runs.  The other holds when that begins, its own lbd
- *     is ready; it is not Active, the other does not linger, too, and a stall ends it.
+ *     is ready; it is not Active, the other does not linger, too, and a stall ends it.  A drain is
+ *     that for its own time, or until the last connection has ended, and not less.
  * 13. With a witness nobody else ever holds: two holders only in a planned move, for a dead interval,
- *     or where a clock stood still.
+ *     where who lingered has died, or where a clock stood still.
  * 14. With a witness the fit node that keeps it, while the other hears neither, is Active within
  *     JUDGE_KEPT_NS.
+ * 15. Who steers is Active and does not drain.  While the nodes hear each other, an Active steers
+ *     to a peer that drains, and to no other, but for two dead intervals.
  */
 #ifndef SIMULATION_JUDGE_H
 #define SIMULATION_JUDGE_H
@@ -59,7 +62,7 @@ struct judge_totals {
 	uint64_t commands, commands_done;
 	unsigned moves_max;
 	int64_t settle_max_ns;
-	uint64_t lingers;
+	uint64_t lingers, drains, emptied;
 	int64_t linger_max_ns; /* both held so long, by design */
 };
 
@@ -84,10 +87,13 @@ struct judge {
 	int64_t lingers_ns[NODES]; /* since, or since it woke; 0: does not linger */
 	int64_t linger_limit_ns[NODES];
 	int64_t overlap_ns; /* both hold and one lingers, since; 0: not so */
+	int64_t lost_ns[NODES]; /* rule 15 does not hold since; 0: it does */
 
 	int64_t dual_ns, told_from_ns, told_ns, seen_from_ns;
 	enum cause dual_cause;
 	bool agreed; /* the last claim was on a TAKE */
+	int64_t left_until_ns[NODES]; /* its kernel may have what it did not serve with any more */
+	int64_t dual_delay_ns; /* the longest way of a packet since both hold */
 	int64_t kept_ns[NODES]; /* rule 14 holds since; 0: not */
 	unsigned moves, faults;
 	unsigned commands[NODES]; /* unanswered */
@@ -104,6 +110,8 @@ struct judge_was {
 	uint64_t term;
 	unsigned silent; /* probes of the address */
 	uint64_t session, sequence; /* newest heartbeat of the peer */
+	bool drains;
+	int64_t stepped_ns;
 };
 void judge_step(struct world *, unsigned node, struct judge_was, const struct election_event *,
     const struct election_out *);

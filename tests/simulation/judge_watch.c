@@ -67,15 +67,40 @@ stopped_clock(const struct world *w)
 	return false;
 }
 
+/* It had handed over, held on for what was left, and died: its kernel ends that. */
+static bool
+was_left_behind(struct world *w)
+{
+	bool left = false;
+	unsigned n;
+
+	for (n = 0; n < NODES; n++) {
+		const struct node *node = &w->nodes[n];
+		int64_t *until = &w->judge->left_until_ns[n];
+
+		if (node->process == PROCESS_RUNNING && node->election.role != ROLE_INITIALIZE)
+			*until = 0;
+		else if (node->process != PROCESS_RUNNING && !w->judge->halted_ns[n])
+			*until = node->election.role == ROLE_ACTIVE
+			    ? 0
+			    : w->now_ns + node->config.lease_ns * 17 / 16;
+		left |= w->now_ns < *until;
+	}
+	return left;
+}
+
 /* Rule 13. */
 static void
 check_dual_with_witness(struct world *w)
 {
-	const struct judge *j = w->judge;
-	int64_t dead = judge_dead_ns(w), limit = dead + judge_delay_ns(w) + judge_slack_ns(w, dead);
+	struct judge *j = w->judge;
+	int64_t dead = judge_dead_ns(w), delay = judge_delay_ns(w), limit;
 	unsigned n;
 
-	if (!w->nodes[0].config.witness || !j->dual_ns || stopped_clock(w))
+	if (!j->dual_ns || delay > j->dual_delay_ns)
+		j->dual_delay_ns = delay;
+	limit = dead + j->dual_delay_ns + judge_slack_ns(w, dead);
+	if (was_left_behind(w) || !w->nodes[0].config.witness || !j->dual_ns || stopped_clock(w))
 		return;
 	for (n = 0; n < NODES; n++) /* its kernel ends the lease */
 		if (j->halted_ns[n] || w->now_ns - j->started_ns[n] < 2 * NS_PER_S)
@@ -154,7 +179,7 @@ check_linger(struct world *w, unsigned n)
 {
 	struct judge *j = w->judge;
 	const struct node *node = &w->nodes[n];
-	int64_t limit = w->linger_ns + judge_slack_ns(w, w->linger_ns);
+	int64_t limit = node->stay_ns + judge_slack_ns(w, node->stay_ns);
 
 	if (!node->lingers) {
 		j->lingers_ns[n] = 0;
@@ -217,6 +242,42 @@ witness_kept(const struct world *w, unsigned n)
 	    !w->third.cut[n] && w->nodes[n].carrier && is_clear(w);
 }
 
+/* Rule 15. */
+static bool
+hear_each_other(const struct world *w)
+{
+	unsigned n;
+
+	for (n = 0; n < NODES; n++)
+		if (w->nodes[n].process != PROCESS_RUNNING || w->wires[n][0].cut ||
+		    !w->nodes[n].carrier || w->nodes[n].late_ns > judge_dead_ns(w) / 4)
+			return false;
+	return w->lan && is_clear(w);
+}
+
+static void
+check_steering(struct world *w, unsigned n)
+{
+	struct judge *j = w->judge;
+	const struct election *e = &w->nodes[n].election, *peer = &w->nodes[!n].election;
+	bool wanted = peer->role == ROLE_ACTIVE || election_drains(peer);
+	bool lost;
+
+	if (w->nodes[n].process != PROCESS_RUNNING)
+		return;
+	if (election_steers(e) && (e->role != ROLE_ACTIVE || election_drains(e)))
+		judge_wrong(w, "node %u steers, and is not Active", n);
+	lost = hear_each_other(w) && e->role == ROLE_ACTIVE &&
+	    (election_steers(e) ? !wanted : election_drains(peer));
+	if (!lost)
+		j->lost_ns[n] = 0;
+	else if (!j->lost_ns[n])
+		j->lost_ns[n] = w->now_ns;
+	else if (w->now_ns - j->lost_ns[n] > 2 * judge_dead_ns(w) + judge_delay_ns(w))
+		judge_wrong(w, "node %u %s", n,
+		    election_steers(e) ? "steers to nobody" : "does not steer to who drains");
+}
+
 static bool
 path_open(const struct world *w, unsigned from, unsigned path)
 {
@@ -253,8 +314,7 @@ check_kept(struct world *w, unsigned n)
 		j->kept_ns[n] = 0;
 	else if (!j->kept_ns[n])
 		j->kept_ns[n] = w->now_ns;
-	if (kept && node->election.role != ROLE_ACTIVE &&
-	    w->now_ns - j->kept_ns[n] > JUDGE_KEPT_NS)
+	if (kept && node->election.role != ROLE_ACTIVE && w->now_ns - j->kept_ns[n] > JUDGE_KEPT_NS)
 		judge_wrong(w, "node %u keeps the witness and is not Active", n);
 }
 
@@ -266,8 +326,8 @@ check_lonely(struct world *w, unsigned n)
 	const struct node *node = &w->nodes[n];
 	int64_t dead = judge_dead_ns(w);
 	bool lonely = node->election.role != ROLE_ACTIVE && fit(node) &&
-	    (!node->config.witness || witness_kept(w, n)) && !world_sees_service(w, n) && node->late_ns < dead / 2 &&
-	    w->nodes[!n].late_ns < dead / 2;
+	    (!node->config.witness || witness_kept(w, n)) && !world_sees_service(w, n) &&
+	    node->late_ns < dead / 2 && w->nodes[!n].late_ns < dead / 2;
 	int64_t from;
 
 	if (w->nodes[!n].election.role == ROLE_ACTIVE && w->nodes[!n].process == PROCESS_RUNNING &&
@@ -312,9 +372,10 @@ static void
 watch_node(struct world *w, unsigned n)
 {
 	struct judge *j = w->judge;
-	int64_t limit = w->nodes[n].config.handover_ns;
+	int64_t limit = w->nodes[n].config.handover_ns + w->nodes[n].config.drain_ns;
 
 	check_linger(w, n);
+	check_steering(w, n);
 	check_lonely(w, n);
 	check_cut_off(w, n);
 	check_kept(w, n);
@@ -391,7 +452,7 @@ judge_end(struct world *w)
 	if (a->term != b->term)
 		judge_wrong(w, "in the end terms differ");
 	check_right_one(w, a->role != ROLE_ACTIVE);
-	if (settled > JUDGE_SETTLE_NS + w->linger_ns)
+	if (settled > JUDGE_SETTLE_NS + w->linger_ns + w->nodes[0].config.drain_ns)
 		judge_wrong(
 		    w, "roles changed %d ms after all was well", (int)(settled / NS_PER_MS));
 	if (j->moves > JUDGE_MOVES_FREE + JUDGE_MOVES_PER_FAULT * j->faults)

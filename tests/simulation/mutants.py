@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""mutants.py - does the simulation notice when a rule of the election is broken?
+"""mutants.py - does anything notice when a rule of the election or of the witness is broken?
 
-Each mutant breaks one rule on purpose; the simulation must find a wrong schedule.  Run by hand:
+Each mutant breaks one rule on purpose; the simulation must find a wrong schedule, or, where that is too rare, one of the
+unit tests of these rules must fail.  Run by hand:
 
     tests/simulation/mutants.py [--schedules N] [WORD]     only mutants with WORD in their name
 """
@@ -15,6 +16,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLAGS = ["-O2", "-std=c17", "-D_GNU_SOURCE", "-I."]
+RULES = ["hafailover/heartbeat.c", "hafailover/peer_view.c", "hafailover/witness_rule.c", "common/check.c"]
 
 # name, file, what stands there, what the mutant has instead
 MUTANTS = [
@@ -47,6 +49,15 @@ MUTANTS = [
     ("lingers whatever the cause", "yield", "is_left_serving(t->cause) &&", ""),
     ("lingers though the peer claimed before", "yield", " && e->peer.last.term > e->owner_term;", ";"),
     ("lingers without lbd", "yield", "e->track.lbd_ready && election_peer_active", "election_peer_active"),
+    ("drain: over before connections are", "drain", "e->counted && !e->connections && now", "e->counted && now"),
+    ("drain: longer than its time", "drain", "e->drain.until_ns = now + e->config.drain_ns;",
+     "e->drain.until_ns = now + 3 * e->config.drain_ns;"),
+    ("drain: though the peer cannot steer", "drain", "e->track.steers && e->peer.last.steers", "e->track.steers"),
+    ("drain: through a stall", "election", "else if (e->holding || e->drain.on)", "else if (e->holding)"),
+    ("drain: nobody steers", "drain", "e->steer.on = peer_has_more(e, now) && both_steer(e);", "e->steer.on = false;"),
+    ("steers for ever", "drain", "e->steer.on = peer_has_more(e, now) && both_steer(e);", "e->steer.on = both_steer(e);"),
+    ("steers, and is no longer Active", "drain", "	if (e->role != ROLE_ACTIVE) {\n		e->steer.on", "	if (false) {\n		e->steer.on"),
+    ("connections that end first: waits for ever", "drain", "now < e->handover.empties_until_ns &&", ""),
     ("no servers: moves the wrong way", "rule", "return !e->track.servers_up && e->peer.last.servers_up;",
      "return e->track.servers_up;"),
     ("isolated: stays", "yield", "else if (isolated(e, now))", "else if (false)"),
@@ -64,7 +75,8 @@ MUTANTS = [
     ("an old heartbeat is news", "peer_view", "h->sequence > v->last.sequence", "true"),
     ("witness: claims with its own vote lent", "vote", "return now >= e->vote.given_until_ns;", "return true;"),
     ("witness: who starts has promised nothing", "vote", "e->vote.given_until_ns = now + vote_ns(e);", ";"),
-    ("witness: adopts though its vote may be lent", "vote", "adopts(e) && is_still_counted(e)", "adopts(e)"),
+    ("witness: adopts though its vote may be lent", "vote", "e->vote.want != CAUSE_NONE && is_still_counted(e)",
+     "e->vote.want != CAUSE_NONE"),
     ("witness: a vote counts from when it came", "vote", "counted(sent, lent)", "counted(now, lent)"),
     ("witness: a grant counts from when it came", "vote", "counted(e->vote.asked_ns[id % ELECTION_ASKED_MAX], vote_ns(e))",
      "counted(now, 2 * vote_ns(e))"),
@@ -78,12 +90,17 @@ MUTANTS = [
      "if (p->role != ROLE_ACTIVE)"),
     ("witness: votes are never void", "vote", "if (p->role != ROLE_ACTIVE && p->want == CAUSE_NONE && !p->holding)", "if (false)"),
     ("witness: no vote for the peer", "vote", "	if (!gives(e, now))", "	if (true)"),
-    ("witness: it does not matter", "vote", "return (own_is_free(e, now) || agreed || adopted) && election_vote_covers(e, now);", "return true;"),
+    ("witness: it does not matter", "vote", "return (own_is_free(e, now) || agreed || adopts(e)) && election_vote_covers(e, now);", "return true;"),
     ("witness: an Active is not asked to move", "vote", "return cause == CAUSE_OPERATOR ||", "return false &&"),
     ("witness: an unfit Active keeps it from a fit one", "vote", "now < e->vote.witness_until_ns && e->vote.answer.wanted", "false"),
     ("witness: lends to both", "witness_rule", "	if ((a.verdict == WITNESS_HELD && !a.yours) ||", "	if ("),
     ("witness: forgets what it lent", "witness_rule", "if (now < t->quiet_until_ns)", "if (false)"),
     ("witness: nobody keeps it while it is quiet", "witness_rule", "a.verdict == WITNESS_QUIET && !r->has", "a.verdict == WITNESS_QUIET"),
+    ("witness: any session is believed", "witness_table", "return w->host == t->host && w->challenge == p->challenge;",
+     "return true;"),
+    ("witness: challenges stay", "witness_table", "p->challenge++;", ";"),
+    ("witness: replays within a session", "witness_table", "w->request.id <= n->seen", "false"),
+    ("witness: more nodes than two", "witness_table", "!n[i].name[0] || is_gone(p, &n[i], now)", "true"),
     ("witness: nothing is given back", "witness_rule", "(r->wish == WITNESS_GIVE_BACK && l->holder == who)", "false"),
     ("hears itself heard for ever", "peer_view", "v->deaf_since_ns = now_ns;", ";"),
 ]
@@ -91,18 +108,36 @@ MUTANTS = [
 
 def build(folder):
     sources = glob.glob("hafailover/election*.c", root_dir=folder) + glob.glob("tests/simulation/*.c", root_dir=folder)
-    sources += ["hafailover/heartbeat.c", "hafailover/peer_view.c", "hafailover/witness_rule.c", "common/check.c"]
+    sources += RULES
     return subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-o", "simulation", *sources], cwd=folder,
                           capture_output=True, text=True)
 
 
 def file_of(word):
-    return {"election": "election.c", "peer_view": "peer_view.c", "witness_rule": "witness_rule.c"}.get(word, "election_%s.c" % word)
+    whole = ("election", "peer_view", "witness_rule", "witness_table")
+    return f"{word}.c" if word in whole else f"election_{word}.c"
 
 
 def copy(folder):
-    for part in ("hafailover", "tests/simulation", "common"):
+    for part in ("hafailover", "tests/simulation", "tests/unit", "common"):
         shutil.copytree(os.path.join(ROOT, part), os.path.join(folder, part))
+
+
+def failing_test(folder):
+    """The first unit test that notices; None if none does."""
+    tests = glob.glob("tests/unit/test_election*.c", root_dir=folder) + ["tests/unit/test_witness_table.c"]
+    sources = glob.glob("hafailover/election*.c", root_dir=folder) + RULES
+    sources += ["hafailover/witness_table.c", "hafailover/witness_wire.c"]
+    for test in sorted(tests, key=lambda name: "vote" not in name and "witness" not in name):
+        built = subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-O0", "-o", "unit", test, *sources, "-lcmocka", "-lcrypto"],
+                               cwd=folder, capture_output=True, text=True)
+        if built.returncode:
+            return "does not compile: " + built.stderr[:300]
+        ran = subprocess.run(["./unit"], cwd=folder, capture_output=True, text=True, timeout=60)
+        if ran.returncode:
+            failed = [line.split()[-1] for line in ran.stderr.splitlines() + ran.stdout.splitlines() if "FAILED  ] test" in line]
+            return f"caught: {os.path.basename(test)}: {' '.join(sorted(set(failed)))}"
+    return None
 
 
 def fate(folder, mutant, schedules):
@@ -125,7 +160,7 @@ def fate(folder, mutant, schedules):
         except subprocess.TimeoutExpired:
             return "hangs"
         if ran.returncode == 0:
-            return "survives"
+            return failing_test(folder) or "survives"
         lines = (ran.stdout + ran.stderr).splitlines()
         return "caught: " + (lines[0] if lines else "exit %d" % ran.returncode)
     finally:

@@ -105,8 +105,11 @@ report(const struct judge_totals *t, double seconds)
 	    (unsigned long long)t->schedules, seconds, (double)t->schedules / seconds,
 	    (unsigned long long)t->steps, t->moves_max, (int)(t->settle_max_ns / NS_PER_MS),
 	    (unsigned long long)t->commands_done, (unsigned long long)t->commands);
-	printf("%llu times the former one lingered; both held for at most %.1f ms then\n",
-	    (unsigned long long)t->lingers, (double)t->linger_max_ns / 1e6);
+	printf(
+	    "%llu times the former one lingered; both held for at most %.1f ms then; %llu times it "
+	    "drained, %llu until no connection was left\n",
+	    (unsigned long long)t->lingers, (double)t->linger_max_ns / 1e6,
+	    (unsigned long long)t->drains, (unsigned long long)t->emptied);
 	printf("%-15s %10s %10s %12s %14s %18s\n", "cause", "changes", "claims", "two holders",
 	    "at most, ms", "... once told, ms");
 	for (i = 1; i < CAUSE_N; i++)

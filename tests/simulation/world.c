@@ -62,7 +62,7 @@ bool
 world_sees_address(const struct world *w, unsigned n)
 {
 	return alive(&w->nodes[n]) && w->lan && w->nodes[n].carrier && w->nodes[!n].carrier &&
-	    world_holds(w, !n) && !(w->steers && w->nodes[!n].lingers);
+	    world_holds(w, !n) && !(w->steers && w->nodes[!n].lingers) && !w->nodes[!n].hushed;
 }
 
 bool
@@ -207,8 +207,7 @@ third_asked(struct world *w, unsigned n, uint32_t slot)
 	l->answer = witness_decide(&t->lease, &t->terms, n + 1, &l->request, third_local(w));
 	if (w->trace && l->request.wish != WITNESS_LOOK)
 		world_say(w, "    witness to %u: %s for %d ms%s", n,
-		    witness_verdict_name(l->answer.verdict),
-		    (int)(l->answer.left_ns / NS_PER_MS),
+		    witness_verdict_name(l->answer.verdict), (int)(l->answer.left_ns / NS_PER_MS),
 		    l->request.wish == WITNESS_GIVE_BACK ? " (given back)" : "");
 	letter_send(w, n, slot, HAPPEN_ANSWERED);
 }
@@ -228,7 +227,7 @@ third_answered(struct world *w, unsigned n, uint32_t slot)
 static void
 linger_stop(struct node *node)
 {
-	node->lingers = node->vip = false;
+	node->lingers = node->hushed = node->vip = false;
 }
 
 static void
@@ -239,7 +238,20 @@ linger_watch(struct world *w, unsigned n)
 
 	if (lease && in > lease / 3)
 		in = lease / 3;
+	if (in < NS_PER_MS) /* the election ends a drain */
+		in = NS_PER_MS;
 	add(w, in + random_between(&w->random, 0, node->late_ns), HAPPEN_LINGER, n, node->life, 0);
+}
+
+static void
+linger_begin(struct world *w, unsigned n, int64_t for_ns)
+{
+	struct node *node = &w->nodes[n];
+
+	node->lingers = true;
+	node->stay_ns = for_ns;
+	node->lingers_until_ns = world_local(w, n) + for_ns;
+	linger_watch(w, n);
 }
 
 static void
@@ -252,9 +264,7 @@ release(struct world *w, unsigned n, const struct election_out *out)
 		return;
 	}
 	world_say(w, "node %u: lingers", n);
-	node->lingers = true;
-	node->lingers_until_ns = world_local(w, n) + w->linger_ns;
-	linger_watch(w, n);
+	linger_begin(w, n, w->linger_ns);
 }
 
 static void
@@ -275,7 +285,7 @@ linger_look(struct world *w, unsigned n)
 
 	if (!node->lingers || node->process != PROCESS_RUNNING)
 		return;
-	if (world_local(w, n) < node->lingers_until_ns) {
+	if (node->drains || world_local(w, n) < node->lingers_until_ns) {
 		kernel_renews(w, n);
 		linger_watch(w, n);
 		return;
@@ -289,11 +299,60 @@ linger_look(struct world *w, unsigned n)
 static void
 linger_after_stall(struct world *w, unsigned n, int64_t stood_ns)
 {
+	const struct election_event stalled = { .type = ELECTION_STALLED };
 	struct node *node = &w->nodes[n];
+	bool long_ = stood_ns > election_dead_ns(&node->election);
 
-	if (node->lingers && stood_ns > election_dead_ns(&node->election))
+	if (node->drains && long_)
+		world_event(w, n, &stalled);
+	else if (node->lingers && long_)
 		node->lingers_until_ns = 0;
 	linger_look(w, n);
+}
+
+/* --- the drain: node_steer.c and lbd --- */
+
+static void
+count_later(struct world *w, unsigned n)
+{
+	add(w, random_between(&w->random, 20 * NS_PER_MS, 150 * NS_PER_MS), HAPPEN_COUNT, n,
+	    w->nodes[n].life, 0);
+}
+
+static void
+on_count(struct world *w, unsigned n)
+{
+	struct node *node = &w->nodes[n];
+	struct election_event ev = { .type = ELECTION_CONNECTIONS };
+
+	node->counting = node->process == PROCESS_FROZEN || election_counts(&node->election);
+	if (!node->counting)
+		return;
+	count_later(w, n);
+	if (node->connections && random_chance(&w->random, 200))
+		node->connections--;
+	ev.connections = node->connections;
+	world_event(w, n, &ev);
+}
+
+static void
+drain_follow(struct world *w, unsigned n)
+{
+	struct node *node = &w->nodes[n];
+	bool drains = election_drains(&node->election);
+
+	if (drains && !node->drains) {
+		world_say(w, "node %u: drains", n);
+		linger_begin(w, n, node->config.drain_ns);
+	}
+	node->drains = drains;
+	if (!drains && node->election.role != ROLE_INITIALIZE) /* rules of another life end then */
+		node->hushed = false;
+	if (!node->counting && election_counts(&node->election)) {
+		node->counting = true;
+		node->connections = random_below(&w->random, 5);
+		count_later(w, n);
+	}
 }
 
 static void
@@ -301,12 +360,14 @@ perform(struct world *w, unsigned n, const struct election_out *out)
 {
 	struct node *node = &w->nodes[n];
 
+	node->hushed |= election_drains(&node->election);
 	if (out->todo & ELECTION_DO_RELEASE)
 		release(w, n, out);
 	if (out->todo & (ELECTION_DO_CLAIM | ELECTION_DO_REFRESH)) {
-		node->lingers = false;
+		node->lingers = node->hushed = false;
 		kernel_renews(w, n);
 	}
+	drain_follow(w, n);
 	if (out->todo & ELECTION_DO_SEND)
 		send_heartbeat(w, n);
 	if (out->todo & ELECTION_DO_PROBE) {
@@ -348,7 +409,8 @@ world_event(struct world *w, unsigned n, const struct election_event *ev)
 	struct node *node = &w->nodes[n];
 	struct judge_was was = { node->election.role, node->election.term,
 		node->election.probe.silent, node->election.peer.last.session,
-		node->election.peer.last.sequence };
+		node->election.peer.last.sequence, election_drains(&node->election),
+		node->election.stepped_ns };
 	struct election_out out;
 
 	if (node->process != PROCESS_RUNNING)
@@ -443,6 +505,7 @@ on_track(struct world *w, unsigned n)
 				      : CAUSE_NONE,
 		.isolated = !node->carrier || !node->gateways,
 		.lbd_ready = node->lbd_up,
+		.steers = node->steers,
 		.servers_up = node->lbd_up ? node->servers_up : 0,
 		.priority = node->priority,
 	};
@@ -481,8 +544,10 @@ on_probe(struct world *w, unsigned n, uint32_t id, uint32_t more)
 		return;
 	}
 	if (world_sees_address(w, n) && !random_chance(&w->random, w->arp_loss)) {
-		probe_answers(
-		    w, n, id, w->nodes[!n].lbd_up ? ELECTION_VIP_SERVES : ELECTION_VIP_NO_SERVICE);
+		/* Where the addresses are, no service can be asked. */
+		bool serves = w->nodes[!n].lbd_up || w->nodes[n].drains;
+
+		probe_answers(w, n, id, serves ? ELECTION_VIP_SERVES : ELECTION_VIP_NO_SERVICE);
 		return;
 	}
 	add(w, (int64_t)(more >> 4) * NS_PER_US, HAPPEN_PROBE, n, id, more + 1);
@@ -507,7 +572,7 @@ world_start(struct world *w, unsigned n)
 	node->started_ns = w->now_ns;
 	node->peer_life = 0;
 	node->n_inbox = 0;
-	node->ends = false;
+	node->ends = node->counting = false;
 	election_init(&node->election, &node->config);
 	judge_started(w, n);
 	ev.start = (struct election_start){ random_next(&w->random) | 1, node->disk_term, held,
@@ -527,7 +592,7 @@ world_kill(struct world *w, unsigned n)
 		return;
 	world_say(w, "node %u: killed", n);
 	node->process = PROCESS_DEAD;
-	node->lingers = false; /* its addresses stay until their lease ends */
+	node->lingers = node->drains = false; /* its addresses stay until their lease ends */
 	forget_inbox(w, node);
 	judge_died(w, n);
 }
@@ -603,7 +668,7 @@ world_power_off(struct world *w, unsigned n)
 	struct node *node = &w->nodes[n];
 
 	world_kill(w, n);
-	node->powered = node->paused = node->vip = false;
+	node->powered = node->paused = node->vip = node->hushed = false;
 }
 
 static void
@@ -644,6 +709,10 @@ happen(struct world *w, const struct due *d)
 	case HAPPEN_LINGER:
 		if (d->what == node->life)
 			linger_look(w, n);
+		break;
+	case HAPPEN_COUNT:
+		if (d->what == node->life && node->process != PROCESS_DEAD)
+			on_count(w, n);
 		break;
 	case HAPPEN_START:
 		world_start(w, n);

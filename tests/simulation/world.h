@@ -49,6 +49,12 @@ struct node {
 	int64_t vip_until_ns; /* lease off: INT64_MAX */
 	bool lingers; /* after a planned move: no longer Active, still holds */
 	int64_t lingers_until_ns; /* on its own clock */
+	int64_t stay_ns; /* so long it may */
+	bool drains; /* it lingers as election_drains has it */
+	bool hushed; /* the kernel answers no question for the addresses */
+	bool steers; /* the kernel can */
+	bool counting;
+	uint32_t connections; /* left */
 	bool ends; /* stopped; but for the lingering */
 	int64_t frozen_ns; /* since, on its own clock */
 	int64_t paused_ns, resumed_ns;
@@ -128,6 +134,7 @@ enum happening {
 	HAPPEN_ANSWERED,
 	HAPPEN_THAW,
 	HAPPEN_LINGER, /* it is over, or the lease is due */
+	HAPPEN_COUNT, /* of connections */
 	HAPPEN_START,
 	HAPPEN_FAULT, /* what: index into the plan */
 	HAPPEN_FAULT_ENDS,

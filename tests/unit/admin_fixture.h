@@ -29,6 +29,7 @@ struct fixture {
 	struct admin_state state;
 	/* what was asked for */
 	struct control_token *reload;
+	bool renew;
 	struct admin_listing *listing;
 	struct {
 		bool on;
@@ -46,9 +47,10 @@ fixture_state(void *owner, struct admin_state *state)
 }
 
 static void
-fixture_reload(void *owner, struct control_token *token)
+fixture_reload(void *owner, struct control_token *token, bool renew)
 {
 	((struct fixture *)owner)->reload = token;
+	((struct fixture *)owner)->renew = renew;
 }
 
 static void

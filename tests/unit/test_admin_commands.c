@@ -145,12 +145,14 @@ test_reload_answers_when_it_is_done(void **state)
 	request(t, "{\"command\":\"reload\"}");
 	assert_null(line_within(t, 30));
 	assert_non_null(t->f->reload);
+	assert_false(t->f->renew);
 	admin_reload_answer(t->f->reload, NULL);
 	answer = line_within(t, 5000);
 	assert_true(truth_of(answer, "ok"));
 	json_decref(answer);
-	request(t, "{\"command\":\"reload\"}");
+	request(t, "{\"command\":\"renew\"}");
 	assert_null(line_within(t, 30));
+	assert_true(t->f->renew);
 	admin_reload_answer(t->f->reload, "lbd.json: pools: missing\nlbd.json: 100 % bad");
 	answer = line_within(t, 5000);
 	assert_string_equal(
@@ -250,17 +252,17 @@ test_connections_are_yielded(void **state)
 static void
 test_help_names_the_commands(void **state)
 {
-	static const char *const names[] = { "status", "servers", "server", "reload", "connections",
-		"yield", "watch" };
+	static const char *const names[] = { "status", "servers", "server", "reload",
+		"certificates", "renew", "connections", "yield", "metrics", "watch" };
 	json_t *answer = ask(*state, "{\"command\":\"help\"}");
 	const json_t *list = json_object_get(answer, "commands");
 
-	assert_int_equal(json_array_size(list), 7);
-	for (size_t i = 0; i < 7; i++) {
+	assert_int_equal(json_array_size(list), sizeof(names) / sizeof(*names));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const json_t *row = json_array_get(list, i);
 
 		assert_string_equal(text_of(row, "name"), names[i]);
-		assert_int_equal(truth_of(row, "read_only"), i != 2 && i != 3 && i != 5);
+		assert_int_equal(truth_of(row, "read_only"), i != 2 && i != 3 && i != 5 && i != 7);
 		assert_true(strlen(text_of(row, "help")) > 10);
 	}
 	json_decref(answer);

@@ -77,6 +77,17 @@ compare_text(const char *path, json_t *node, const char *name, const char *expec
 }
 
 static void
+compare_statuses(const char *path, json_t *node)
+{
+	json_t *wanted = json_pack("[iiiii]", 301, 302, 303, 307, 308);
+
+	compared++;
+	if (!json_equal(keyword(node, "enum"), wanted))
+		complain(path, "enum is not that of redirects");
+	json_decref(wanted);
+}
+
+static void
 compare_choices(const char *path, json_t *node, const struct json_choice *c)
 {
 	json_t *list = keyword(node, "enum"), *value;
@@ -166,6 +177,8 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/network");
 	} else if (f->kind == &config_kind_server_address) {
 		compare_text(path, node, "$ref", "#/$defs/serverAddress");
+	} else if (f->kind == &config_kind_redirect_status) {
+		compare_statuses(path, node);
 	} else if (f->kind == &json_kind_log_sink) {
 		compare_text(path, node, "$ref", "#/$defs/logTarget");
 	} else if (f->kind != &json_kind_listen_or_off) {

@@ -81,7 +81,9 @@ test_adopts(void **state)
 	(void)state;
 	fixture_init(&f, &c, held);
 	fixture_clear(&f);
-	fixture_wait(&f, NS_PER_S / 4); /* half of the lease that is left */
+	fixture_wait_probing(&f, NS_PER_S / 4 - NS_PER_MS, ELECTION_VIP_SILENT);
+	assert_int_equal(f.changes, 0);
+	fixture_wait(&f, NS_PER_MS); /* half of the lease that is left */
 	assert_moved(&f, ROLE_ACTIVE, CAUSE_ADOPTED);
 	assert_int_equal(f.e.term, 5);
 	assert_false(f.done & ELECTION_DO_RELEASE);
@@ -107,6 +109,45 @@ test_adopts(void **state)
 	assert_true(f.done & ELECTION_DO_RELEASE);
 	fixture_hear(&f);
 	assert_int_equal(f.e.role, ROLE_STANDBY);
+}
+
+/* Cut off from everybody, it may have died long ago: what it has may be somebody else's by now. */
+static void
+test_adopts_unheard(void **state)
+{
+	static const struct {
+		enum election_vip answer;
+		int64_t lease_left_ns;
+		bool adopts;
+	} rows[] = {
+		{ ELECTION_VIP_SILENT, NS_PER_S / 2, true },
+		{ ELECTION_VIP_SILENT, -NS_PER_S,
+		    true }, /* the kernel is late: there is time to ask */
+		{ ELECTION_VIP_UNKNOWN, NS_PER_S / 2, true }, /* nobody can be asked here */
+		{ ELECTION_VIP_NO_SERVICE, NS_PER_S / 2, false },
+		{ ELECTION_VIP_NO_SERVICE, -NS_PER_S, false },
+		{ ELECTION_VIP_SERVES, NS_PER_S / 2, false },
+	};
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct election_start held = {
+			.term = 5, .held = true, .lease_left_ns = rows[i].lease_left_ns
+		};
+
+		fixture_init(&f, &c, held);
+		assert_int_equal(f.e.role, ROLE_INITIALIZE);
+		fixture_clear(&f);
+		fixture_wait_probing(&f, NS_PER_S / 2, rows[i].answer);
+		assert_int_equal(f.e.role == ROLE_ACTIVE, rows[i].adopts);
+		assert_int_equal(!(f.done & ELECTION_DO_RELEASE), rows[i].adopts);
+		if (rows[i].adopts)
+			continue;
+		assert_true(f.e.listening); /* as long as one that had nothing */
+		assert_int_equal(f.e.alarms, 0);
+	}
 }
 
 static void
@@ -538,6 +579,7 @@ main(void)
 		cmocka_unit_test(test_start_beside_active),
 		cmocka_unit_test(test_start_wants_an_answer),
 		cmocka_unit_test(test_adopts),
+		cmocka_unit_test(test_adopts_unheard),
 		cmocka_unit_test(test_peer_silent),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_vip_serves),

@@ -120,6 +120,34 @@ test_winner_announces_again(void **state)
 	assert_true(f.e.dual_total_ns >= NS_PER_S);
 }
 
+/* What a machine had queued when it died arrives when it is back: nobody was Active beside us. */
+static void
+test_late_heartbeat_of_the_dead(void **state)
+{
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	fixture_beside(&f, &c, ROLE_BACKUP);
+	fixture_wait(&f, NS_PER_S);
+	f.e.active_from = f.e.sequence; /* claimed after the peer fell silent */
+	f.peer.role = ROLE_ACTIVE;
+	f.peer.term = 2;
+	f.peer.age_ns = NS_PER_S;
+	f.peer.sequence++;
+	f.peer.heard = f.e.active_from - 1;
+	fixture_clear(&f);
+	fixture_step(
+	    &f, &(struct election_event){ .type = ELECTION_HEARTBEAT, .heartbeat = { 0, f.peer } });
+	assert_true(f.e.dual_since_ns && f.done & ELECTION_DO_ANNOUNCE);
+	assert_false(f.e.alarms & ALARM_DUAL_ACTIVE);
+	f.peer.session++;
+	f.peer.sequence = 1;
+	f.peer.role = ROLE_INITIALIZE;
+	fixture_hear(&f);
+	assert_true(f.e.dual_since_ns == 0 && f.e.dual_total_ns == 0);
+}
+
 /* We win, but the loser does not hear us: after a dead interval the winner goes. */
 static void
 test_unheard(void **state)
@@ -577,6 +605,7 @@ main(void)
 		cmocka_unit_test(test_two_actives),
 		cmocka_unit_test(test_lingering),
 		cmocka_unit_test(test_winner_announces_again),
+		cmocka_unit_test(test_late_heartbeat_of_the_dead),
 		cmocka_unit_test(test_unheard),
 		cmocka_unit_test(test_failover),
 		cmocka_unit_test(test_failover_gives_up),

@@ -443,7 +443,8 @@ error_check(unsigned status, bool head_only, bool keep_alive, unsigned retry, co
 {
 	struct writer w = { room, room + sizeof(room), false };
 
-	h1_format_error(&w, status, head_only, keep_alive, retry);
+	h1_format_error(&w, status, head_only, keep_alive, retry,
+	    status == 400 ? STR("X: y\r\nZ: a\r\n") : STR(""));
 	*w.p = '\0';
 	assert_string_equal(room, want);
 	assert_true(
@@ -460,7 +461,7 @@ test_error(void **state)
 	(void)state;
 	error_check(400, false, false, 0,
 	    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n"
-	    "Connection: close\r\n\r\n400 Bad Request\n");
+	    "X: y\r\nZ: a\r\nConnection: close\r\n\r\n400 Bad Request\n");
 	error_check(503, false, true, 5,
 	    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 24\r\n"
 	    "Retry-After: 5\r\nConnection: keep-alive\r\n\r\n503 Service Unavailable\n");

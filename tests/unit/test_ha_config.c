@@ -92,7 +92,7 @@ same_digest(const char *a, const char *b)
 	x = load(a, NULL);
 	local = "192.0.2.2";
 	y = load(b, NULL);
-	same = memcmp(x->digest, y->digest, sizeof(x->digest)) == 0;
+	same = x->digest == y->digest;
 	ha_config_free(&x);
 	ha_config_free(&y);
 	return same;

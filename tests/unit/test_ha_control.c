@@ -318,8 +318,13 @@ get(struct pair *p, const char *path)
 static void
 test_http(void **state)
 {
+	struct vrrp_election router = { .role = ROLE_BACKUP };
 	struct pair *p = *state;
 
+	p->f.view.vrrp = &router; /* its role counts then */
+	get(p, "/healthz");
+	assert_non_null(strstr(p->input, "\r\n\r\nbackup\n"));
+	p->f.view.vrrp = NULL;
 	get(p, "/healthz");
 	assert_memory_equal(p->input, "HTTP/1.1 200 ", 13);
 	assert_non_null(strstr(p->input, "\r\n\r\nactive\n"));

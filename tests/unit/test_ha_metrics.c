@@ -78,11 +78,34 @@ test_now(void **state)
 	fixture_meet(&f);
 	f.election.dual_total_ns = NS_PER_S;
 	f.election.dual_since_ns = FIXTURE_NOW - 250 * NS_PER_MS;
+	f.election.dual_certain = true;
 	f.view.track.eligible = false;
 	p = page(&f);
 	assert_line(p, "lbpair_ha_dual_active_seconds_total 1.250000000");
 	assert_line(p, "lbpair_ha_peer_reachable 1");
 	assert_line(p, "lbpair_ha_eligible 0");
+	free(p);
+}
+
+static void
+test_hooks(void **state)
+{
+	static const uint64_t runs[HA_HOOKS][HOOK_RESULTS] = { { 1, 2, 3 }, { 4, 5, 6 },
+		{ 7, 8, 9 } };
+	struct fixture f;
+	char *p;
+
+	(void)state;
+	fixture_init(&f);
+	p = page(&f);
+	assert_null(strstr(p, "hook"));
+	free(p);
+	f.view.hook = (struct hook_report){ .configured = true, .failing = true, .runs = runs };
+	p = page(&f);
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"active\",result=\"failed\"} 2");
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"backup\",result=\"ok\"} 4");
+	assert_line(p, "lbpair_ha_hook_runs_total{hook=\"fault\",result=\"superseded\"} 9");
+	assert_line(p, "lbpair_ha_hook_failing 1");
 	free(p);
 }
 
@@ -145,12 +168,42 @@ test_form(void **state)
 	free(p);
 }
 
+static void
+test_witness(void **state)
+{
+	struct fixture f;
+	char *p;
+
+	(void)state;
+	fixture_init(&f);
+	p = page(&f);
+	assert_null(strstr(p, "witness_packets"));
+	assert_null(strstr(p, "ha_vote"));
+	free(p);
+	fixture_witness(&f);
+	f.witness.counters.sent[ASK_OK] = 5;
+	f.witness.counters.received[ASK_CHALLENGE] = 1;
+	f.election.vote.peer_until_ns = 0;
+	p = page(&f);
+	assert_line(p, "lbpair_ha_witness_packets_total{direction=\"sent\",result=\"ok\"} 5");
+	assert_line(
+	    p, "lbpair_ha_witness_packets_total{direction=\"received\",result=\"challenge\"} 1");
+	assert_line(p, "lbpair_ha_witness_reachable 1");
+	assert_line(p, "lbpair_ha_vote{of=\"self\"} 1");
+	assert_line(p, "lbpair_ha_vote{of=\"peer\"} 0");
+	assert_line(p, "lbpair_ha_vote{of=\"witness\"} 1");
+	assert_line(p, "lbpair_ha_alarm{name=\"witness_silent\"} 0");
+	free(p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_now),
+		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_form),
 	};

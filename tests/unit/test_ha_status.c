@@ -74,6 +74,7 @@ test_peer(void **state)
 	assert_member(peer, "cause", "\"listened\"");
 	assert_member(peer, "since", "\"2026-01-02T03:04:00.000Z\"");
 	assert_member(peer, "priority", "90");
+	assert_member(peer, "lbd", "{\"draining\": false, \"ready\": true}");
 	assert_member(peer, "servers_up", "1");
 	assert_member(peer, "servers_unchecked", "3");
 	assert_member(peer, "servers_total", "4");
@@ -127,6 +128,80 @@ test_peer_ready(void **state)
 		    json_object_get(o, "peer"), "ready", rows[i].ready ? "true" : "false");
 		json_decref(o);
 	}
+}
+
+static void
+test_hook(void **state)
+{
+	struct fixture f;
+	json_t *o;
+
+	(void)state;
+	fixture_init(&f);
+	o = status(&f);
+	assert_member(o, "hook", "null");
+	json_decref(o);
+	f.view.hook = (struct hook_report){ .configured = true, .reason = "" };
+	o = status(&f);
+	assert_member(o, "hook",
+	    "{\"again_in_ms\": null, \"failing\": false, \"name\": null, \"reason\": null, "
+	    "\"state\": \"none\", \"tries\": 0}");
+	assert_member(o, "alarms", "[]");
+	json_decref(o);
+	f.view.hook = (struct hook_report){
+		.configured = true,
+		.name = "active",
+		.rule = { HOOK_WAITING, true, 3, FIXTURE_NOW + 2500 * NS_PER_MS },
+		.failing = true,
+		.reason = "exit status 9",
+	};
+	o = status(&f);
+	assert_member(o, "hook",
+	    "{\"again_in_ms\": 2500, \"failing\": true, \"name\": \"active\", \"reason\": "
+	    "\"exit status 9\", \"state\": \"waiting\", \"tries\": 3}");
+	assert_member(o, "alarms",
+	    "[{\"name\": \"hook_failed\", \"text\": \"the hook \\\"active\\\" fails, tried 3 "
+	    "times: exit status 9\"}]");
+	json_decref(o);
+}
+
+/* Whose votes are here, and what the witness said last. */
+static void
+test_witness(void **state)
+{
+	struct fixture f;
+	json_t *o;
+
+	(void)state;
+	fixture_init(&f);
+	o = status(&f);
+	assert_member(o, "witness", "null");
+	json_decref(o);
+	fixture_witness(&f);
+	o = status(&f);
+	assert_member(o, "witness",
+	    "{\"address\": \"203.0.113.5:5406\", \"lent_to\": \"here\", \"needed\": 2, "
+	    "\"reachable\": true, \"verdict\": \"granted\", "
+	    "\"votes\": {\"own\": true, \"peer\": true, \"witness\": true}}");
+	json_decref(o);
+	f.election.vote.answer = (struct witness_answer){ .verdict = WITNESS_HELD };
+	f.election.vote.given_until_ns = FIXTURE_NOW + 1;
+	f.election.vote.witness_until_ns = f.election.vote.peer_until_ns = FIXTURE_NOW;
+	o = status(&f);
+	assert_member(o, "witness",
+	    "{\"address\": \"203.0.113.5:5406\", \"lent_to\": \"peer\", \"needed\": 2, "
+	    "\"reachable\": true, \"verdict\": \"held\", "
+	    "\"votes\": {\"own\": false, \"peer\": false, \"witness\": false}}");
+	json_decref(o);
+	f.election.vote.answer.verdict = WITNESS_QUIET;
+	o = status(&f);
+	assert_member(json_object_get(o, "witness"), "lent_to", "\"nobody\"");
+	json_decref(o);
+	f.election.vote.answered_ns = FIXTURE_NOW - NS_PER_S;
+	o = status(&f);
+	assert_member(json_object_get(o, "witness"), "reachable", "false");
+	assert_member(json_object_get(o, "witness"), "lent_to", "null");
+	json_decref(o);
 }
 
 /* Every alarm of the election has a name and words of its own. */
@@ -255,6 +330,8 @@ main(void)
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_ready),
+		cmocka_unit_test(test_hook),
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_alarms),
 		cmocka_unit_test(test_alarm_details),
 		cmocka_unit_test(test_trouble),

@@ -79,6 +79,44 @@ test_both_nodes(void **state)
 	    "! not heard on 10.0.0.2:5405 (path_silent)\n");
 }
 
+/* Between the addresses and the configuration. */
+static void
+expect_hook(const char *hook, const char *line)
+{
+	char ha[512], page[1024];
+
+	snprintf(ha, sizeof(ha), "{'node':'lb1','role':'active','vips':[],%s'alarms':[]}", hook);
+	snprintf(page, sizeof(page),
+	    "NODE        ROLE    FOR  CAUSE  PRIORITY  TERM  LBD        SERVERS\n"
+	    "lb1 (here)  active  -    -             -     -  not ready  -\n"
+	    "%s"
+	    "\n"
+	    "configuration of hafailover: -, the peer's is not known\n"
+	    "lbd is not reachable: no such socket\n",
+	    line);
+	expect(ha, NULL, plain, page);
+}
+
+static void
+test_hook(void **state)
+{
+	(void)state;
+	expect_hook("'hook':null,", "");
+	expect_hook("'hook':{'name':null,'state':'none','tries':0,'failing':false},", "");
+	expect_hook("'hook':{'name':'active','state':'running','tries':1,'failing':false},",
+	    "\nhook of role active: runs\n");
+	expect_hook("'hook':{'name':'active','state':'done','tries':4,'failing':false},",
+	    "\nhook of role active: has succeeded\n");
+	expect_hook("'hook':{'name':'active','state':'waiting','tries':4,'failing':true,"
+		    "'reason':'exit status 9','again_in_ms':7300},",
+	    "\nhook of role active: has failed, try 4 (exit status 9), again in 7 s\n");
+	expect_hook("'hook':{'name':'fault','state':'running','tries':2,'failing':true,"
+		    "'reason':'timed out after 5000 ms'},",
+	    "\nhook of role fault: runs, try 2 (timed out after 5000 ms)\n");
+	expect_hook("'hook':{'name':'backup','state':'ending','tries':0,'failing':false},",
+	    "\nhook of role backup: waits for the end of another one\n");
+}
+
 static void
 test_peer_gone_lbd_gone(void **state)
 {
@@ -98,6 +136,24 @@ test_peer_gone_lbd_gone(void **state)
 	    "lbd is not reachable: no such socket\n"
 	    "\n"
 	    "! peer_silent\n");
+}
+
+/* A peer in standby is not ready to take over; its lbd may be all the same. */
+static void
+test_peer_in_standby(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':1},"
+	       "'peer':{'name':'lb2','role':'standby','reachable':true,'ready':false,'servers_up':1,"
+	       "'servers_total':1,'lbd':{'ready':true,'draining':false}},"
+	       "'config':{'digest':'1','match':true}}",
+	    NULL, plain,
+	    "NODE        ROLE     FOR  CAUSE  PRIORITY  TERM  LBD    SERVERS\n"
+	    "lb1 (here)  active   -    -             -     -  ready  1 of 1 up\n"
+	    "lb2         standby  -    -             -     -  ready  1 of 1 up\n"
+	    "\n"
+	    "configuration of hafailover: 1, the same on both nodes\n"
+	    "lbd is not reachable: no such socket\n");
 }
 
 /* What nobody has checked is not up; where lbd does not run nobody checks. */
@@ -257,8 +313,33 @@ test_colour_and_width(void **state)
 	    "\033[1ma-node-with…\033[0m  \033[32mactive\033[0m  -    a-cause-that…  "
 	    "     100     7  \033[32mready\033[0m  \033[31m0 of 2 up\033[0m\n"
 	    "\n"
-	    "configuration of hafailover: 1, \033[31mnot the same on both nodes\033[0m\n"
+	    "configuration of hafailover: 1, not the same on both nodes when the peer was last "
+	    "heard\n"
 	    "lbd is not reachable: no such socket\n");
+}
+
+static void
+test_witness(void **state)
+{
+	(void)state;
+	expect("{'node':'lb1','role':'active','peer':{'name':'lb2'},"
+	       "'witness':{'address':'203.0.113.5:5406','reachable':true,'verdict':'granted',"
+	       "'votes':{'own':true,'peer':false,'witness':true}}}",
+	    lbd_good, plain,
+	    "NODE        ROLE         FOR  CAUSE  PRIORITY  TERM  LBD        SERVERS\n"
+	    "lb1 (here)  active       -    -             -     -  not ready  -\n"
+	    "lb2         unreachable  -    -             -     -  -          -\n"
+	    "\n"
+	    "VOTE OF                   HERE  IT SAYS\n"
+	    "witness 203.0.113.5:5406  yes   granted\n"
+	    "peer lb2                  no\n"
+	    "this node                 yes\n"
+	    "\n"
+	    "configuration of hafailover: -, the peer's is not known\n"
+	    "lbd 0.1.0 on lb1: ready, up for 10 min 0 s, 2 of 3 servers up, 12 connections, 3456 "
+	    "requests so far\n"
+	    "configuration of lbd: fedcba9876543210 from /etc/lbpair/lbd.json, loaded 5 min 0 s "
+	    "ago\n");
 }
 
 int
@@ -266,12 +347,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_nodes),
+		cmocka_unit_test(test_hook),
 		cmocka_unit_test(test_peer_gone_lbd_gone),
 		cmocka_unit_test(test_servers_unchecked),
+		cmocka_unit_test(test_peer_in_standby),
 		cmocka_unit_test(test_what_more_the_peer_tells),
 		cmocka_unit_test(test_lbd_alone),
 		cmocka_unit_test(test_nothing_is_expected_to_be_there),
 		cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_colour_and_width),
 	};
 

@@ -127,12 +127,12 @@ test_without_metrics(void **state)
 	moment_init(&before, 10., 7, 1);
 	moment_init(&now, 12., 7, 3);
 	now.has_traffic = false;
-	err_set(&now.why, -1, "http://[::1]:9101/metrics: \033refused");
+	err_set(&now.why, -1, "lbd: \033refused");
 	expect(&now, &before,
 	    "lbd lb1: ready, up for 1 min 0 s, 1 of 2 servers up, 5 connections\n"
 	    "2 workers, at most 1.50 ms late\n"
 	    "110.0 requests per second\n"
-	    "no codes, latencies and rates of servers: http://[::1]:9101/metrics: \\x1brefused\n"
+	    "no codes, latencies and rates of servers: lbd: \\x1brefused\n"
 	    "\n"
 	    "POOL  SERVER  STATE  REQUESTS/s  5xx/s  ACTIVE  CONNECTIONS\n"
 	    "web   a       up              -      -       3            9\n"

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "lbd/http/authority.h"
 #include "lbd/tls/names.h"
 
 static void
@@ -94,7 +95,8 @@ test_host_name(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		assert_true(str_eq(tls_host_name(str_of(rows[i].authority)), str_of(rows[i].host)));
+		assert_true(
+		    str_eq(authority_host(str_of(rows[i].authority)), str_of(rows[i].host)));
 }
 
 int

@@ -38,12 +38,18 @@ struct peer_link {
 	struct peer_link_trouble trouble;
 };
 
+struct witness_link {
+	struct address witness;
+	struct witness_link_counters counters;
+};
+
 struct fixture {
 	struct ha_config config;
 	struct ha_node_config nodes[2];
 	struct election election;
 	struct vip_table vips;
 	struct peer_link link;
+	struct witness_link witness;
 	struct history history;
 	struct delay delay;
 	uint64_t transitions[CAUSE_N];
@@ -122,6 +128,27 @@ peer_link_trouble(const struct peer_link *l)
 	return l->trouble;
 }
 
+const struct address *
+witness_link_address(const struct witness_link *l)
+{
+	return &l->witness;
+}
+
+const struct witness_link_counters *
+witness_link_count(const struct witness_link *l)
+{
+	return &l->counters;
+}
+
+const char *
+witness_link_result_name(enum witness_link_result r)
+{
+	static const char *const names[ASK_RESULTS] = { "ok", "1", "challenge", "3", "4", "5", "6",
+		"7" };
+
+	return names[r];
+}
+
 static inline struct address
 fixture_address(const char *text)
 {
@@ -150,6 +177,7 @@ fixture_init(struct fixture *f)
 	f->nodes[0].name = STR("lb1");
 	f->nodes[1].name = STR("lb2");
 	f->config.nodes = f->nodes;
+	f->config.digest = config.digest;
 	election_init(&f->election, &config);
 	f->election.session = FIXTURE_SESSION;
 	f->election.role = ROLE_ACTIVE;
@@ -188,6 +216,20 @@ fixture_init(struct fixture *f)
 		.vip_refused = "",
 		.vip_conflict = "",
 	};
+}
+
+/* With a witness, which has answered just now and lends its vote; so does the peer. */
+static inline void
+fixture_witness(struct fixture *f)
+{
+	f->witness.witness = fixture_address("203.0.113.5:5406");
+	f->view.witness = &f->witness;
+	f->election.config.witness = true;
+	f->election.vote.answered_id = 1;
+	f->election.vote.answered_ns = FIXTURE_NOW;
+	f->election.vote.answer =
+	    (struct witness_answer){ .verdict = WITNESS_GRANTED, .yours = true };
+	f->election.vote.witness_until_ns = f->election.vote.peer_until_ns = FIXTURE_NOW + NS_PER_S;
 }
 
 /* A Backup since 5 s, heard on path 0 just now; it hears both. */

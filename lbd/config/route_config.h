@@ -1,0 +1,52 @@
+/* route_config.h - the part of the configuration that says where a listener's requests go.  Part of config.h. */
+#ifndef LBD_CONFIG_ROUTE_CONFIG_H
+#define LBD_CONFIG_ROUTE_CONFIG_H
+
+#include "common/address.h"
+#include "lbd/route/router.h"
+#include "lbd/route/template.h"
+
+/* A header field or a parameter of the query. */
+struct route_match_config {
+	struct str name;
+	struct str value; /* NULL: it is there, whatever it says */
+};
+
+/* A pool and its share. */
+struct route_share_config {
+	struct str pool_name;
+	uint32_t pool; /* index into lbd_config.pools */
+	uint32_t weight;
+};
+
+struct route_redirect_config {
+	struct str to; /* empty: no redirect */
+	const struct template *location; /* derived from it */
+	uint16_t status;
+};
+
+struct route_respond_config {
+	uint16_t status; /* 0: no response of our own */
+	struct str body, content_type;
+};
+
+struct route_config {
+	struct str host, path, path_prefix;
+	struct str methods; /* separated by blanks; empty: all */
+	const struct route_match_config *headers, *query;
+	uint32_t n_headers, n_query;
+	const struct network *clients;
+	uint32_t n_clients;
+	/* one of these */
+	struct str pool_name;
+	struct route_share_config *split;
+	uint32_t n_split;
+	struct route_redirect_config redirect;
+	struct route_respond_config respond;
+	/* derived: where requests go, by pool_name or by split; none: lbd answers itself */
+	struct route_share_config *shares;
+	uint32_t n_shares;
+	uint32_t total; /* sum of their weights */
+};
+
+#endif

@@ -1,0 +1,182 @@
+/* route.c - the conditions of a route that a router does not know, by the request's head and its client. */
+#include "lbd/proxy/route.h"
+
+#include "lbd/http/authority.h"
+#include "lbd/route/target.h"
+
+struct asking {
+	const struct listener_config *listener;
+	const struct http_head *head;
+	struct address client;
+	struct str query;
+};
+
+/* A name and perhaps a value: has the request that? */
+typedef bool has_match(const struct asking *, const struct route_match_config *);
+
+static bool
+lists_method(struct str list, struct str method)
+{
+	while (list.n) {
+		const char *blank = memchr(list.p, ' ', list.n);
+		size_t n = blank ? (size_t)(blank - list.p) : list.n;
+
+		if (str_eq((struct str){ list.p, n }, method))
+			return true;
+		list = str_skip(list, blank ? n + 1 : n);
+	}
+	return false;
+}
+
+static bool
+value_matches(const struct route_match_config *m, struct str value)
+{
+	return !m->value.p || str_eq(m->value, value);
+}
+
+static bool
+has_header(const struct asking *a, const struct route_match_config *m)
+{
+	for (unsigned i = 0; i < a->head->n_fields; i++) {
+		const struct http_field *f = &a->head->fields[i];
+
+		if (str_eq_nocase(f->name, m->name) && value_matches(m, f->value))
+			return true;
+	}
+	return false;
+}
+
+/* As it came: nothing is decoded. */
+static bool
+has_parameter(const struct asking *a, const struct route_match_config *m)
+{
+	struct str left = a->query;
+
+	while (left.n) {
+		const char *end = memchr(left.p, '&', left.n);
+		struct str one = { left.p, end ? (size_t)(end - left.p) : left.n };
+		const char *sign = memchr(one.p, '=', one.n);
+		size_t name_n = sign ? (size_t)(sign - one.p) : one.n;
+		struct str value = str_skip(one, sign ? name_n + 1 : one.n);
+
+		if (str_eq((struct str){ one.p, name_n }, m->name) && value_matches(m, value))
+			return true;
+		left = str_skip(left, end ? one.n + 1 : one.n);
+	}
+	return false;
+}
+
+static bool
+has_all(const struct asking *a, const struct route_match_config *list, uint32_t n, has_match *has)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!has(a, &list[i]))
+			return false;
+	return true;
+}
+
+static bool
+is_client(const struct route_config *r, const struct address *client)
+{
+	for (uint32_t i = 0; i < r->n_clients; i++)
+		if (network_holds(&r->clients[i], client))
+			return true;
+	return r->n_clients == 0;
+}
+
+static bool
+accepts(void *arg, uint32_t rule)
+{
+	const struct asking *a = arg;
+	const struct route_config *r = &a->listener->routes[rule];
+
+	return (r->methods.n == 0 || lists_method(r->methods, a->head->method)) &&
+	    is_client(r, &a->client) && has_all(a, r->headers, r->n_headers, has_header) &&
+	    has_all(a, r->query, r->n_query, has_parameter);
+}
+
+static struct str
+host_name(struct str authority)
+{
+	struct str host = authority_host(authority);
+
+	host.n -= host.n > 0 && host.p[host.n - 1] == '.'; /* the root */
+	return host;
+}
+
+static struct str
+query_of(struct str target, struct str path)
+{
+	return str_skip(target, path.n < target.n ? path.n + 1 : path.n);
+}
+
+/* A target without a path, "http://host?query", has the path "/". */
+static struct str
+routed_path(const struct http_head *head)
+{
+	return head->target_slash ? STR("/") : target_path(head->target);
+}
+
+enum refusal
+route_find(struct client *c, const struct route_config **route)
+{
+	const struct listener_config *l = c->listener->conf;
+	struct worker *w = c->conn.worker;
+	struct http_head *head = &w->head;
+	struct asking a = { .listener = l, .head = head };
+	size_t n;
+	int rule;
+
+	*route = NULL;
+	if (!l->router)
+		return REFUSE_NOTHING;
+	switch (target_normalise(head->target, w->format, &n)) {
+	case TARGET_NORMAL:
+		break;
+	case TARGET_CHANGED:
+		head->target = (struct str){ w->format, n };
+		break;
+	case TARGET_BAD:
+		return REFUSE_TARGET;
+	}
+	client_ip(c, &a.client);
+	a.query = query_of(head->target, target_path(head->target));
+	rule = router_find(l->router, host_name(head->host), routed_path(head), accepts, &a);
+	if (rule >= 0)
+		*route = &l->routes[rule];
+	return REFUSE_NOTHING;
+}
+
+uint32_t
+route_pool(struct worker *w, const struct route_config *r)
+{
+	uint64_t number;
+	uint32_t i;
+
+	if (r->n_shares == 1)
+		return r->shares[0].pool;
+	number = hash_scale(worker_random(w), r->total);
+	for (i = 0; number >= r->shares[i].weight; i++)
+		number -= r->shares[i].weight;
+	return r->shares[i].pool;
+}
+
+void
+route_variables(const struct exchange *x, struct str values[VARIABLE_COUNT])
+{
+	struct str target = str_eq(x->sent.target, STR("*")) ? STR("/") : x->sent.target;
+	struct str path = target_path(target);
+
+	for (int i = 0; i < VARIABLE_COUNT; i++)
+		values[i] = (struct str){ NULL, 0 };
+	values[VARIABLE_CLIENT_IP] = client_address(x->client);
+	values[VARIABLE_HOST] = x->sent.host;
+	values[VARIABLE_HOSTNAME] = host_name(x->sent.host);
+	values[VARIABLE_LISTENER] = x->listener->name;
+	values[VARIABLE_METHOD] = x->sent.method;
+	values[VARIABLE_NODE] = x->snapshot->config->node;
+	values[VARIABLE_PATH] = path;
+	values[VARIABLE_QUERY] = query_of(target, path);
+	values[VARIABLE_SCHEME] = x->client->conn.tls ? STR("https") : STR("http");
+	values[VARIABLE_URI] = target;
+}

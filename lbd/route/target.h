@@ -1,0 +1,25 @@
+/*
+ * target.h - one spelling for each request target, so that no rule can be walked around by another.  Pure.
+ *
+ * RFC 3986 section 6.2.2: what need not be percent-encoded is not, hexadecimal digits are upper case, dot
+ * segments are gone.  Nothing else changes: an encoded slash stays one, since to a server it is part of a
+ * segment; empty segments stay, since they may mean something; the query is not looked at.
+ */
+#ifndef LBD_ROUTE_TARGET_H
+#define LBD_ROUTE_TARGET_H
+
+#include "common/str.h"
+
+enum target_verdict {
+	TARGET_NORMAL, /* as it came */
+	TARGET_CHANGED, /* as it stands in `out` now */
+	TARGET_BAD /* a broken or encoded NUL, or above the root */
+};
+
+/* An origin-form target, or `*`; `out` has room for target.n bytes and may not be where it lies. */
+enum target_verdict target_normalise(struct str target, char *out, size_t *n);
+
+/* What is before the query. */
+struct str target_path(struct str target);
+
+#endif

@@ -1,0 +1,159 @@
+/* shelf.c - paths, sorted, each once; then what is in the files. */
+#include "lbd/tls/shelf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+
+static int
+path_compare(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int rc = n ? memcmp(a.p, b.p, n) : 0;
+
+	return rc ? rc : (a.n > b.n) - (a.n < b.n);
+}
+
+static int
+pair_compare(const void *a, const void *b)
+{
+	const struct tls_shelf_entry *x = a, *y = b;
+	int rc = path_compare(x->certificate, y->certificate);
+
+	if (rc == 0)
+		rc = path_compare(x->key, y->key);
+	return rc ? rc : path_compare(x->ocsp, y->ocsp);
+}
+
+/* Of equal pairs the one of the first listener is kept. */
+static int
+entry_compare(const void *a, const void *b)
+{
+	const struct tls_shelf_entry *x = a, *y = b;
+	int rc = pair_compare(a, b);
+
+	return rc ? rc : (x->listener > y->listener) - (x->listener < y->listener);
+}
+
+static uint32_t
+count(const struct lbd_config *config)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		n += config->listeners[i].tls.n_certificates;
+	return n;
+}
+
+/* Paths are still the configuration's. */
+static void
+collect(struct tls_shelf *s, const struct lbd_config *config)
+{
+	uint32_t n = 0, kept = 0;
+
+	for (uint32_t i = 0; i < config->n_listeners; i++)
+		for (uint32_t j = 0; j < config->listeners[i].tls.n_certificates; j++) {
+			const struct tls_certificate_config *c =
+			    &config->listeners[i].tls.certificates[j];
+			struct tls_shelf_entry *e = &s->list[n++];
+
+			e->certificate = c->certificate;
+			e->key = c->key;
+			e->ocsp = c->ocsp;
+			e->listener = i;
+		}
+	qsort(s->list, n, sizeof(*s->list), entry_compare);
+	for (uint32_t i = 0; i < n; i++)
+		if (kept == 0 || pair_compare(&s->list[kept - 1], &s->list[i]) != 0)
+			s->list[kept++] = s->list[i];
+	s->n = kept;
+}
+
+static int
+entry_fill(struct tls_shelf_entry *e, const struct tls_files *files, struct err *err)
+{
+	struct str certificate = e->certificate, key = e->key, ocsp = e->ocsp;
+	int code;
+
+	e->certificate = (struct str){ strndup(certificate.p, certificate.n), certificate.n };
+	e->key = (struct str){ strndup(key.p, key.n), key.n };
+	e->ocsp = (struct str){ strndup(ocsp.n ? ocsp.p : "", ocsp.n), ocsp.n };
+	if (!e->certificate.p || !e->key.p || !e->ocsp.p)
+		return err_set(err, -ENOMEM, "out of memory for TLS");
+	code = tls_certificate_load(&e->loaded, NULL,
+	    (struct tls_pem){ certificate, tls_files_find(files, certificate) },
+	    (struct tls_pem){ key, tls_files_find(files, key) }, err);
+	if (!code && tls_certificate_names(&e->loaded, &e->names, 0) < 0)
+		code = err_set(err, -ENOMEM, "out of memory for TLS");
+	if (!code && ocsp.n)
+		code = tls_ocsp_load(&e->staple, &e->loaded,
+		    (struct tls_pem){ ocsp, tls_files_find(files, ocsp) }, err);
+	return code;
+}
+
+static void
+fill(struct tls_shelf *s, struct problems *problems)
+{
+	struct err err;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		if (entry_fill(&s->list[i], s->files, &err) < 0)
+			problems_add(
+			    problems, 0, "listeners[%u].tls: %s", s->list[i].listener, err.text);
+}
+
+struct tls_shelf *
+tls_shelf_new(
+    const struct lbd_config *config, const struct tls_files *files, struct problems *problems)
+{
+	struct tls_shelf *s = calloc(1, sizeof(*s));
+	size_t known = problems->n;
+	uint32_t n = count(config);
+
+	if (s)
+		s->list = calloc(n ? n : 1, sizeof(*s->list));
+	if (!s || !s->list) {
+		problems_add(problems, 0, "out of memory for TLS");
+		free(s);
+		return NULL;
+	}
+	s->files = files;
+	collect(s, config);
+	fill(s, problems);
+	if (problems->n > known)
+		tls_shelf_free(&s);
+	return s;
+}
+
+void
+tls_shelf_free(struct tls_shelf **sp)
+{
+	struct tls_shelf *s = *sp;
+
+	*sp = NULL;
+	for (uint32_t i = 0; s && i < s->n; i++) {
+		free((void *)(uintptr_t)s->list[i].certificate.p);
+		free((void *)(uintptr_t)s->list[i].key.p);
+		free((void *)(uintptr_t)s->list[i].ocsp.p);
+		tls_certificate_fini(&s->list[i].loaded);
+		tls_ocsp_fini(&s->list[i].staple);
+		tls_names_fini(&s->list[i].names);
+	}
+	if (s)
+		free(s->list);
+	free(s);
+}
+
+const struct tls_shelf_entry *
+tls_shelf_find(const struct tls_shelf *s, const struct tls_certificate_config *c)
+{
+	const struct tls_shelf_entry wanted = {
+		.certificate = c->certificate, .key = c->key, .ocsp = c->ocsp
+	};
+	const struct tls_shelf_entry *found =
+	    bsearch(&wanted, s->list, s->n, sizeof(*s->list), pair_compare);
+
+	CHECK(found);
+	return found;
+}

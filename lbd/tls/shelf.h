@@ -1,0 +1,37 @@
+/*
+ * shelf.h - all certificates that a configuration names, each read once, for whoever serves with them.
+ *
+ * Contexts take the certificates as they are and share them; each worker's keys are made anew in its own library
+ * context, since OpenSSL takes locks in keys that threads share.  Made by one thread, then read-only.
+ */
+#ifndef LBD_TLS_SHELF_H
+#define LBD_TLS_SHELF_H
+
+#include "common/problems.h"
+#include "lbd/tls/files.h"
+#include "lbd/tls/ocsp.h"
+
+struct tls_shelf_entry {
+	struct str certificate, key, ocsp; /* paths, owned; ocsp empty: none */
+	uint32_t listener; /* the first that names it */
+	struct tls_certificate loaded;
+	struct tls_names names; /* in the certificate's order */
+	struct tls_ocsp staple;
+};
+
+struct tls_shelf {
+	struct tls_shelf_entry *list; /* sorted by paths */
+	uint32_t n;
+	const struct tls_files *files; /* borrowed, while contexts are made */
+};
+
+/* What cannot be used is a problem; NULL: there was one. */
+struct tls_shelf *
+tls_shelf_new(const struct lbd_config *, const struct tls_files *, struct problems *);
+void tls_shelf_free(struct tls_shelf **);
+
+/* The entry of those files, which the configuration names. */
+const struct tls_shelf_entry *
+tls_shelf_find(const struct tls_shelf *, const struct tls_certificate_config *);
+
+#endif

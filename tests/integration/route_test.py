@@ -1,0 +1,165 @@
+"""listeners[].routes: where a request goes, by what it asks for; and what lbd answers itself."""
+
+import h2
+from harness import Backend, Lbd, check, config, equal, request
+
+
+def named(name):
+    def serve(connection):
+        while message := connection.request():
+            connection.reply(message, name + b" " + message.target, 200)
+    return serve
+
+
+class Site:
+    """An lbd with three pools, each with a server that says its name and the target that it was asked for."""
+
+    def __init__(self, routes, listener=None, **top):
+        self.servers = [Backend(named(name)) for name in (b"web", b"api", b"new")]
+        self.config = config(self.servers[0], listener={"routes": routes, **(listener or {})}, **top)
+        for name, server in zip(("api", "new"), self.servers[1:]):
+            self.config["pools"].append({**self.config["pools"][0], "name": name,
+                                         "servers": [{"address": server.address}]})
+
+    def __enter__(self):
+        for server in self.servers:
+            server.__enter__()
+        self.lbd = Lbd(self.config).__enter__()
+        return self.lbd
+
+    def __exit__(self, *exception):
+        self.lbd.__exit__(*exception)
+        for server in reversed(self.servers):
+            server.__exit__(*exception)
+
+
+def ask(client, target, host=b"h", fields=b"", method=b"GET"):
+    client.send(method + b" " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + fields + b"\r\n")
+    return client.response(method)
+
+
+def test_host_path_method_header_query_client():
+    routes = [
+        {"host": "*.example.org", "pool": "api"},
+        {"host": "www.example.org", "path_prefix": "/api", "pool": "new"},
+        {"path": "/exact", "pool": "api"},
+        {"path_prefix": "/written", "method": "PUT POST", "pool": "api"},
+        {"path_prefix": "/canary", "headers": [{"name": "X-Canary", "value": "1"}], "pool": "new"},
+        {"path_prefix": "/flag", "query": [{"name": "v", "value": "2"}, {"name": "x"}], "pool": "new"},
+        {"path_prefix": "/ours", "clients": ["127.0.0.0/8"], "pool": "api"},
+        {"path_prefix": "/theirs", "clients": ["192.0.2.0/24"], "pool": "api"},
+        {"host": "[::1]", "pool": "api"},
+    ]
+    cases = [
+        (b"/", b"h", b"", b"GET", b"web"), (b"/", b"a.example.org", b"", b"GET", b"api"),
+        (b"/", b"A.B.EXAMPLE.org:8080", b"", b"GET", b"api"), (b"/", b"www.example.org.", b"", b"GET", b"api"),
+        (b"/api/x", b"www.example.org", b"", b"GET", b"new"), (b"/apix", b"www.example.org", b"", b"GET", b"api"),
+        (b"/exact", b"h", b"", b"GET", b"api"), (b"/exact/", b"h", b"", b"GET", b"web"),
+        (b"/exact?x", b"h", b"", b"GET", b"api"),
+        (b"/written", b"h", b"", b"GET", b"web"), (b"/written", b"h", b"Content-Length: 0\r\n", b"PUT", b"api"),
+        (b"/canary", b"h", b"x-canary: 1\r\n", b"GET", b"new"), (b"/canary", b"h", b"X-Canary: 2\r\n", b"GET", b"web"),
+        (b"/canary", b"h", b"X-Canary: 2\r\nX-Canary: 1\r\n", b"GET", b"new"),
+        (b"/flag?x&v=2", b"h", b"", b"GET", b"new"), (b"/flag?v=2", b"h", b"", b"GET", b"web"),
+        (b"/flag?x=1&v=22", b"h", b"", b"GET", b"web"),
+        (b"/ours", b"h", b"", b"GET", b"api"), (b"/theirs", b"h", b"", b"GET", b"web"),
+        (b"/", b"[::1]:80", b"", b"GET", b"api"),
+    ]
+    with Site(routes) as lbd, lbd.client() as client:
+        for target, host, fields, method, want in cases:
+            equal(ask(client, target, host, fields, method).body, want + b" " + target, f"{host} {target} {fields}")
+
+
+def test_the_path_is_normalised_once_and_forwarded_as_it_was_routed():
+    routes = [{"path_prefix": "/admin", "respond": {"status": 403, "body": "no\n"}}]
+    with Site(routes) as lbd, lbd.client() as client:
+        for target in (b"/admin", b"/x/../admin/y", b"/%61dmin", b"/./admin", b"/x/%2e%2e/admin", b"/admin/../admin"):
+            equal(ask(client, target).status, 403, target)
+        for target, want in ((b"/a/../b?../c", b"/b?../c"), (b"/%7Eme", b"/~me"), (b"/a%2fb", b"/a%2Fb"),
+                             (b"/a//b", b"/a//b"), (b"/administrator", b"/administrator")):
+            equal(ask(client, target).body, b"web " + want, target)
+    for target in (b"/..", b"/a/../../admin", b"/%2e%2e/x", b"/%zz", b"/%00", b"/%"):
+        with Site(routes) as lbd, lbd.client() as client:
+            equal(ask(client, target).status, 400, target)
+
+
+def test_without_routes_a_target_stays_as_it_is():
+    with Backend(named(b"web")) as server, Lbd(config(server)) as lbd, lbd.client() as client:
+        equal(ask(client, b"/a/../%62").body, b"web /a/../%62", "target")
+
+
+def test_redirects():
+    routes = [{"path_prefix": "/old", "redirect": {"to": "https://{hostname}:8443{uri}"}},
+              {"path": "/303", "redirect": {"to": "/see{{this}?{query}&n={node}&c={client_ip}", "status": 303}}]
+    with Site(routes) as lbd, lbd.client() as client:
+        got = ask(client, b"/old/x?y=1", b"www.example.org:80")
+        equal((got.status, got.one(b"location"), got.body), (308, b"https://www.example.org:8443/old/x?y=1", b""), "308")
+        equal(got.one(b"content-length"), b"0", "Content-Length")
+        got = ask(client, b"/303?q", method=b"HEAD")
+        equal(got.status, 303, "status")
+        location = got.one(b"location")
+        check(location.startswith(b"/see{this}?q&n=") and location.endswith(b"&c=127.0.0.1"), location)
+        # a body that nobody wants: the answer comes, the connection ends
+        client.send(request("POST", "/old", body=b"x" * 10))
+        equal(client.response(b"POST").status, 308, "POST")
+        equal(ask(client, b"/").body, b"web /", "the request after it")
+        check(lbd.metric("lbpair_requests_total", code="308", pool="") == 2, "the requests are counted")
+
+
+def test_a_redirect_of_the_longest_target():
+    with Site([{"redirect": {"to": "/to" + 8 * "{uri}"}}]) as lbd:
+        with lbd.client() as client:
+            target = b"/" + b"x" * 10000
+            equal(ask(client, target).one(b"location"), b"/to" + target * 8, "Location")
+        with lbd.client() as client:
+            equal(ask(client, b"/" + b"x" * 15000).status, 414, "status of what cannot be answered")
+
+
+def test_answers():
+    routes = [{"path": "/up", "respond": {"status": 200, "body": "up\n"}},
+              {"path": "/none", "respond": {"status": 204}},
+              {"path": "/json", "respond": {"status": 503, "body": "{}", "content_type": "application/json"}}]
+    with Site(routes) as lbd, lbd.client() as client:
+        got = ask(client, b"/up")
+        equal((got.status, got.body, got.one(b"content-type")), (200, b"up\n", b"text/plain; charset=utf-8"), "/up")
+        got = ask(client, b"/up", method=b"HEAD")
+        equal((got.status, got.one(b"content-length")), (200, b"3"), "HEAD")
+        got = ask(client, b"/none")
+        equal((got.status, got.one(b"content-length")), (204, None), "/none")
+        got = ask(client, b"/json")
+        equal((got.status, got.body, got.one(b"content-type")), (503, b"{}", b"application/json"), "/json")
+
+
+def test_a_split():
+    routes = [{"path_prefix": "/", "split": [{"pool": "web", "weight": 90}, {"pool": "new", "weight": 10},
+                                             {"pool": "api", "weight": 0}]}]
+    with Site(routes) as lbd, lbd.client() as client:
+        answers = [ask(client, b"/").body for _ in range(2000)]
+    equal(answers.count(b"api /"), 0, "answers of the pool with weight 0")
+    check(120 < answers.count(b"new /") < 280, f"{answers.count(b'new /')} of 2000 went to the tenth")
+
+
+def test_a_reload_changes_routes():
+    with Site([{"path": "/x", "pool": "api"}]) as lbd, lbd.client() as client:
+        equal(ask(client, b"/x").body, b"api /x", "before")
+        changed = {**lbd.config}
+        changed["listeners"] = [{**lbd.config["listeners"][0], "routes": [{"path": "/x", "pool": "new"}]}]
+        lbd.reload(changed)
+        equal(ask(client, b"/x").body, b"new /x", "after")
+
+
+def test_http2():
+    routes = [{"host": "www.example.org", "path_prefix": "/api", "pool": "api"},
+              {"path": "/up", "respond": {"status": 200, "body": "up\n"}},
+              {"path_prefix": "/old", "redirect": {"to": "https://{host}{uri}"}}]
+
+    def ask2(client, stream, path, authority="h"):
+        return client.request(stream, [*h2.GET[:2], (":path", path), (":authority", authority)])
+
+    with Site(routes, listener={"http2": True}) as lbd, h2.connect(lbd.address()) as client:
+        for stream, path, authority, want in ((1, "/api/x", "www.example.org", b"api /api/x"),
+                                              (3, "/a/../%61pi", "h", b"web /api"), (5, "/up", "h", b"up\n")):
+            got = ask2(client, stream, path, authority)
+            equal((got.status, got.body), (200, want), path)
+        got = ask2(client, 7, "/old/" + "x" * 9000)
+        equal((got.status, got.one("location")), (308, "https://h/old/" + "x" * 9000), "redirect")
+        equal(ask2(client, 9, "/../x").status, 400, "above the root")
