@@ -183,13 +183,13 @@ must_end(const struct h2_connection *h)
 	return c->requests > 0 && atomic_load_explicit(&w->shared->yielding, memory_order_relaxed);
 }
 
-/* Nothing is read while the client does not take what it was sent, or what it said is not all fed. */
+/* Nothing is read while the client does not take what it was sent. */
 static void
 reading_update(struct h2_connection *h)
 {
 	struct conn *c = &h->client->conn;
 
-	if (c->out || h->behind)
+	if (c->out)
 		conn_read_off(c);
 	else
 		conn_read_on(c);
@@ -317,7 +317,7 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (c->h2->behind)
+	if (c->h2->behind) /* it is in line for this round */
 		return;
 	n = conn_read(&c->conn, &data, READ_MAX);
 	if (n == -EAGAIN)
