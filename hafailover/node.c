@@ -29,6 +29,7 @@ track_now(const struct node *n)
 		.eligible = r.eligible,
 		.why = r.why,
 		.isolated = r.isolated,
+		.network_ns = r.network_ns,
 		.lbd_ready = r.lbd->ready,
 		.lbd_draining = r.lbd->draining,
 		.steers = !node_steer_obstacle(n),

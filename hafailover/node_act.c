@@ -285,8 +285,10 @@ node_act(struct node *n, const struct election_out *out, int64_t now)
 		node_say(n, now);
 	if (out->todo & ELECTION_DO_ANNOUNCE)
 		announce_start(n->announcer);
-	if (out->todo & ELECTION_DO_PROBE)
+	if (out->todo & ELECTION_DO_PROBE) {
 		node_probe_start(n, out->probe_id, out->probe_budget_ns);
+		track_ask(n->track);
+	}
 	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != standby)
 		state_save(n, standby);
 	if (out->todo & ELECTION_DO_WITNESS)

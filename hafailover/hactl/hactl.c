@@ -33,6 +33,13 @@ hactl_complain(const char *format, ...)
 }
 
 enum ending
+hactl_refuse(const struct err *err)
+{
+	hactl_complain("%s", err->text);
+	return ENDING_REFUSED;
+}
+
+enum ending
 hactl_ending(enum daemon_result result)
 {
 	switch (result) {

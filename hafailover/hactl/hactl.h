@@ -39,6 +39,9 @@ struct command {
 /* "hactl: ..." on standard error, cleaned; several lines if it has them. */
 __attribute__((format(printf, 1, 2))) void hactl_complain(const char *format, ...);
 
+/* The reason as a complaint.  ENDING_REFUSED. */
+enum ending hactl_refuse(const struct err *);
+
 /* daemon_ask, and the complaint if that fails. */
 enum ending hactl_ask(struct daemon *, json_t *request, struct answer *);
 enum ending hactl_ask_patiently(

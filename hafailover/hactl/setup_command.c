@@ -33,13 +33,6 @@ struct setup {
 	char *answers[ANSWERS];
 };
 
-static enum ending
-refuse(const struct err *err)
-{
-	hactl_complain("%s", err->text);
-	return ENDING_REFUSED;
-}
-
 /* --- questions --- */
 
 static int
@@ -110,7 +103,7 @@ question_ask(struct setup *s, size_t i)
 		}
 		if (q->check(s, &err) == 0)
 			return ENDING_DONE;
-		refuse(&err);
+		hactl_refuse(&err);
 		if (given)
 			return ENDING_REFUSED;
 	}
@@ -220,7 +213,7 @@ create(struct setup *s)
 	enum ending ending;
 
 	if (place_check(s, &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	s->wish.name = s->wish.name ? s->wish.name : "lb1";
 	s->wish.peer_name = s->wish.peer_name ? s->wish.peer_name : "lb2";
 	ending = questions_ask(s);
@@ -229,7 +222,7 @@ create(struct setup *s)
 	snprintf(s->secret_file, sizeof(s->secret_file), "%s/secret", s->directory);
 	s->wish.secret_file = s->secret_file;
 	if (bundle_make(&bundle, s, &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	ending = setup_install(s->h, s->directory, &bundle);
 	setup_bundle_fini(&bundle);
 	if (ending == ENDING_DONE && s->keeps_lbd)
@@ -283,7 +276,7 @@ bundle_print(struct setup *s)
 	}
 	if (bundle_read(&bundle, s, &err) < 0) {
 		setup_bundle_fini(&bundle);
-		return refuse(&err);
+		return hactl_refuse(&err);
 	}
 	root = setup_bundle_pack(&bundle);
 	setup_bundle_fini(&bundle);
@@ -335,7 +328,7 @@ bundle_accept(struct setup *s, const struct setup_bundle *b)
 	json_t *root = json_loads(b->texts[SETUP_HAFAILOVER], 0, NULL);
 	struct err err;
 	int rc = setup_join_check(root, &s->host, &err);
-	enum ending ending = rc < 0 ? refuse(&err) : setup_install(s->h, s->directory, b);
+	enum ending ending = rc < 0 ? hactl_refuse(&err) : setup_install(s->h, s->directory, b);
 
 	json_decref(root);
 	if (ending == ENDING_DONE)
@@ -355,7 +348,7 @@ join(struct setup *s)
 		    "--join reads what `hactl setup --export` prints on the other node");
 	if (setup_files_absent(s->directory, setup_file_names, SETUP_FILES, &err) < 0 ||
 	    bundle_receive(&bundle, &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	ending = bundle_accept(s, &bundle);
 	setup_bundle_fini(&bundle);
 	return ending;
@@ -406,7 +399,7 @@ setup_run(struct hactl *h, const struct command *command, int argc, char **argv)
 	if (exports)
 		return bundle_print(&s);
 	if (setup_host_init(&s.host, &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	ending = joins ? join(&s) : create(&s);
 	setup_fini(&s);
 	return ending;

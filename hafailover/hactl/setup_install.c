@@ -4,13 +4,6 @@
 #include "hafailover/hactl/commands.h"
 #include "hafailover/hactl/setup_files.h"
 
-static enum ending
-refuse(const struct err *err)
-{
-	hactl_complain("%s", err->text);
-	return ENDING_REFUSED;
-}
-
 static int
 bundle_write(struct setup_files *f, const struct setup_bundle *b, struct err *err)
 {
@@ -45,12 +38,12 @@ bundle_place(struct hactl *h, struct setup_files *f, const struct setup_bundle *
 
 	if (bundle_write(f, b, &err) < 0 ||
 	    setup_files_place(f, setup_file_names[SETUP_SECRET], &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	if (bundle_check(h, f, b) != ENDING_DONE)
 		return ENDING_REFUSED;
 	for (size_t i = SETUP_LBD; i < SETUP_FILES; i++)
 		if (b->texts[i] && setup_files_place(f, setup_file_names[i], &err) < 0)
-			return refuse(&err);
+			return hactl_refuse(&err);
 	return ENDING_DONE;
 }
 
@@ -62,7 +55,7 @@ setup_install(struct hactl *h, const char *directory, const struct setup_bundle 
 	enum ending ending;
 
 	if (setup_files_open(&files, directory, &err) < 0)
-		return refuse(&err);
+		return hactl_refuse(&err);
 	ending = bundle_place(h, &files, b);
 	setup_files_close(&files, ending == ENDING_DONE);
 	for (size_t i = 0; ending == ENDING_DONE && i < SETUP_FILES; i++)

@@ -116,6 +116,22 @@ def test_the_files_of_a_pair_reach_both_nodes():
         two.refused("is there already", "--join", stdin=None, input=bundle)
 
 
+def test_the_network_of_an_ipv6_address_is_found():
+    with Machine(11) as one:
+        one.host.ip("link", "set", "wire", "up")
+        one.host.ip("link", "set", "eth0", "up")  # its link-local address is no way to a node
+        one.host.ip("addr", "add", "2001:db8:0:1::11/64", "dev", "eth0", "nodad")
+        servers = ("--server", "[2001:db8::21]:80")
+        one.refused("no interface is in a network with 2001:db8:0:2::12", "--peer", "2001:db8:0:2::12",
+                    "--vip", "2001:db8:0:1::64", *servers)
+        one.refused("no interface of this machine is in a network with fe80::64", "--peer", "2001:db8:0:1::12",
+                    "--vip", "fe80::64", *servers)
+        one.done("--peer", "2001:db8:0:1::12", "--vip", "2001:db8:0:1::64,192.0.2.100", *servers)
+        one.check_files()
+        written = json.loads(one.files()["hafailover.json"])
+        check(written["nodes"][0]["address"] == "2001:db8:0:1::11", f"{written}")
+
+
 def test_nothing_is_replaced():
     with Machine(11) as one:
         for name in ("secret", "hafailover.json", "lbd.json"):
