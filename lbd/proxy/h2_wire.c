@@ -8,7 +8,7 @@
 #include "lbd/proxy/proxy.h"
 
 enum {
-	WRITE_MAX = 128 * 1024,
+	WRITE_MAX = 96 * 1024,
 	WRITES_MAX = 4 /* in one turn */
 };
 
