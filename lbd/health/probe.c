@@ -1,5 +1,5 @@
 /*
- * probe.c - a small machine of four phases; each does what it can and says whether to go on at
+ * probe.c - a small machine of phases; each does what it can and says whether to go on at
  * once.
  *
  * Whatever decides a probe, the deadline's timer delivers the result: set to now, so that it comes
@@ -14,6 +14,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/units.h"
+#include "lbd/health/probe_h2.h"
 #include "lbd/health/stream.h"
 
 /* Request, then answer: a head longer than that is no answer to a health check. */
@@ -22,9 +23,9 @@ enum { TEXT_MAX = 16384, PROBE_MAGIC = 0x70726f62 };
 /* A timer later than that was not late by chance: the loop did not run. */
 static const int64_t STALL_NS = 50 * NS_PER_MS;
 
-enum phase { PHASE_CONNECT, PHASE_HANDSHAKE, PHASE_REQUEST, PHASE_RESPONSE };
+enum phase { PHASE_CONNECT, PHASE_HANDSHAKE, PHASE_REQUEST, PHASE_RESPONSE, PHASE_HTTP2 };
 
-static const char *const phase_names[] = { "connect", "tls", "request", "response" };
+static const char *const phase_names[] = { "connect", "tls", "request", "response", "http2" };
 
 struct probe {
 	unsigned magic;
@@ -33,6 +34,7 @@ struct probe {
 	struct address address; /* with the port to check */
 	enum phase phase;
 	struct stream stream;
+	struct probe_h2 *h2; /* NULL: it speaks HTTP/1, or nothing yet */
 	ev_io io;
 	ev_timer deadline;
 	bool granted, decided;
@@ -41,6 +43,7 @@ struct probe {
 	void *owner;
 	struct probe_result result;
 	size_t n, sent; /* bytes of `text`: all, and sent */
+	struct str output; /* HTTP/2: of which `sent` counts */
 	char text[TEXT_MAX];
 };
 
@@ -88,12 +91,24 @@ wait_or_fail(struct probe *p, ssize_t outcome)
 /* -- the phases: true to go on, false when waiting or decided -- */
 
 static bool
+http2_begin(struct probe *p, struct str request)
+{
+	p->h2 = probe_h2_new(p->question.health, request, p->stream.ssl != NULL);
+	if (!p->h2)
+		return fail(p, "out of memory");
+	p->phase = PHASE_HTTP2;
+	return true;
+}
+
+static bool
 request_begin(struct probe *p)
 {
 	int n = probe_http_request(p->question.health, &p->address, p->text, sizeof(p->text));
 
 	if (n < 0)
 		return fail(p, "the request is too long");
+	if (p->stream.ssl ? stream_chose_h2(&p->stream) : p->question.http2)
+		return http2_begin(p, (struct str){ p->text, (size_t)n });
 	p->n = (size_t)n;
 	p->phase = PHASE_REQUEST;
 	return true;
@@ -171,11 +186,40 @@ phase_response(struct probe *p)
 	return false;
 }
 
+/* What there is to say, then what there is to hear. */
+static bool
+phase_http2(struct probe *p)
+{
+	ssize_t rc;
+	int verdict;
+
+	if (p->sent == p->output.n) {
+		p->output = probe_h2_output(p->h2);
+		p->sent = 0;
+	}
+	if (p->output.n) {
+		rc = stream_write(&p->stream, p->output.p + p->sent, p->output.n - p->sent);
+		if (rc <= 0)
+			return wait_or_fail(p, rc);
+		p->sent += (size_t)rc;
+		return true;
+	}
+	rc = stream_read(&p->stream, p->text, sizeof(p->text));
+	if (rc <= 0)
+		return wait_or_fail(p, rc);
+	verdict = probe_h2_judge(
+	    p->h2, (struct str){ p->text, (size_t)rc }, clock_ns(), p->result.reason);
+	if (verdict == 0)
+		return true;
+	decide(p, verdict > 0);
+	return false;
+}
+
 static void
 on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
-	static bool (*const phases[])(
-	    struct probe *) = { phase_connect, phase_handshake, phase_request, phase_response };
+	static bool (*const phases[])(struct probe *) = { phase_connect, phase_handshake,
+		phase_request, phase_response, phase_http2 };
 	struct probe *p = w->data;
 
 	(void)revents;
@@ -262,6 +306,7 @@ probe_free(struct probe **pp)
 	ev_io_stop(p->loop, &p->io);
 	ev_timer_stop(p->loop, &p->deadline);
 	stream_close(&p->stream);
+	probe_h2_free(&p->h2);
 	p->magic = 0;
 	free(p);
 }

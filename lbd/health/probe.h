@@ -25,6 +25,7 @@ struct probe_question {
 	const struct address *address; /* health->port goes before its own */
 	const struct tls_upstream *tls; /* NULL: plain; kept by reference */
 	struct str name; /* the server's, for TLS */
+	bool http2; /* it speaks that; with TLS, if it says so */
 };
 
 /*

@@ -41,6 +41,13 @@ status_expected(const struct health_config *c, unsigned status)
 }
 
 int
+probe_http_status(const struct health_config *c, unsigned status, char reason[PROBE_REASON_MAX])
+{
+	snprintf(reason, PROBE_REASON_MAX, "status %u", status);
+	return status_expected(c, status) ? 1 : -1;
+}
+
+int
 probe_http_judge(const struct health_config *c, struct str answer, char reason[PROBE_REASON_MAX])
 {
 	static const struct h1_expected expected = { .method = METHOD_GET };
@@ -58,6 +65,5 @@ probe_http_judge(const struct health_config *c, struct str answer, char reason[P
 		}
 		answer = str_skip(answer, (size_t)eaten);
 	} while (head.status < 200);
-	snprintf(reason, PROBE_REASON_MAX, "status %u", head.status);
-	return status_expected(c, head.status) ? 1 : -1;
+	return probe_http_status(c, head.status, reason);
 }

@@ -22,4 +22,7 @@ probe_http_request(const struct health_config *, const struct address *, char *t
 int
 probe_http_judge(const struct health_config *, struct str answer, char reason[PROBE_REASON_MAX]);
 
+/* The same of a final status alone: >0 passed, <0 failed. */
+int probe_http_status(const struct health_config *, unsigned status, char reason[PROBE_REASON_MAX]);
+
 #endif

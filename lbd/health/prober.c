@@ -114,7 +114,8 @@ tls_make(struct prober *p, uint32_t i, const struct pool_config *pool,
 	if (!p->tls)
 		p->tls = tls_engine_new(err);
 	if (p->tls)
-		p->prepared[i] = tls_upstream_get(p->tls, c, false, files, err);
+		p->prepared[i] =
+		    tls_upstream_get(p->tls, c, pool->http2 && !pool->health.port, files, err);
 	return p->prepared[i] ? 0 : err->code;
 }
 

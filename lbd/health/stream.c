@@ -125,6 +125,17 @@ stream_handshake(struct stream *s)
 	return tls_outcome(s, SSL_do_handshake(s->ssl));
 }
 
+bool
+stream_chose_h2(const struct stream *s)
+{
+	const unsigned char *p = NULL;
+	unsigned n = 0;
+
+	if (s->ssl)
+		SSL_get0_alpn_selected(s->ssl, &p, &n);
+	return n == 2 && memcmp(p, "h2", 2) == 0;
+}
+
 static ssize_t
 plain_outcome(struct stream *s, ssize_t rc, int want)
 {

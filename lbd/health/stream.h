@@ -31,6 +31,9 @@ int stream_connected(struct stream *);
 int stream_use_tls(struct stream *, const struct tls_upstream *, struct str host);
 int stream_handshake(struct stream *);
 
+/* By ALPN; false without TLS. */
+bool stream_chose_h2(const struct stream *);
+
 ssize_t stream_write(struct stream *, const char *text, size_t n);
 ssize_t stream_read(struct stream *, char *text, size_t n);
 

@@ -152,6 +152,7 @@ on_turn(void *owner)
 		.address = &w->server->address,
 		.tls = w->tls,
 		.name = tls_name(w),
+		.http2 = w->pool->http2 && !w->pool->health.port,
 	};
 
 	CHECK(w->magic == WATCH_MAGIC);
@@ -252,7 +253,7 @@ watch_adopt(struct watch *w, const struct pool_config *pool, const struct server
 	bool known = w->server != NULL;
 	bool same = known && address_equal(&w->server->address, &server->address) &&
 	    health_equal(&w->pool->health, &pool->health) && w->tls == tls &&
-	    str_eq(w->server->host, server->host);
+	    str_eq(w->server->host, server->host) && w->pool->http2 == pool->http2;
 
 	if (known && !same)
 		state_forget(w, server);

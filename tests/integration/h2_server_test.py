@@ -466,3 +466,33 @@ def test_a_reload_ends_connections_gently():
             hold.set()
             equal(bytes(c.answer(1).body), b"held", "body")
             old.wait(lambda: not old.open_connections(), "the old connection to end")
+
+
+def test_checks_speak_http2():
+    """As requests do: plain, over TLS, or HTTP/1.1 where ALPN says so; and with a port of their own not."""
+    asked, quick = [], {"interval": "20s", "timeout": "10s", "fall": 1, "rise": 1}
+
+    def script(connection):
+        c = Server(connection)
+        stream = c.next()
+        asked.append(c.answers[stream].one(":path"))
+        c.send(headers(stream, [(":status", asked[-1][1:])]))
+        c.next()
+
+    with Backend(script) as plain, TlsBackend(script, alpn=["h2"]) as secure, TlsBackend(alpn=["http/1.1"]) as old:
+        for server, tls in ((plain, {}), (secure, trusting()), (old, trusting())):
+            for status, up in (("/200", 1), ("/503", 0)):
+                if server is old:
+                    status, up = "/", 1
+                checked = {"type": "http", "path": status, **quick}
+                with Lbd(both(server, pool={"health_check": checked, **tls})) as lbd:
+                    wait_for(lambda: lbd.metric("lbpair_server_checks_total") == 1, "a check")
+                    equal(lbd.metric("lbpair_server_up"), up, f"up after {status}")
+        equal(asked, ["/200", "/503"] * 2, "what was asked")
+    with Backend() as server:
+        checked = {"type": "http", "port": server.port, **quick}
+        with Lbd(both(server, pool={"health_check": checked})) as lbd:
+            lbd.wait_metric("lbpair_server_checks_total", 1, result="pass")
+    with Backend() as server, Lbd(both(server, pool={"health_check": {"type": "http", **quick}})) as lbd:
+        server.tolerant = True  # it does not understand
+        lbd.wait_metric("lbpair_server_checks_total", 1, result="fail")
