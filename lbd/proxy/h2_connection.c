@@ -13,7 +13,7 @@
 
 enum {
 	READ_MAX = 64 * 1024, /* in one turn: others want theirs, too */
-	WRITE_MAX = 128 * 1024,
+	WRITE_MAX = 96 * 1024,
 	WRITES_MAX = 4 /* in one turn */
 };
 
