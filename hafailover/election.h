@@ -79,6 +79,7 @@ struct election_track {
 	enum cause
 	    why; /* if not: CAUSE_LBD_DOWN, _LINK_DOWN, _GATEWAYS_LOST, _SCRIPT_FAILED, ... */
 	bool isolated; /* no carrier where the clients are, or no configured gateway answers */
+	int64_t network_ns; /* a gateway has answered what was asked then; 0: none is configured */
 	bool lbd_ready, lbd_draining;
 	bool
 	    steers; /* can be silent while it holds, and send on what the peer knows: election_drain.c */

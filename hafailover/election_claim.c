@@ -169,13 +169,20 @@ vip_is_silent(const struct election *e)
 	return !e->config.probe || e->probe.silent >= PROBES_NEEDED;
 }
 
+/* Neither the peer nor a gateway is heard any more: it may be this node that is cut off. */
+static bool
+is_cut_off(const struct election *e)
+{
+	return e->track.network_ns && e->track.network_ns <= election_quiet_since(e);
+}
+
 /* Rule 3.  CAUSE_NONE: not yet. */
 static enum cause
 silent_peer(const struct election *e, int64_t now)
 {
 	int64_t dead = election_dead_ns(e), silence = election_silence_ns(e, now);
 
-	if (silence < dead || now < e->unread_ns)
+	if (silence < dead || now < e->unread_ns || is_cut_off(e))
 		return CAUSE_NONE;
 	if (vip_is_silent(e))
 		return CAUSE_PEER_SILENT;

@@ -29,6 +29,7 @@ track_now(const struct node *n)
 		.eligible = r.eligible,
 		.why = r.why,
 		.isolated = r.isolated,
+		.network_ns = r.network_ns,
 		.lbd_ready = r.lbd->ready,
 		.lbd_draining = r.lbd->draining,
 		.steers = !node_steer_obstacle(n),
@@ -273,7 +274,7 @@ on_conflict(void *owner, const struct announce_conflict *c)
 	struct node *n = owner;
 
 	CHECK(n->magic == NODE_MAGIC);
-	node_conflict_note(n, &vip_at(n->vips, c->vip)->address, c->mac);
+	node_station_note(n, &vip_at(n->vips, c->vip)->address, c->mac, &n->vip_conflict);
 	nested_add(n, node_is_peer_mac(n, c->mac) ? NESTED_CONFLICT_PEER : NESTED_CONFLICT);
 }
 

@@ -12,14 +12,14 @@
 /* --- the tale --- */
 
 void
-node_conflict_note(struct node *n, const struct address *vip, const uint8_t mac[LINK_MAC])
+node_station_note(
+    const struct node *n, const struct address *vip, const uint8_t mac[LINK_MAC], struct err *note)
 {
 	char text[ADDRESS_TEXT_MAX];
 
 	address_format_host(vip, text);
-	err_set(&n->vip_conflict, -EADDRINUSE, "%s is used by %02x:%02x:%02x:%02x:%02x:%02x%s",
-	    text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-	    node_is_peer_mac(n, mac) ? ", the peer" : "");
+	err_set(note, -EADDRINUSE, "%s is used by %02x:%02x:%02x:%02x:%02x:%02x%s", text, mac[0],
+	    mac[1], mac[2], mac[3], mac[4], mac[5], node_is_peer_mac(n, mac) ? ", the peer" : "");
 }
 
 struct ha_view
@@ -47,6 +47,7 @@ node_view(struct node *n)
 		.delay = &n->delay,
 		.vip_refused = n->vip_refused.text,
 		.vip_conflict = n->vip_conflict.text,
+		.vip_served = n->vip_served.text,
 	};
 }
 
@@ -285,8 +286,10 @@ node_act(struct node *n, const struct election_out *out, int64_t now)
 		node_say(n, now);
 	if (out->todo & ELECTION_DO_ANNOUNCE)
 		announce_start(n->announcer);
-	if (out->todo & ELECTION_DO_PROBE)
+	if (out->todo & ELECTION_DO_PROBE) {
 		node_probe_start(n, out->probe_id, out->probe_budget_ns);
+		track_ask(n->track);
+	}
 	if (out->todo & ELECTION_DO_PERSIST || n->saved.standby != standby)
 		state_save(n, standby);
 	if (out->todo & ELECTION_DO_WITNESS)

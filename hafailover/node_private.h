@@ -6,9 +6,9 @@
 #include "hafailover/hook.h"
 #include "hafailover/keeper.h"
 #include "hafailover/node.h"
-#include "hafailover/vip_answer.h"
 #include "hafailover/steering/connections.h"
 #include "hafailover/steering/steering.h"
+#include "hafailover/vip_answer.h"
 #include "hafailover/vrrp.h"
 #include "hafailover/witness_link.h"
 
@@ -99,7 +99,7 @@ struct node {
 	unsigned alarms; /* logged */
 	bool peer_gave_way; /* of two that were Active */
 	int64_t dual_told_ns; /* the end of the last time that both were Active, as logged */
-	struct err vip_refused, vip_conflict; /* the last one, for who asks why */
+	struct err vip_refused, vip_conflict, vip_served; /* the last one, for who asks why */
 	struct delay delay;
 	bool stopping;
 };
@@ -135,8 +135,9 @@ bool
 node_tell(struct node *, const struct election_out *, int64_t now_ns); /* there was something */
 void node_command_answer(struct node *, enum refusal);
 void node_vips_release(struct node *);
-/* Another station has an address of ours, for the alarm's words. */
-void node_conflict_note(struct node *, const struct address *vip, const uint8_t mac[LINK_MAC]);
+/* Another station has an address of ours: which, for the alarm's words. */
+void node_station_note(
+    const struct node *, const struct address *vip, const uint8_t mac[LINK_MAC], struct err *note);
 void node_linger_init(struct node *);
 void node_linger_end(struct node *); /* at once */
 struct ha_view node_view(struct node *);

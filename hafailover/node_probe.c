@@ -31,13 +31,15 @@ finish(struct node *n)
 
 /* The holder asks for others alone. */
 static void
-conflict_note(struct node *n, unsigned i, const struct probe_result *r)
+station_note(struct node *n, unsigned i, const struct probe_result *r)
 {
 	size_t index;
 	const struct vip_config *vip = vip_of_family(n, i ? AF_INET6 : AF_INET, &index);
+	bool holder = n->probe.holder;
 
-	if (vip && n->probe.holder && r->verdict == PROBE_ANSWERS)
-		node_conflict_note(n, &vip->address, r->mac);
+	if (vip && r->verdict == (holder ? PROBE_ANSWERS : PROBE_SERVES))
+		node_station_note(
+		    n, &vip->address, r->mac, holder ? &n->vip_conflict : &n->vip_served);
 }
 
 static void
@@ -50,7 +52,7 @@ answered(struct node *n, unsigned i, const struct probe_result *r)
 	    log_quoted(str_of(r->reason)).text);
 	vip_answer_add(&p->answer, vip_answer_of(r->verdict, p->holder, p->blind),
 	    node_is_peer_mac(n, r->mac));
-	conflict_note(n, i, r);
+	station_note(n, i, r);
 	probe_free(&p->asked[i]); /* and the result with it */
 	if (p->answer.result == ELECTION_VIP_SERVES || (!p->asked[0] && !p->asked[1]))
 		finish(n);

@@ -249,8 +249,8 @@ config_json(const struct ha_view *v)
 	ha_status_digest(theirs, peer);
 	if (!peer_known(v)) /* with VRRP: never */
 		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
-	return json_pack("{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match",
-	    theirs == ours);
+	return json_pack(
+	    "{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match", theirs == ours);
 }
 
 static json_t *
@@ -323,15 +323,22 @@ alarm_text(enum election_alarm alarm)
 	return "unknown";
 }
 
-/* What the election does not know: which address, and why. */
-static const char *
-alarm_detail(const struct ha_view *v, enum election_alarm alarm)
+/* What the election does not know: which address, whose, and why. */
+static void
+alarm_told_add(const struct ha_view *v, json_t **list, enum election_alarm alarm)
 {
-	const char *detail = alarm == ALARM_VIP_FAILED ? v->vip_refused
-	    : alarm == ALARM_CONFLICT                  ? v->vip_conflict
-						       : "";
+	const char *name = election_alarm_name(alarm), *what = alarm_text(alarm);
+	char text[800];
 
-	return *detail ? detail : alarm_text(alarm);
+	if (alarm == ALARM_VIP_FAILED && *v->vip_refused)
+		what = v->vip_refused;
+	if (alarm == ALARM_CONFLICT && *v->vip_conflict)
+		what = v->vip_conflict;
+	if (alarm == ALARM_VIP_SERVES && *v->vip_served) {
+		snprintf(text, sizeof(text), "%s (%s)", what, v->vip_served);
+		what = text;
+	}
+	alarm_add(list, name, what);
 }
 
 /* Advertisements that are refused, while the peer takes part like that. */
@@ -403,7 +410,7 @@ ha_status_alarms(const struct ha_view *v)
 		enum election_alarm alarm = (enum election_alarm)(1u << i);
 
 		if (alarms & alarm)
-			alarm_add(&list, election_alarm_name(alarm), alarm_detail(v, alarm));
+			alarm_told_add(v, &list, alarm);
 	}
 	if (v->vrrp)
 		refused_add(v, &list);

@@ -210,6 +210,25 @@ gateways_lost(const struct track *t)
 	return t->now.n_gateways > 0;
 }
 
+/* Never answered is long ago. */
+static int64_t
+network_heard(const struct track *t)
+{
+	int64_t latest = t->now.n_gateways > 0;
+
+	for (unsigned i = 0; i < t->now.n_gateways; i++)
+		if (track_gateway_asked_ns(t->now.gateways[i]) > latest)
+			latest = track_gateway_asked_ns(t->now.gateways[i]);
+	return latest;
+}
+
+void
+track_ask(struct track *t)
+{
+	for (unsigned i = 0; i < t->now.n_gateways; i++)
+		track_gateway_ask(t->now.gateways[i]);
+}
+
 static const struct track_script *
 script_failed(const struct track *t)
 {
@@ -243,6 +262,7 @@ track_report(const struct track *t)
 	const char *link = link_missing(t, name, &clients);
 
 	r.isolated = clients || lost;
+	r.network_ns = network_heard(t);
 	if (link) {
 		r.why = CAUSE_LINK_DOWN;
 		snprintf(r.text, sizeof(r.text), "%s%s%s", name, *name ? " " : "", link);

@@ -18,6 +18,7 @@ struct track_report {
 	enum cause why; /* if not; the first of: link, lbd, gateways, scripts */
 	bool isolated; /* no carrier for the clients, or no gateway answers */
 	bool settled; /* each part has had its first verdict */
+	int64_t network_ns; /* a gateway has answered what was asked then; 0: none is configured */
 	const struct track_lbd_state *lbd; /* borrowed */
 	char text[256]; /* if not eligible: why, in words */
 };
@@ -44,5 +45,8 @@ int track_configure(struct track *, const struct ha_track_config *, struct err *
 void track_yield(struct track *, int64_t idle_ns, int64_t for_ns);
 
 struct track_report track_report(const struct track *);
+
+/* Asks the gateways now. */
+void track_ask(struct track *);
 
 #endif

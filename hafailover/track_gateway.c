@@ -21,6 +21,7 @@ struct track_gateway {
 	ev_timer ask;
 	struct probe *probe;
 	unsigned missed; /* in a row */
+	int64_t asked_ns, answered_ns; /* the question under way; the last that was answered */
 	bool known, reachable;
 };
 
@@ -39,7 +40,6 @@ verdict_set(struct track_gateway *g, bool reachable, const char *why)
 	else
 		log_warning(
 		    "gateway_lost", "address=%s reason=%s", text, log_quoted(str_of(why)).text);
-	g->changed(g->owner);
 }
 
 static void
@@ -54,31 +54,46 @@ on_answer(void *owner, const struct probe_result *answer)
 	case PROBE_ANSWERS:
 	case PROBE_SERVES:
 		g->missed = 0;
+		g->answered_ns = g->asked_ns;
 		verdict_set(g, true, "");
+		g->changed(g->owner);
 		return;
 	case PROBE_SILENT:
 	case PROBE_FAILED:
-		if (++g->missed >= LOST_AFTER)
-			verdict_set(g, false, r.reason);
+		if (++g->missed < LOST_AFTER)
+			return;
+		verdict_set(g, false, r.reason);
+		if (g->missed == LOST_AFTER)
+			g->changed(g->owner);
 		return;
 	}
 	CHECK_NEVER();
 }
 
-static void
-on_ask(struct ev_loop *loop, ev_timer *timer, int revents)
+void
+track_gateway_ask(struct track_gateway *g)
 {
-	struct track_gateway *g = timer->data;
 	const struct probe_question q = {
 		.address = g->address,
 		.service = PROBE_NEIGHBOUR,
 		.deadline_ns = DEADLINE_NS,
 	};
 
+	if (g->probe)
+		return;
+	g->asked_ns = clock_ns();
+	/* without memory the next turn tries again */
+	g->probe = probe_start(g->loop, g->neighbours, &q, on_answer, g);
+}
+
+static void
+on_ask(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct track_gateway *g = timer->data;
+
 	(void)revents;
 	CHECK(g->magic == GATEWAY_MAGIC && g->loop == loop);
-	if (!g->probe) /* without memory the next turn tries again */
-		g->probe = probe_start(loop, g->neighbours, &q, on_answer, g);
+	track_gateway_ask(g);
 }
 
 struct track_gateway *
@@ -125,6 +140,12 @@ bool
 track_gateway_reachable(const struct track_gateway *g)
 {
 	return g->reachable;
+}
+
+int64_t
+track_gateway_asked_ns(const struct track_gateway *g)
+{
+	return g->answered_ns;
 }
 
 const struct address *

@@ -35,7 +35,8 @@ struct ha_view {
 	uint64_t steered; /* packets, in this move or the last */
 	const uint64_t *transitions; /* [CAUSE_N] */
 	const struct delay *delay;
-	const char *vip_refused, *vip_conflict; /* the last time, in words; "": never */
+	const char *vip_refused, *vip_conflict,
+	    *vip_served; /* the last time, in words; "": never */
 };
 
 #endif

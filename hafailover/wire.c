@@ -13,6 +13,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "hafailover/wire_bytes.h"
 
 enum { MAC_SIZE = 32, SEALED = WIRE_SIZE - MAC_SIZE, BODY = 128 };
 
@@ -58,20 +59,6 @@ seal_make(const uint8_t *bytes, const struct wire_key *key, uint8_t seal[MAC_SIZ
 
 /* --- writing --- */
 
-static void
-put(uint8_t **p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		*(*p)++ = (uint8_t)(v >> 8 * (bytes - 1 - i));
-}
-
-static void
-put_bytes(uint8_t **p, const void *from, size_t n)
-{
-	memcpy(*p, from, n);
-	*p += n;
-}
-
 static unsigned
 flags_of(const struct heartbeat *h)
 {
@@ -84,28 +71,28 @@ flags_of(const struct heartbeat *h)
 static void
 put_heartbeat(uint8_t **p, const struct heartbeat *h)
 {
-	put(p, h->heard_session, 8);
-	put(p, h->heard, 8);
-	put(p, h->hears, 1);
-	put(p, h->order, 1);
-	put(p, flags_of(h), 1);
-	put(p, h->role, 1);
-	put(p, h->cause, 1);
-	put(p, h->message, 1);
-	put(p, h->message_cause, 1);
-	put(p, h->message_refusal, 1);
-	put(p, (uint64_t)h->age_ns, 8);
-	put(p, h->term, 8);
-	put(p, h->digest, 8);
-	put(p, (uint64_t)h->interval_ns, 8);
-	put(p, (uint64_t)h->dead_ns, 8);
-	put(p, h->servers_up, 2);
-	put(p, h->priority, 2);
-	put(p, h->message_id, 4);
-	put(p, (h->steers ? FLAG_STEERS : 0) | (h->draining ? FLAG_DRAINING : 0), 1);
-	put(p, h->connections, 4);
-	put(p, h->want, 1);
-	put(p, (uint64_t)(h->vote_ns / NS_PER_MS), 4); /* less is safe */
+	wire_put(p, h->heard_session, 8);
+	wire_put(p, h->heard, 8);
+	wire_put(p, h->hears, 1);
+	wire_put(p, h->order, 1);
+	wire_put(p, flags_of(h), 1);
+	wire_put(p, h->role, 1);
+	wire_put(p, h->cause, 1);
+	wire_put(p, h->message, 1);
+	wire_put(p, h->message_cause, 1);
+	wire_put(p, h->message_refusal, 1);
+	wire_put(p, (uint64_t)h->age_ns, 8);
+	wire_put(p, h->term, 8);
+	wire_put(p, h->digest, 8);
+	wire_put(p, (uint64_t)h->interval_ns, 8);
+	wire_put(p, (uint64_t)h->dead_ns, 8);
+	wire_put(p, h->servers_up, 2);
+	wire_put(p, h->priority, 2);
+	wire_put(p, h->message_id, 4);
+	wire_put(p, (h->steers ? FLAG_STEERS : 0) | (h->draining ? FLAG_DRAINING : 0), 1);
+	wire_put(p, h->connections, 4);
+	wire_put(p, h->want, 1);
+	wire_put(p, (uint64_t)(h->vote_ns / NS_PER_MS), 4); /* less is safe */
 }
 
 bool
@@ -114,21 +101,21 @@ wire_encode(uint8_t bytes[WIRE_SIZE], const struct wire_packet *w, const struct 
 	uint8_t *p = bytes;
 
 	memset(bytes, 0, WIRE_SIZE);
-	put_bytes(&p, magic, sizeof(magic));
-	put(&p, WIRE_VERSION, 1);
-	put(&p, w->type, 1);
-	put(&p, w->path, 1);
-	put(&p, w->n_macs, 1);
-	put(&p, w->session, 8);
-	put(&p, w->sequence, 8);
-	put(&p, w->echo_session, 8);
-	put(&p, w->echo_sequence, 8);
-	put_bytes(&p, w->macs, sizeof(w->macs));
-	put_bytes(&p, w->node, WIRE_NAME_MAX);
+	wire_put_bytes(&p, magic, sizeof(magic));
+	wire_put(&p, WIRE_VERSION, 1);
+	wire_put(&p, w->type, 1);
+	wire_put(&p, w->path, 1);
+	wire_put(&p, w->n_macs, 1);
+	wire_put(&p, w->session, 8);
+	wire_put(&p, w->sequence, 8);
+	wire_put(&p, w->echo_session, 8);
+	wire_put(&p, w->echo_sequence, 8);
+	wire_put_bytes(&p, w->macs, sizeof(w->macs));
+	wire_put_bytes(&p, w->node, WIRE_NAME_MAX);
 	CHECK(p == bytes + BODY);
 	if (w->type == WIRE_HEARTBEAT) {
-		put(&p, w->servers_total, 2);
-		put(&p, w->servers_unchecked, 2);
+		wire_put(&p, w->servers_total, 2);
+		wire_put(&p, w->servers_unchecked, 2);
 		put_heartbeat(&p, &w->heartbeat);
 	}
 	CHECK(p <= bytes + SEALED);
@@ -136,23 +123,6 @@ wire_encode(uint8_t bytes[WIRE_SIZE], const struct wire_packet *w, const struct 
 }
 
 /* --- reading --- */
-
-static uint64_t
-get(const uint8_t **p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | *(*p)++;
-	return v;
-}
-
-static void
-get_bytes(const uint8_t **p, void *to, size_t n)
-{
-	memcpy(to, *p, n);
-	*p += n;
-}
 
 static void
 set_flags(struct heartbeat *h, unsigned flags)
@@ -186,41 +156,29 @@ is_sane(const struct heartbeat *h)
 static bool
 get_heartbeat(const uint8_t **p, struct heartbeat *h)
 {
-	h->heard_session = get(p, 8);
-	h->heard = get(p, 8);
-	h->hears = (uint8_t)get(p, 1);
-	h->order = (uint8_t)get(p, 1);
-	set_flags(h, (unsigned)get(p, 1));
-	h->role = (enum role)get(p, 1);
-	h->cause = (enum cause)get(p, 1);
-	h->message = (enum message)get(p, 1);
-	h->message_cause = (enum cause)get(p, 1);
-	h->message_refusal = (enum refusal)get(p, 1);
-	h->age_ns = (int64_t)get(p, 8);
-	h->term = get(p, 8);
-	h->digest = get(p, 8);
-	h->interval_ns = (int64_t)get(p, 8);
-	h->dead_ns = (int64_t)get(p, 8);
-	h->servers_up = (uint16_t)get(p, 2);
-	h->priority = (uint16_t)get(p, 2);
-	h->message_id = (uint32_t)get(p, 4);
-	set_move_flags(h, (unsigned)get(p, 1));
-	h->connections = (uint32_t)get(p, 4);
-	h->want = (enum cause)get(p, 1);
-	h->vote_ns = (int64_t)get(p, 4) * NS_PER_MS;
+	h->heard_session = wire_get(p, 8);
+	h->heard = wire_get(p, 8);
+	h->hears = (uint8_t)wire_get(p, 1);
+	h->order = (uint8_t)wire_get(p, 1);
+	set_flags(h, (unsigned)wire_get(p, 1));
+	h->role = (enum role)wire_get(p, 1);
+	h->cause = (enum cause)wire_get(p, 1);
+	h->message = (enum message)wire_get(p, 1);
+	h->message_cause = (enum cause)wire_get(p, 1);
+	h->message_refusal = (enum refusal)wire_get(p, 1);
+	h->age_ns = (int64_t)wire_get(p, 8);
+	h->term = wire_get(p, 8);
+	h->digest = wire_get(p, 8);
+	h->interval_ns = (int64_t)wire_get(p, 8);
+	h->dead_ns = (int64_t)wire_get(p, 8);
+	h->servers_up = (uint16_t)wire_get(p, 2);
+	h->priority = (uint16_t)wire_get(p, 2);
+	h->message_id = (uint32_t)wire_get(p, 4);
+	set_move_flags(h, (unsigned)wire_get(p, 1));
+	h->connections = (uint32_t)wire_get(p, 4);
+	h->want = (enum cause)wire_get(p, 1);
+	h->vote_ns = (int64_t)wire_get(p, 4) * NS_PER_MS;
 	return is_sane(h);
-}
-
-/* A name is followed by zeros to its end. */
-static bool
-is_name(const char name[WIRE_NAME_MAX])
-{
-	size_t n = strnlen(name, WIRE_NAME_MAX);
-
-	for (size_t i = n; i < WIRE_NAME_MAX; i++)
-		if (name[i])
-			return false;
-	return n > 0;
 }
 
 /* What is sealed rightly can only be wrong by a fault of the sender: still nothing is assumed. */
@@ -228,22 +186,22 @@ static bool
 get_packet(struct wire_packet *w, const uint8_t *p)
 {
 	p += sizeof(magic) + 1;
-	w->type = (enum wire_type)get(&p, 1);
-	w->path = (uint8_t)get(&p, 1);
-	w->n_macs = (uint8_t)get(&p, 1);
-	w->session = get(&p, 8);
-	w->sequence = get(&p, 8);
-	w->echo_session = get(&p, 8);
-	w->echo_sequence = get(&p, 8);
-	get_bytes(&p, w->macs, sizeof(w->macs));
-	get_bytes(&p, w->node, WIRE_NAME_MAX);
+	w->type = (enum wire_type)wire_get(&p, 1);
+	w->path = (uint8_t)wire_get(&p, 1);
+	w->n_macs = (uint8_t)wire_get(&p, 1);
+	w->session = wire_get(&p, 8);
+	w->sequence = wire_get(&p, 8);
+	w->echo_session = wire_get(&p, 8);
+	w->echo_sequence = wire_get(&p, 8);
+	wire_get_bytes(&p, w->macs, sizeof(w->macs));
+	wire_get_bytes(&p, w->node, WIRE_NAME_MAX);
 	if (w->path >= HEARTBEAT_PATHS_MAX || w->n_macs > WIRE_MACS_MAX || !w->session ||
-	    !is_name(w->node))
+	    !wire_is_name(w->node, WIRE_NAME_MAX))
 		return false;
 	if (w->type == WIRE_HELLO)
 		return true;
-	w->servers_total = (uint16_t)get(&p, 2);
-	w->servers_unchecked = (uint16_t)get(&p, 2);
+	w->servers_total = (uint16_t)wire_get(&p, 2);
+	w->servers_unchecked = (uint16_t)wire_get(&p, 2);
 	w->heartbeat.session = w->session;
 	w->heartbeat.sequence = w->sequence;
 	return w->type == WIRE_HEARTBEAT && get_heartbeat(&p, &w->heartbeat);

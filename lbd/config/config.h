@@ -81,6 +81,7 @@ struct listener_config {
 	struct route_config *routes;
 	uint32_t n_routes;
 	const struct router *router; /* of these; NULL: none, all goes to the pool */
+	struct header_edits request_headers, response_headers; /* before those of routes */
 	struct forwarded_config forwarded;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */

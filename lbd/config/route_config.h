@@ -19,6 +19,19 @@ struct route_share_config {
 	uint32_t weight;
 };
 
+/* A header field and what it says. */
+struct field_edit {
+	struct str name, value;
+	const struct template *template; /* of the value; NULL for Host, which has no variables */
+};
+
+/* What happens to the fields of a request or a response on its way; removed first, then set, then added. */
+struct header_edits {
+	const struct field_edit *set, *add;
+	const struct str *remove;
+	uint32_t n_set, n_add, n_remove;
+};
+
 struct route_redirect_config {
 	struct str to; /* empty: no redirect */
 	const struct template *location; /* derived from it */
@@ -37,6 +50,8 @@ struct route_config {
 	uint32_t n_headers, n_query;
 	const struct network *clients;
 	uint32_t n_clients;
+	struct header_edits request_headers, response_headers;
+	struct str replace_prefix; /* what path_prefix becomes; NULL: it stays */
 	/* one of these */
 	struct str pool_name;
 	struct route_share_config *split;

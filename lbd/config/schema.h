@@ -14,9 +14,15 @@ extern const struct json_field config_fields[];
 /* listeners[].routes; schema_routes.c. */
 extern const struct json_field config_route_fields[];
 
+/* request_headers, response_headers; schema_headers.c. */
+extern const struct json_field config_request_edit_fields[], config_response_edit_fields[];
+
 /* listeners[].tls; schema_tls.c. */
 extern const struct json_field config_tls_fields[];
 extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
+
+/* struct field_edit *; beside: uint32_t, how many. */
+extern const struct json_kind config_kind_request_edits, config_kind_response_edits;
 
 /* uint16_t: 301, 302, 303, 307 or 308. */
 extern const struct json_kind config_kind_redirect_status;

@@ -22,8 +22,7 @@ check_host_pattern(struct str s)
 static const char *
 check_route_path(struct str s)
 {
-	return memchr(s.p, '?', s.n) ? "has a query: that is what query is for"
-				     : config_check_path(s);
+	return memchr(s.p, '?', s.n) ? "has a query" : config_check_path(s);
 }
 
 static const char *
@@ -202,6 +201,13 @@ const struct json_field config_route_fields[] = {
 	    .beside = offsetof(struct route_config, n_clients), .max = 1024,
 	    .element = &client_element,
 	    .expects = "an array of networks such as \"10.0.0.0/8\" or \"2001:db8::/32\"" },
+	{ JSON_ROW("replace_prefix", json_kind_string, struct route_config, replace_prefix),
+	    .min = 1, .max = 4 * K, .expects = "what path_prefix becomes, such as \"/v2\" or \"/\"",
+	    .check = check_route_path },
+	{ JSON_ROW("request_headers", json_kind_object, struct route_config, request_headers),
+	    .object = config_request_edit_fields },
+	{ JSON_ROW("response_headers", json_kind_object, struct route_config, response_headers),
+	    .object = config_response_edit_fields },
 	{ JSON_ROW("pool", json_kind_string, struct route_config, pool_name), .min = 1,
 	    .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
 	{ JSON_ROW("split", json_kind_array, struct route_config, split),

@@ -76,7 +76,7 @@ check_redirect(struct route_check *k)
 
 	if (r->to.n == 0)
 		return;
-	if (template_new(k->c->arena, r->to, &r->location, &err) < 0)
+	if (template_new(k->c->arena, r->to, VARIABLES_BEFORE_SERVER, &r->location, &err) < 0)
 		PROBLEM(k, ".redirect.to: %s", err.text);
 }
 
@@ -127,6 +127,11 @@ route_complete(struct route_check *k)
 
 	if (r->path.n && r->path_prefix.n)
 		PROBLEM(k, ".path_prefix: has no effect beside path");
+	if (r->replace_prefix.p && !r->path_prefix.n)
+		PROBLEM(k, ".replace_prefix: has no effect without path_prefix");
+	if (r->replace_prefix.p && (r->redirect.to.n || r->respond.status))
+		PROBLEM(k, ".replace_prefix: has no effect on what no server gets");
+	check_normal(k, "replace_prefix", r->replace_prefix);
 	host_lower(k->c->arena, &r->host);
 	check_normal(k, "path", r->path);
 	check_normal(k, "path_prefix", r->path_prefix);

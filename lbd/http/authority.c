@@ -68,7 +68,7 @@ authority_host(struct str s)
 		end = memchr(s.p, ']', s.n);
 		return end ? (struct str){ s.p + 1, (size_t)(end - s.p - 1) } : s;
 	}
-	end = memchr(s.p, ':', s.n);
+	end = s.n ? memchr(s.p, ':', s.n) : NULL;
 	return end ? (struct str){ s.p, (size_t)(end - s.p) } : s;
 }
 

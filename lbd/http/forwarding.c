@@ -141,8 +141,8 @@ write_via(struct writer *w, unsigned minor, struct str name)
 		write_line(w, minor ? STR("Via: 1.1 ") : STR("Via: 1.0 "), name);
 }
 
-static struct str
-request_id(const struct http_head *head, const struct forward *forward)
+struct str
+forwarding_request_id(const struct http_head *head, const struct forward *forward)
 {
 	const struct http_field *f = NULL;
 
@@ -154,7 +154,7 @@ request_id(const struct http_head *head, const struct forward *forward)
 struct str
 forwarding_write(struct writer *w, const struct http_head *head, const struct forward *forward)
 {
-	struct str host = head->host, id = request_id(head, forward);
+	struct str host = head->host, id = forwarding_request_id(head, forward);
 
 	if (forward->x_forwarded)
 		write_x_forwarded(w, head, forward, host);

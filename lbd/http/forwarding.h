@@ -18,6 +18,9 @@ uint32_t forwarding_owned(const struct forward *);
  */
 void forwarding_reserve(struct http_head *, const struct str *names, uint32_t n);
 
+/* The generated id, or what a trusted client sent. */
+struct str forwarding_request_id(const struct http_head *, const struct forward *);
+
 /* Returns the request id as written. */
 struct str forwarding_write(struct writer *, const struct http_head *, const struct forward *);
 

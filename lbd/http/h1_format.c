@@ -130,13 +130,21 @@ write_request_hop(struct writer *w, const struct http_head *head)
 		write_str(w, STR("Connection: TE\r\nTE: trailers\r\n"));
 }
 
+static struct str
+host_for_server(const struct http_head *head, const struct forward *forward)
+{
+	if (forward->host.n)
+		return forward->host;
+	return head->host.n ? head->host : forward->default_host;
+}
+
 void
 h1_format_request(struct writer *w, const struct http_head *head, const struct forward *forward,
     struct formatted *out)
 {
 	*out = (struct formatted){ .method = { NULL, 0 } };
 	write_request_line(w, head, out);
-	out->host = write_kept(w, head->host.n ? head->host : forward->default_host);
+	out->host = write_kept(w, host_for_server(head, forward));
 	write_bytes(w, "\r\n", 2);
 	write_request_fields(w, head, forward, out);
 	write_request_hop(w, head);

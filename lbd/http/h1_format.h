@@ -63,6 +63,7 @@ struct forward {
 	struct str proto; /* "http" or "https" */
 	struct str request_id; /* generated; used unless a trusted client sent one */
 	struct str via; /* received-by pseudonym */
+	struct str host; /* what the server is told instead of the client's; empty: that */
 	struct str default_host; /* for HTTP/1.0 requests without Host */
 	bool
 	    trusted; /* the client may speak for others: its forwarding headers are kept and extended */

@@ -107,13 +107,20 @@ on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf
 	return on_header(ng, frame, name, value, flags, arg);
 }
 
-/* Reset for what the peer did. */
+/* A reset for what the peer did is counted before it is sent: thousands of them could wait for that. */
+static int
+reset_count(struct h2_session *s)
+{
+	s->resets_due++;
+	return h2_session_offend(s, h2_budget_reset(&s->budget));
+}
+
 static int
 stream_refuse(struct h2_session *s, int32_t id, uint32_t code)
 {
 	int r = nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, code);
 
-	return h2_session_submitted(s, r) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+	return h2_session_submitted(s, r) ? NGHTTP2_ERR_CALLBACK_FAILURE : reset_count(s);
 }
 
 static int
@@ -156,25 +163,32 @@ headers_received(struct h2_session *s, const nghttp2_frame *frame)
 							  : trailers_received(s, frame);
 }
 
-/* nghttp2 refused it, and resets the stream. */
-static int
-on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *arg)
+/* A head that nghttp2 itself found malformed: its owner hears of it. */
+static void
+malformed_tell(struct h2_session *s, int32_t id)
 {
-	struct h2_session *s = h2_session_of(arg);
-	int32_t id = frame->hd.stream_id;
 	enum refusal refusal;
 
-	(void)error;
-	if (frame->hd.type != NGHTTP2_HEADERS || !s->in_head)
-		return 0;
 	s->in_head = false;
-	if (nghttp2_session_get_stream_user_data(ng, id) || s->block->trailers)
-		return 0;
+	if (nghttp2_session_get_stream_user_data(s->ng, id) || s->block->trailers)
+		return;
 	refusal = h2_block_request(s->block, &s->limits, false, s->head);
 	if (!refusal || refusal_status(refusal) != 400)
 		refusal = REFUSE_MALFORMED;
 	s->events->request(s->owner, id, refusal, s->block->used);
-	return 0;
+}
+
+/* nghttp2 refused it, and resets the stream, or ends all. */
+static int
+on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *arg)
+{
+	struct h2_session *s = h2_session_of(arg);
+
+	(void)ng;
+	(void)error;
+	if (frame->hd.type == NGHTTP2_HEADERS && s->in_head)
+		malformed_tell(s, frame->hd.stream_id);
+	return frame->hd.stream_id ? reset_count(s) : 0;
 }
 
 static int

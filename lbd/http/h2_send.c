@@ -117,6 +117,15 @@ peers_fault(uint32_t code)
 	return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR;
 }
 
+static void
+reset_sent(struct h2_session *s)
+{
+	if (s->resets_due > 0)
+		s->resets_due--;
+	else
+		h2_session_offend(s, h2_budget_reset(&s->budget));
+}
+
 static int
 on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
@@ -130,7 +139,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	if (end)
 		stream_ended(s, frame->hd.stream_id);
 	if (frame->hd.type == NGHTTP2_RST_STREAM && peers_fault(frame->rst_stream.error_code))
-		h2_session_offend(s, h2_budget_reset(&s->budget));
+		reset_sent(s);
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
 	    s->offence == H2_NO_OFFENCE) {
 		s->offence = H2_PROTOCOL;

@@ -41,6 +41,7 @@ struct h2_session {
 	bool cut; /* GOAWAY said it */
 	bool dead; /* or could not even be said */
 	struct h2_budget budget;
+	unsigned resets_due; /* counted already, and not yet sent */
 	int32_t highest; /* stream so far */
 	uint64_t opened; /* bit n: highest - 2n was opened */
 	struct h2_memory memory;

@@ -11,13 +11,26 @@ head_field(const struct http_head *head, enum field_id id)
 }
 
 void
-head_set_field(struct http_head *head, struct str name, struct str value)
+head_remove_field(struct http_head *head, struct str name)
 {
 	for (unsigned i = 0; i < head->n_fields; i++)
 		if (str_eq_nocase(head->fields[i].name, name))
 			head->fields[i].one_hop = true;
+}
+
+bool
+head_add_field(struct http_head *head, struct str name, struct str value)
+{
 	if (head->n_fields == HTTP_FIELDS_MAX)
-		return;
+		return false;
 	head->fields[head->n_fields++] =
 	    (struct http_field){ .name = name, .value = value, .id = FIELD_OTHER };
+	return true;
+}
+
+bool
+head_set_field(struct http_head *head, struct str name, struct str value)
+{
+	head_remove_field(head, name);
+	return head_add_field(head, name, value);
 }

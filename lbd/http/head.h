@@ -111,8 +111,14 @@ http_method_idempotent(enum http_method m)
 /* Which field is this?  `name` in any case. */
 enum field_id field_id_of(struct str name);
 
-/* The only field of that name from now on, unless there is no room for it.  Both are borrowed. */
-void head_set_field(struct http_head *, struct str name, struct str value);
+/* Such fields, in any case, are not forwarded. */
+void head_remove_field(struct http_head *, struct str name);
+
+/* One more field.  Both are borrowed.  False: there is no room for it. */
+bool head_add_field(struct http_head *, struct str name, struct str value);
+
+/* The only field of that name from now on; as head_add_field. */
+bool head_set_field(struct http_head *, struct str name, struct str value);
 
 /* The first field with that id, or NULL. */
 const struct http_field *head_field(const struct http_head *, enum field_id);

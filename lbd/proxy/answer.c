@@ -118,8 +118,9 @@ exchange_answer(struct exchange *x, enum termination why)
 }
 
 void
-exchange_answer_route(struct exchange *x, const struct route_config *r)
+exchange_answer_route(struct exchange *x)
 {
+	const struct route_config *r = x->route;
 	struct worker *w = exchange_worker(x);
 	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
 	struct str values[VARIABLE_COUNT];
@@ -135,7 +136,7 @@ exchange_answer_route(struct exchange *x, const struct route_config *r)
 	own.keep_alive = x->keep_alive;
 	h1_format_own_begin(&out, &own);
 	if (r->redirect.location) {
-		route_variables(x, values);
+		route_variables(x, &x->sent, values);
 		write_str(&out, STR("Location: "));
 		template_write(r->redirect.location, values, uri_write, &out);
 		write_str(&out, STR("\r\n"));

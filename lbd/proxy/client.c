@@ -501,7 +501,7 @@ client_is_silent(const struct client *c)
 {
 	char byte;
 
-	return c->state == CLIENT_IDLE && !has_records(c) &&
+	return c->state == CLIENT_IDLE && !c->conn.in && !has_records(c) &&
 	    recv(c->conn.read.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 

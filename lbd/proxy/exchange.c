@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "lbd/http/forwarding.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/edit.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/route.h"
 #include "lbd/tls/peer.h"
@@ -87,8 +88,29 @@ peer_tell(const struct exchange *x, struct forward_line lines[TLS_PEER_VALUES], 
 	return (ssize_t)size;
 }
 
-/* Writes the head for the server.  0 or -ENOMEM. */
-static int
+/* What the configuration changes in the head, and the bytes that it may grow by.  False: there is no room. */
+static bool
+head_edit(struct exchange *x, struct http_head *head, struct forward *f, size_t *grown)
+{
+	unsigned n = head->n_fields;
+
+	*grown = 0;
+	if (!x->pool)
+		return true;
+	if (x->route && x->route->replace_prefix.p) {
+		route_rewrite(exchange_worker(x), x->route);
+		*grown += x->route->replace_prefix.n + 1;
+	}
+	if (!edit_request(x, forwarding_request_id(head, f), &f->host))
+		return false;
+	*grown += f->host.n;
+	for (; n < head->n_fields; n++)
+		*grown += head->fields[n].name.n + head->fields[n].value.n + LINE_OVERHEAD;
+	return true;
+}
+
+/* Writes the head for the server.  END_OK, or why not. */
+static enum termination
 head_format(struct exchange *x, struct http_head *head, size_t head_size)
 {
 	const struct lbd_config *config = x->snapshot->config;
@@ -109,21 +131,24 @@ head_format(struct exchange *x, struct http_head *head, size_t head_size)
 	struct writer out;
 	size_t authority = head->host.n > f.default_host.n ? head->host.n : f.default_host.n;
 	ssize_t told = peer_tell(x, lines, &f.n_lines);
+	size_t grown;
 
 	if (told < 0)
-		return -ENOMEM;
+		return END_OUT_OF_MEMORY;
 	if (config->n_reserved)
 		forwarding_reserve(head, config->reserved, config->n_reserved);
-	x->request = buffer_get(
-	    &w->buffers, head_size + head->n_fields + ADDED_MAX + 3 * authority + (size_t)told);
-	if (!x->request)
-		return -ENOMEM;
 	request_id_make(w, id);
+	if (!head_edit(x, head, &f, &grown))
+		return (enum termination)REFUSE_HEAD_SIZE;
+	x->request = buffer_get(&w->buffers,
+	    head_size + head->n_fields + ADDED_MAX + 3 * authority + (size_t)told + grown);
+	if (!x->request)
+		return END_OUT_OF_MEMORY;
 	out = (struct writer){ x->request->data, x->request->data + x->request->size, false };
 	h1_format_request(&out, head, &f, &x->sent);
 	CHECK(!out.overflow);
 	x->request->end = (uint32_t)(out.p - x->request->data);
-	return 0;
+	return END_OK;
 }
 
 static void
@@ -142,6 +167,7 @@ exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
 		.snapshot = snapshot_ref(s),
 		.pool = route && !route->n_shares ? NULL : &s->pools[pool],
 		.listener = c->listener->conf,
+		.route = route,
 		.method = head->method_id,
 		.minor = (uint8_t)head->minor,
 		.keep_alive = head->keep_alive,
@@ -298,17 +324,15 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		return;
 	}
 	exchange_init(x, c, stream, route, head_size);
-	if (head_format(x, &w->head, head_size) < 0) {
-		exchange_answer(x, END_OUT_OF_MEMORY);
-		return;
-	}
-	why = request_start(x, rest);
+	why = head_format(x, &w->head, head_size);
+	if (why == END_OK)
+		why = request_start(x, rest);
 	if (why != END_OK) {
 		exchange_answer(x, why);
 		return;
 	}
 	if (!x->pool) {
-		exchange_answer_route(x, route);
+		exchange_answer_route(x);
 		return;
 	}
 	retry_budget_request(&x->pool->budget, w->now);

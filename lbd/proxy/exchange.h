@@ -30,6 +30,7 @@ struct exchange {
 	struct snapshot *snapshot;
 	struct pool *pool; /* NULL: lbd answers itself */
 	const struct listener_config *listener;
+	const struct route_config *route; /* NULL: none, the listener's pool serves it */
 	const struct server_config *server; /* the present or last choice; NULL: none */
 
 	/* the request */
@@ -149,7 +150,7 @@ void exchange_cut(struct exchange *, enum termination);
 void exchange_answer(struct exchange *, enum termination);
 
 /* answer.c: what a route says instead of a server, which ends the exchange. */
-void exchange_answer_route(struct exchange *, const struct route_config *);
+void exchange_answer_route(struct exchange *);
 
 /* answer.c: the access log and the counters. */
 void exchange_record(struct exchange *);

@@ -13,7 +13,7 @@
 
 enum {
 	READ_MAX = 64 * 1024, /* in one turn: others want theirs, too */
-	WRITE_MAX = 128 * 1024,
+	WRITE_MAX = 96 * 1024,
 	WRITES_MAX = 4 /* in one turn */
 };
 
@@ -62,6 +62,19 @@ tunnel_prepare(struct worker *w, char key[WEBSOCKET_KEY_SIZE])
 	return websocket_request(&w->head, key);
 }
 
+/* A stream that gets an answer, or why it is reset without one. */
+static enum termination
+stream_open(struct h2_connection *h, int32_t id, enum refusal refusal, size_t size,
+    struct h2_stream **stream)
+{
+	if (refusal && refusal_status(refusal) == 400)
+		return (enum termination)refusal;
+	if (!h2_stream_may_hold(h, size))
+		return END_CLIENT_LIMIT;
+	*stream = h2_stream_new(h, id, size);
+	return *stream ? END_OK : END_OUT_OF_MEMORY;
+}
+
 void *
 h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 {
@@ -69,16 +82,13 @@ h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 	struct client *c = h->client;
 	struct worker *w = c->conn.worker;
 	struct h2_stream *s;
+	enum termination why;
 
 	c->requests++;
 	c->head_started = w->now;
-	if (refusal && refusal_status(refusal) == 400) {
-		exchange_malformed(c, (enum termination)refusal);
-		return NULL;
-	}
-	s = h2_stream_may_hold(h, size) ? h2_stream_new(h, id, size) : NULL;
-	if (!s) {
-		exchange_malformed(c, END_CLIENT_LIMIT);
+	why = stream_open(h, id, refusal, size, &s);
+	if (why != END_OK) {
+		exchange_malformed(c, why);
 		return NULL;
 	}
 	client_busy(c);

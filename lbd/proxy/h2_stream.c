@@ -10,7 +10,7 @@
 #include "lbd/proxy/h2_connection.h"
 
 enum {
-	HELD_MAX = 256 * 1024, /* of a connection: beyond it each stream has a small buffer */
+	HELD_MAX = 160 * 1024, /* of a connection: beyond it each stream has a small buffer */
 	HEADS_MAX = 512 * 1024,
 	ROOM_MIN = 1024
 };

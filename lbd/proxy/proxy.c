@@ -197,6 +197,7 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->exchange_cache);
 	cache_fini(&proxy->stream_cache);
 	free(proxy->h2_bytes);
+	free(proxy->edit_room);
 	free(proxy);
 	w->proxy = NULL;
 }

@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/edit.h"
 
 static const struct http_limits response_limits = {
 	.head_size = 64 * 1024,
@@ -180,6 +181,10 @@ response_begin(struct exchange *x, struct span data)
 		x, w->head.status, head_field(&w->head, FIELD_RETRY_AFTER) != NULL))
 		return;
 	note_response(x, &w->head);
+	if (!edit_response(x)) {
+		exchange_answer(x, END_SERVER_BAD_RESPONSE);
+		return;
+	}
 	if (x->listener->hsts_value.n)
 		head_set_field(&w->head, STR("strict-transport-security"), x->listener->hsts_value);
 	if (x->stream) {

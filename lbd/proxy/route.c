@@ -3,6 +3,7 @@
 
 #include "lbd/http/authority.h"
 #include "lbd/route/target.h"
+#include "lbd/tls/tls.h"
 
 struct asking {
 	const struct listener_config *listener;
@@ -161,22 +162,56 @@ route_pool(struct worker *w, const struct route_config *r)
 	return r->shares[i].pool;
 }
 
-void
-route_variables(const struct exchange *x, struct str values[VARIABLE_COUNT])
+static struct str
+without_slash(struct str s)
 {
-	struct str target = str_eq(x->sent.target, STR("*")) ? STR("/") : x->sent.target;
+	s.n -= s.n > 0 && s.p[s.n - 1] == '/';
+	return s;
+}
+
+/* The target may lie in that room itself. */
+void
+route_rewrite(struct worker *w, const struct route_config *r)
+{
+	struct http_head *head = &w->head;
+	struct str to = without_slash(r->replace_prefix);
+	struct str rest =
+	    str_skip(head->target, head->target_slash ? 0 : without_slash(r->path_prefix).n);
+	bool slash = to.n == 0 && (rest.n == 0 || rest.p[0] != '/');
+	char *p = w->format;
+
+	memmove(p + to.n + slash, rest.p, rest.n);
+	if (to.n)
+		memcpy(p, to.p, to.n);
+	if (slash)
+		p[0] = '/';
+	head->target = (struct str){ p, to.n + slash + rest.n };
+	head->target_slash = false;
+}
+
+void
+route_variables(
+    const struct exchange *x, const struct formatted *request, struct str values[VARIABLE_COUNT])
+{
+	const struct client *c = x->client;
+	struct str target = str_eq(request->target, STR("*")) ? STR("/") : request->target;
 	struct str path = target_path(target);
 
 	for (int i = 0; i < VARIABLE_COUNT; i++)
 		values[i] = (struct str){ NULL, 0 };
-	values[VARIABLE_CLIENT_IP] = client_address(x->client);
-	values[VARIABLE_HOST] = x->sent.host;
-	values[VARIABLE_HOSTNAME] = host_name(x->sent.host);
+	values[VARIABLE_CLIENT_IP] = client_address(c);
+	values[VARIABLE_HOST] = request->host;
+	values[VARIABLE_HOSTNAME] = host_name(request->host);
 	values[VARIABLE_LISTENER] = x->listener->name;
-	values[VARIABLE_METHOD] = x->sent.method;
+	values[VARIABLE_METHOD] = request->method;
 	values[VARIABLE_NODE] = x->snapshot->config->node;
 	values[VARIABLE_PATH] = path;
 	values[VARIABLE_QUERY] = query_of(target, path);
-	values[VARIABLE_SCHEME] = x->client->conn.tls ? STR("https") : STR("http");
+	values[VARIABLE_REQUEST_ID] = request->request_id;
+	values[VARIABLE_SCHEME] = c->conn.tls ? STR("https") : STR("http");
+	if (x->server)
+		values[VARIABLE_SERVER] = x->server->name;
+	if (c->conn.tls)
+		values[VARIABLE_TLS_VERSION] = tls_version_name(c->conn.tls);
 	values[VARIABLE_URI] = target;
 }

@@ -16,7 +16,11 @@ enum refusal route_find(struct client *, const struct route_config **route);
 /* The index of the pool for this one request; the route has at least one. */
 uint32_t route_pool(struct worker *, const struct route_config *);
 
-/* What a template's variables are for this exchange.  Slices of the exchange and its client. */
-void route_variables(const struct exchange *, struct str values[VARIABLE_COUNT]);
+/* The target as the route's replace_prefix has it; in worker->format, as route_find. */
+void route_rewrite(struct worker *, const struct route_config *);
+
+/* What a template's variables are for this exchange.  Slices of `request`, of the exchange and its client. */
+void route_variables(
+    const struct exchange *, const struct formatted *request, struct str values[VARIABLE_COUNT]);
 
 #endif

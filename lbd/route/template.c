@@ -25,7 +25,10 @@ static const char *const names[VARIABLE_COUNT] = {
 	[VARIABLE_NODE] = "node",
 	[VARIABLE_PATH] = "path",
 	[VARIABLE_QUERY] = "query",
+	[VARIABLE_REQUEST_ID] = "request_id",
 	[VARIABLE_SCHEME] = "scheme",
+	[VARIABLE_SERVER] = "server",
+	[VARIABLE_TLS_VERSION] = "tls_version",
 	[VARIABLE_URI] = "uri",
 };
 
@@ -36,11 +39,13 @@ variable_name(enum route_variable v)
 }
 
 static int
-variable_find(struct str name, struct err *err)
+variable_find(struct str name, unsigned known, struct err *err)
 {
 	struct suggestion close = { 0 };
 
 	for (int v = 0; v < VARIABLE_COUNT; v++) {
+		if (!(known & VARIABLE_BIT(v)))
+			continue;
 		if (str_eq(name, str_of(names[v])))
 			return v;
 		suggest_offer(&close, name, str_of(names[v]));
@@ -53,7 +58,7 @@ variable_find(struct str name, struct err *err)
 
 /* The next piece; what it takes of the text, or -EINVAL. */
 static ptrdiff_t
-piece_read(struct str text, struct piece *piece, struct err *err)
+piece_read(struct str text, unsigned known, struct piece *piece, struct err *err)
 {
 	const char *brace = memchr(text.p, '{', text.n), *end;
 	size_t before = brace ? (size_t)(brace - text.p) : text.n;
@@ -68,12 +73,14 @@ piece_read(struct str text, struct piece *piece, struct err *err)
 	end = memchr(brace, '}', text.n - before);
 	if (!end)
 		return err_set(err, -EINVAL, "has a brace that is not closed (\"{{\" is a brace)");
-	piece->variable = variable_find((struct str){ brace + 1, (size_t)(end - brace - 1) }, err);
+	piece->variable =
+	    variable_find((struct str){ brace + 1, (size_t)(end - brace - 1) }, known, err);
 	return piece->variable < 0 ? -EINVAL : end + 1 - text.p;
 }
 
 int
-template_new(struct arena *a, struct str text, const struct template **result, struct err *err)
+template_new(struct arena *a, struct str text, unsigned known, const struct template **result,
+    struct err *err)
 {
 	struct template *t = arena_alloc(a, sizeof(*t));
 	struct piece *pieces;
@@ -85,7 +92,7 @@ template_new(struct arena *a, struct str text, const struct template **result, s
 	if (!t || !pieces)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (t->pieces = pieces; text.n; t->n++) {
-		ptrdiff_t taken = piece_read(text, &pieces[t->n], err);
+		ptrdiff_t taken = piece_read(text, known, &pieces[t->n], err);
 
 		if (taken < 0)
 			return (int)taken;

@@ -19,15 +19,29 @@ enum route_variable {
 	VARIABLE_NODE,
 	VARIABLE_PATH,
 	VARIABLE_QUERY, /* without the question mark */
+	VARIABLE_REQUEST_ID,
 	VARIABLE_SCHEME,
+	VARIABLE_SERVER,
+	VARIABLE_TLS_VERSION,
 	VARIABLE_URI, /* path and query */
 	VARIABLE_COUNT
 };
 
+/* Sets of them. */
+#define VARIABLE_BIT(v) (1u << (v))
+enum {
+	VARIABLES_ALL = (1 << VARIABLE_COUNT) - 1,
+	VARIABLES_BEFORE_SERVER = VARIABLES_ALL & ~(1 << VARIABLE_SERVER)
+};
+
 struct template;
 
-/* 0; -EINVAL with what is wrong; -ENOMEM.  The template points into `text`, which must outlive it. */
-int template_new(struct arena *, struct str text, const struct template **, struct err *);
+/*
+ * 0; -EINVAL with what is wrong; -ENOMEM.  The template points into `text`, which must outlive it.  `known` has
+ * the bits of those variables that there are.
+ */
+int template_new(
+    struct arena *, struct str text, unsigned known, const struct template **, struct err *);
 
 /* Values by `write`, the text between them as it is.  Overflow is the writer's. */
 void template_write(const struct template *, const struct str values[VARIABLE_COUNT],

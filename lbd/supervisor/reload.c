@@ -146,6 +146,7 @@ prepared_open(struct supervisor *s, struct problems *problems)
 static int
 files_send(struct supervisor *s, struct err *err)
 {
+	_Static_assert((int)TLS_FILES_MAX < (int)CHANNEL_TEXT_MAX, "what was read can be sent");
 	struct channel_message m;
 	struct text text;
 	int code;

@@ -4,7 +4,8 @@
  * A library context of its own for each worker: OpenSSL 3.0 takes locks in what threads share.  The engine has
  * no socket: whoever has bytes of a connection points `in` at them, lets OpenSSL work, and sends what lies in
  * `out` afterwards.  So one BIO serves all connections, which cost no memory for it, and one recv can bring
- * many records.  The main thread makes it and loads certificates into it; all else is the worker's.
+ * many records.  Kernel TLS would need a BIO with a socket for each connection, and a send for each record.
+ * The main thread makes it and loads certificates into it; all else is the worker's.
  */
 #ifndef LBD_TLS_ENGINE_H
 #define LBD_TLS_ENGINE_H

@@ -131,6 +131,21 @@ read_pool(struct tls_files *files, const struct tls_server_config *c, struct pro
 	read_one(files, c->key, problems);
 }
 
+/* What the channel will carry. */
+static void
+check_size(const struct tls_files *files, struct problems *problems)
+{
+	enum { SIZES_MAX = 48 };
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < files->n; i++)
+		n += SIZES_MAX + files->list[i].path.n + files->list[i].content.n;
+	if (n > TLS_FILES_MAX)
+		problems_add(problems, 0,
+		    "the files of certificates and keys have %zu MiB together: allowed are %d",
+		    (n >> 20) + 1, TLS_FILES_MAX >> 20);
+}
+
 void
 tls_files_read(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
 {
@@ -138,6 +153,7 @@ tls_files_read(struct tls_files *files, const struct lbd_config *config, struct 
 		read_listener(files, &config->listeners[i].tls, problems);
 	for (uint32_t i = 0; i < config->n_pools; i++)
 		read_pool(files, &config->pools[i].tls, problems);
+	check_size(files, problems);
 }
 
 int

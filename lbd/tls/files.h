@@ -12,7 +12,10 @@
 #include "common/text.h"
 #include "lbd/config/config.h"
 
-enum { TLS_FILE_MAX = 1 << 20 };
+enum {
+	TLS_FILE_MAX = 1 << 20,
+	TLS_FILES_MAX = 60 << 20 /* of all together, as tls_files_format writes them */
+};
 
 struct tls_file {
 	struct str path, content; /* both owned */
@@ -23,7 +26,7 @@ struct tls_files {
 	uint32_t n, size;
 };
 
-/* Reads all that the configuration names, each once.  What cannot be read is a problem. */
+/* Reads all that the configuration names, each once.  What cannot be read, or is too much, is a problem. */
 void tls_files_read(struct tls_files *, const struct lbd_config *, struct problems *);
 
 /*

@@ -154,7 +154,10 @@ tls_server_ctx_configure(
     SSL_CTX *ctx, struct tls_context *c, const struct tls_config *config, struct err *err)
 {
 	SSL_CTX_set_min_proto_version(ctx, (int)config->min_version);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_options(ctx,
+	    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+		SSL_OP_PRIORITIZE_CHACHA);
+	/* two allocations a request, 40 ns; without it an idle connection keeps 33 KiB */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets alone */
 	SSL_CTX_set_num_tickets(ctx, 1);

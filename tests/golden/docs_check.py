@@ -182,7 +182,7 @@ def check_man():
                 "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
                 "redirect_https": "redirectHttps", "hsts": "hsts",
                 "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
-                "split": "share"}
+                "split": "share", "request_headers": "requestEdits"}
     for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond"):
         sections[name] = name
     for place, where in sections.items():

@@ -95,8 +95,16 @@ class Validator:
         return all(self.valid(value[key], sub) for key, sub in arg.items() if key in value)
 
     def on_additionalProperties(self, value, arg, schema):
-        assert arg is False
-        return not isinstance(value, dict) or all(k in schema["properties"] for k in value)
+        if not isinstance(value, dict):
+            return True
+        others = [v for k, v in value.items() if k not in schema.get("properties", {})]
+        return not others if arg is False else all(self.valid(v, arg) for v in others)
+
+    def on_maxProperties(self, value, arg, _):
+        return not isinstance(value, dict) or len(value) <= arg
+
+    def on_propertyNames(self, value, arg, _):
+        return not isinstance(value, dict) or all(self.valid(k, arg) for k in value)
 
     def on_items(self, value, arg, _):
         return not isinstance(value, list) or all(self.valid(v, arg) for v in value)

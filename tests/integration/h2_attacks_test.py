@@ -29,7 +29,9 @@ class Memory:
 
     def __init__(self, lbd):
         self.lbd = lbd
-        equal(lbd.get("/warm").status, 200, "a request before")
+        with connect(lbd) as client:  # what is allocated once for all
+            client.send(headers(1, get("/warm"), False) + h2.data(1, b"x" * 16384, False) * 3 + h2.data(1))
+            equal(client.answer(1).status, 200, "a request before")
         self.before = self.peak()
 
     def peak(self):
@@ -164,4 +166,23 @@ def test_many_streams_that_nobody_reads():
         for client in stuck:
             for _ in range(20):
                 client.alive()
+        memory.check(len(stuck))
+
+
+def test_many_streams_of_a_client_that_does_not_read_its_socket():
+    def script(connection):
+        message = connection.request()
+        asked.append(message.target)
+        with contextlib.suppress(OSError, Broken):
+            connection.send(answer(b"x" * 1000000 if message.target == b"/" else b"ok"))
+
+    asked = []
+    with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd, contextlib.ExitStack() as stack:
+        memory = Memory(lbd)
+        stuck = [stack.enter_context(connect(lbd, (h2.INITIAL_WINDOW_SIZE, 0x7fffffff))) for _ in range(4)]
+        for client in stuck:
+            client.send(h2.window(0, 0x7fff0000 - 65535) + b"".join(headers(n, GET) for n in STREAMS))
+        server.wait(lambda: asked.count(b"/") == len(stuck) * len(STREAMS), "all requests")
+        for _ in range(20):
+            equal(lbd.get("/other").status, 200, "a request from elsewhere")
         memory.check(len(stuck))

@@ -1,5 +1,7 @@
 """listeners[].routes: where a request goes, by what it asks for; and what lbd answers itself."""
 
+import os
+
 import h2
 from harness import Backend, Lbd, check, config, equal, request
 
@@ -163,3 +165,75 @@ def test_http2():
         got = ask2(client, 7, "/old/" + "x" * 9000)
         equal((got.status, got.one("location")), (308, "https://h/old/" + "x" * 9000), "redirect")
         equal(ask2(client, 9, "/../x").status, 400, "above the root")
+
+
+def echo(connection):
+    """Answers with the head of the request as it came, and fields to be edited."""
+    while message := connection.request():
+        head = b"".join([message.start + b"\n", *(n + b": " + v + b"\n" for n, v in message.fields)])
+        connection.send(b"HTTP/1.1 200 OK\r\nServer: secret\r\nX-Old: 1\r\nX-Old: 2\r\nContent-Length: %d\r\n\r\n"
+                        % len(head) + head)
+
+
+EDITS = {
+    "request_headers": {"set": {"X-Edge": "{node}/{listener}", "User-Agent": "lbd"}, "remove": ["x-secret"]},
+    "response_headers": {"set": {"X-Server": "{server}"}, "add": {"X-Id": "{request_id}"}, "remove": ["server"]},
+    "routes": [{"path_prefix": "/api", "pool": "web", "replace_prefix": "/v2",
+                "request_headers": {"set": {"Host": "internal:8080", "X-Edge": "route"},
+                                    "add": {"X-Was": "{scheme}://{host}{uri} {client_ip} {{"}},
+                "response_headers": {"set": {"X-Old": "new"}}},
+               {"path_prefix": "/strip/", "pool": "web", "replace_prefix": "/"}],
+}
+
+
+def test_fields_are_removed_set_and_added():
+    with Backend(echo) as server, Lbd(config(server, listener=EDITS)) as lbd, lbd.client() as client:
+        got = ask(client, b"/x", fields=b"X-Secret: 1\r\nUser-Agent: u\r\nX-Edge: forged\r\nx-edge: too\r\n")
+        lines = got.body.split(b"\n")
+        equal([n for n in lines if n.lower().startswith((b"x-edge:", b"x-secret:", b"user-agent:"))],
+              [b"X-Edge: " + os.uname().nodename.encode() + b"/in", b"User-Agent: lbd"], "fields of the request")
+        equal(got.one(b"server"), None, "Server")
+        equal(got.one(b"x-server"), server.address.encode(), "X-Server")
+        equal(got.all(b"x-old"), [b"1", b"2"], "X-Old")
+        check(b"X-Request-Id: " + got.one(b"x-id") in lines, "X-Id")
+
+        got = ask(client, b"/api/%7Ex?q", b"www.example.org")
+        lines = got.body.split(b"\n")
+        equal(lines[0], b"GET /v2/~x?q HTTP/1.1", "request line")
+        for line in (b"Host: internal:8080", b"X-Edge: route", b"X-Forwarded-Host: www.example.org",
+                     b"X-Was: http://www.example.org/v2/~x?q 127.0.0.1 {"):
+            equal(lines.count(line), 1, line)
+        equal(got.all(b"x-old"), [b"new"], "X-Old of the route")
+
+
+def test_prefixes():
+    routes = [{"path_prefix": prefix, "pool": "api", "replace_prefix": to}
+              for prefix, to in (("/strip/", "/"), ("/root", "/"), ("/longer", "/and/longer"), ("/dir", "/d/"))]
+    with Site(routes, listener={"http2": True}) as lbd, lbd.client() as client:
+        for target, want in ((b"/strip/a", b"/a"), (b"/strip/", b"/"), (b"/root", b"/"), (b"/root?q", b"/?q"),
+                             (b"/root/a/b", b"/a/b"), (b"/longer", b"/and/longer"), (b"/longer?q", b"/and/longer?q"),
+                             (b"/longer/%7e", b"/and/longer/~"), (b"/dir/", b"/d/"), (b"/dir", b"/d"),
+                             (b"/./longer/" + b"x" * 9000, b"/and/longer/" + b"x" * 9000)):
+            equal(ask(client, target).body, b"api " + want, target)
+        client.send(b"GET http://h/root HTTP/1.1\r\nHost: h\r\n\r\n")
+        equal(client.response(b"GET").body, b"api /", "absolute-form")
+        with h2.connect(lbd.address()) as h2c:
+            got = h2c.request(1, [*h2.GET[:2], (":path", "/longer/x"), (":authority", "h")])
+            equal(bytes(got.body), b"api /and/longer/x", "HTTP/2")
+
+
+def test_what_is_added_has_its_room_and_no_more():
+    """Values that grow with the request: as much as fits, then 431."""
+    edits = {"request_headers": {"add": {f"X-{i}": "{uri}" for i in range(4)}}}
+    with Backend(echo) as server, Lbd(config(server, listener=edits)) as lbd, lbd.client() as client:
+        target = b"/" + b"x" * 8000
+        got = ask(client, target)
+        equal(got.body.count(target), 5, "targets")
+        equal(ask(client, b"/" + b"x" * 9000).status, 431, "status")
+
+
+def test_fields_of_http2_responses():
+    with Backend(echo) as server, Lbd(config(server, listener={**EDITS, "http2": True})) as lbd:
+        with h2.connect(lbd.address()) as client:
+            got = client.request(1, [*h2.GET[:2], (":path", "/api"), (":authority", "h")])
+            equal((got.one("x-old"), got.one("server"), got.one("x-server")), ("new", None, server.address), "fields")

@@ -97,6 +97,24 @@ def test_a_bad_pair_changes_nothing():
             equal((c.subject(), c.get().status), ("first", 200), "what is served")
 
 
+def test_too_much_is_refused():
+    """One large file by many names: text around a certificate is allowed."""
+    with Backend() as server, started(server, first()) as lbd:
+        pair(lbd, first(), "large")
+        for end in (".crt", ".key"):
+            with open(lbd.path("large" + end), "ab") as f:
+                f.write((b"#" * 63 + b"\n") * 16300)
+        large = []
+        for i in range(31):
+            for end in (".crt", ".key"):
+                os.link(lbd.path("large" + end), lbd.path(f"{i}{end}"))
+            large.append({"certificate": lbd.path(f"{i}.crt"), "key": lbd.path(f"{i}.key")})
+        lbd.reload(tls_config(server, tls={"certificates": large}))
+        lbd.log.wait("reload_refused.*the files of certificates and keys have 62 MiB together: allowed are 60")
+        with client(lbd, trust=first()) as c:
+            equal(c.get().status, 200, "status")
+
+
 def alarms(lbd):
     return [(a["name"], a["text"]) for a in lbd.command("status")["alarms"]]
 

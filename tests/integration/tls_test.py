@@ -89,6 +89,17 @@ def test_versions_and_ciphers():
             equal(c.get().status, 200, "status")
 
 
+def test_the_order_of_ciphers():
+    """lbd's, but for clients that would rather have ChaCha20."""
+    aes128, aes256, chacha = (f"ECDHE-ECDSA-{c}" for c in ("AES128-GCM-SHA256", "AES256-GCM-SHA384",
+                                                           "CHACHA20-POLY1305"))
+    with Backend() as server, Lbd(tls_config(server)) as lbd:
+        for offer, expected in (((aes256, aes128, chacha), aes128), ((aes256, chacha), aes256),
+                                ((chacha, aes128), chacha)):
+            with client(lbd, most=ssl.TLSVersion.TLSv1_2, ciphers=":".join(offer)) as c:
+                equal(c.sock.cipher()[0], expected, f"chosen of {offer}")
+
+
 def test_old_protocols_are_refused():
     with Backend() as server, Lbd(tls_config(server)) as lbd:
         host, port = lbd.address()

@@ -45,7 +45,8 @@ def another_secret(lab, active, backup):
         check("another secret" in text, text)
         shown(node, "another secret")
         wait_for(lambda node=node: not node.status()["peer"]["reachable"], SECONDS, "silence of the peer")
-    wait_alarm(backup, "vip_serves")
+    text = wait_alarm(backup, "vip_serves")
+    check(re.search(f"{VIP}|{VIP6}", text) and active.host.mac() in text, text)
     wait_says(backup, role="backup")
 
 

@@ -98,6 +98,22 @@ def test_an_unfit_peer_is_nobody_to_yield_to():
         check_served(lab, since)
 
 
+def test_a_backup_that_is_cut_off_does_not_claim():
+    """It hears neither its peer nor the gateway any more: for the one that takes longer to tell it must wait, too."""
+    with couple(GATEWAYS) as lab, Gateway(lab):
+        lab.start()
+        active, since = lab.active(), lab.now()
+        backup = lab.other(active)
+        known = len(moves(backup))
+        lab.forward(backup, False)
+        wait_says(backup, role="fault", cause="gateways_lost")
+        lab.sleep(0.5)
+        check(moves(backup, known) == [("backup", "fault", "gateways_lost")], f"{moves(backup, known)}")
+        lab.forward(backup, True)
+        check_well_again(lab, backup, active)
+        check(lab.record.changes(since, lab.now()) == 0, "the address came or went")
+
+
 def test_a_script_fails_so_often_and_no_less():
     with couple(SCRIPTS) as lab:
         active, backup = start_scripts(lab)

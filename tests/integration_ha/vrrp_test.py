@@ -3,6 +3,7 @@
 Every scenario has a wire and namespaces of its own; those of one test run side by side.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -86,7 +87,7 @@ class Ours(Router):
         self.config = {
             "nodes": nodes, "track": {"lbd": {"socket": self.path("lbd.sock")}},
             "admin": {"http": "unix:" + self.path("http")},
-            "control": self.path("ha.sock"), "state_directory": self.folder,
+            "control": self.path("ha.sock"), "state_directory": self.folder, "lease": pair.lease,
             "instances": [{"virtual_ips": vips, "protocol": "vrrp", "virtual_router_id": 51,
                            "preempt": self.preempt, "preempt_delay": pair.preempt_delay, "vrrp": vrrp}]}
         self.write("hafailover.json", self.config)
@@ -141,6 +142,10 @@ class Ours(Router):
 
     def is_backup(self):
         return self.status().get("role") == "backup"
+
+    def hears_active(self):
+        status = self.status()
+        return status.get("role") == "backup" and status["peer"]["role"] == "active"
 
     def hactl(self, *words, fails=False):
         return self.host.run(binary("hactl"), "--ha-socket", self.path("ha.sock"), "--lbd-socket",
@@ -213,11 +218,12 @@ class Pair:
 
     building = threading.Semaphore(2)  # those who wait long begin first, and are not held up by all others
 
-    def __init__(self, version=3, family=4, multicast=False, interval="300ms", password=None, preempt_delay="0s"):
+    def __init__(self, version=3, family=4, multicast=False, interval="500ms", password=None, preempt_delay="0s",
+                 lease="1s"):
         if not shutil.which("keepalived", path="/usr/sbin:/usr/bin"):
             raise Skip("keepalived is not installed")
         self.version, self.family, self.multicast, self.interval = version, family, multicast, interval
-        self.password, self.preempt_delay, self.priorities = password, preempt_delay, [100, 100]
+        self.password, self.preempt_delay, self.lease, self.priorities = password, preempt_delay, lease, [100, 100]
         self.temporary = tempfile.TemporaryDirectory(prefix="lbpair-vrrp-")
         self.folder = self.temporary.name
         with self.building:
@@ -297,8 +303,10 @@ def ours_is_higher(**options):
 
 def ours_is_stopped(**options):
     with Pair(**options) as pair:
-        theirs = pair.router(Keepalived, 1, priority=100, preempt=True)
         ours = pair.router(Ours, 0, priority=150, preempt=True)
+        pair.wait_active(ours)
+        theirs = pair.router(Keepalived, 1, priority=100, preempt=True)
+        wait_for(theirs.is_backup, "backup")
         pair.wait_active(ours, theirs)
         ours.stop()
         pair.wait_active(theirs, ours)  # priority 0
@@ -318,8 +326,10 @@ def theirs_is_higher(**options):
 
 def theirs_is_stopped(**options):
     with Pair(**options) as pair:
-        ours = pair.router(Ours, 0, priority=100, preempt=True)
         theirs = pair.router(Keepalived, 1, priority=150, preempt=True)
+        pair.wait_active(theirs)
+        ours = pair.router(Ours, 0, priority=100, preempt=True)
+        wait_for(ours.hears_active, "Active that is heard")
         pair.wait_active(theirs, ours)
         theirs.stop()
         pair.wait_active(ours, theirs)
@@ -392,7 +402,7 @@ def crashed_daemon():
 
 def preemption_is_delayed():
     """On the wire: keepalived says for so long that it is Active before we do."""
-    with Pair(multicast=True, preempt_delay="1500ms") as pair:
+    with Pair(multicast=True, preempt_delay="2s") as pair:
         theirs = pair.router(Keepalived, 1)
         pair.wait_active(theirs)
         listener = pair.wire.host("listener", 3)
@@ -403,8 +413,8 @@ def preemption_is_delayed():
             pair.wait_active(ours, theirs)
         first, heard = said_by(frames, ours)[0], said_by(frames, theirs)
         before = [at for at in heard if at < first]
-        check(len(before) >= 5, f"only {len(before)} advertisements, 300 ms apart, before ours; {began} counted")
-        check(first - heard[0] > 1.5, f"preempted after {first - heard[0]:.3f} s")
+        check(len(before) >= 4, f"only {len(before)} advertisements, 500 ms apart, before ours; {began} counted")
+        check(first - heard[0] > 2, f"preempted after {first - heard[0]:.3f} s")
         check(ours.status()["cause"] == "preempt", ours.status())
 
 
@@ -456,7 +466,14 @@ def reflected():
         check(count["received", "ok"] == 0, count)
 
 
+def be_preferred():
+    """With all that is started: keepalived has no priority of its own; who does not run for a second loses its role."""
+    with contextlib.suppress(PermissionError):
+        os.nice(-15)
+
+
 def test_roles():
+    be_preferred()
     side_by_side(*each_in_turn(), lambda: parted(Keepalived), lambda: parted(Ours, multicast=True), wrong_password,
                  readable_password, crashed_daemon, preemption_is_delayed, counted, reflected)
 
@@ -467,8 +484,9 @@ test_roles.seconds = 240
 def test_migration_as_documented():
     """docs/migration.md: two keepalived nodes become two of ours, one at a time, speak natively, and go all the way
     back; somebody always has the address."""
-    # Three intervals are longer than a lease: who is started again within that has not been missed.
-    with Pair(multicast=True, interval="400ms") as pair, Gaps(pair) as gaps:
+    be_preferred()
+    # Who is started again within three intervals and its lease has not been missed, on a busy machine as well.
+    with Pair(multicast=True, interval="1000ms", lease="5s") as pair, Gaps(pair) as gaps:
         one = pair.router(Keepalived, 0, priority=150, preempt=True)
         pair.wait_active(one)
         two = pair.router(Keepalived, 1, priority=100, preempt=True)
@@ -482,19 +500,19 @@ def test_migration_as_documented():
         to_keepalived(pair, one, two)
         gaps.told("back to keepalived")
         gaps.end()
-        check(gaps.worst < 1.0, f"nobody answered for {gaps.worst:.3f} s")
+        check(gaps.worst < 2.0, f"nobody answered for {gaps.worst:.3f} s")
 
 
 def to_ours(pair, one, two):
     two.stop()  # the backup first
     two = pair.router(Ours, 1, priority=100)
-    wait_for(two.is_backup, "backup")
+    wait_for(two.hears_active, "Active that is heard")
     pair.wait_active(one, two)
     two.hactl("failover")
     pair.wait_active(two, one)
     one.stop()
     one = pair.router(Ours, 0, priority=150)
-    wait_for(one.is_backup, "backup")
+    wait_for(one.hears_active, "Active that is heard")
     pair.wait_active(two, one)
     one.hactl("failover")
     pair.wait_active(one, two)
@@ -511,7 +529,7 @@ def switch(pair, active, other, speak, protocol):
     status = active.status()
     check((status["protocol"], status["cause"]) == (protocol, "adopted"), status)
     other.start_hafailover()
-    wait_for(other.is_backup, "backup")
+    wait_for(other.hears_active, "Active that is heard")
     pair.wait_active(active, other)
     wait_for(lambda: not active.status()["alarms"] and not other.status()["alarms"], "end of the alarms")
 

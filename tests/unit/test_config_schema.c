@@ -179,6 +179,10 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/serverAddress");
 	} else if (f->kind == &config_kind_redirect_status) {
 		compare_statuses(path, node);
+	} else if (f->kind == &config_kind_request_edits) {
+		compare_text(path, node, "$ref", "#/$defs/requestFields");
+	} else if (f->kind == &config_kind_response_edits) {
+		compare_text(path, node, "$ref", "#/$defs/responseFields");
 	} else if (f->kind == &json_kind_log_sink) {
 		compare_text(path, node, "$ref", "#/$defs/logTarget");
 	} else if (f->kind != &json_kind_listen_or_off) {

@@ -571,6 +571,29 @@ test_no_stall(void **state)
 	assert_moved(&f, ROLE_BACKUP, CAUSE_STALL);
 }
 
+/* Who hears no gateway since it heard its peer last may be cut off itself, and does not claim. */
+static void
+test_gateways(void **state)
+{
+	struct election_config c = fixture_config();
+	struct election_event ev = { .type = ELECTION_TRACKED };
+	struct fixture f;
+
+	(void)state;
+	fixture_beside(&f, &c, ROLE_ACTIVE);
+	ev.tracked = f.e.track;
+	ev.tracked.network_ns = f.now; /* as old as the last heartbeat */
+	fixture_step(&f, &ev);
+	fixture_wait_probing(&f, 5 * NS_PER_S, ELECTION_VIP_SILENT);
+	assert_int_equal(f.e.role, ROLE_BACKUP);
+	fixture_wait_probing(&f, NS_PER_S, ELECTION_VIP_UNKNOWN);
+	assert_int_equal(f.e.role, ROLE_BACKUP);
+	fixture_wait_probing(&f, NS_PER_S, ELECTION_VIP_SILENT);
+	ev.tracked.network_ns = f.now;
+	fixture_step(&f, &ev);
+	assert_moved(&f, ROLE_ACTIVE, CAUSE_PEER_SILENT);
+}
+
 int
 main(void)
 {
@@ -597,6 +620,7 @@ main(void)
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_stall_at_start),
 		cmocka_unit_test(test_paused_unnoticed),
+		cmocka_unit_test(test_gateways),
 		cmocka_unit_test(test_no_stall),
 	};
 

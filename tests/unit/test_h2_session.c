@@ -22,6 +22,8 @@ static struct {
 	struct http_head head;
 	unsigned requests, ended, closed;
 	struct str trailers; /* of its answers; their body is "ok" */
+	bool large; /* they have a field of 60,000 bytes, and may fail */
+	bool failed;
 } owner;
 
 struct frame {
@@ -38,13 +40,20 @@ static unsigned n_sent;
 static void *
 on_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 {
-	struct http_head answer = { .status = 200 };
+	static char value[60000];
+	struct http_head answer = { .status = 200, .n_fields = owner.large };
+	int err;
 
 	(void)arg;
+	memset(value, 'v', sizeof(value));
+	answer.fields[0] =
+	    (struct http_field){ STR("x"), { value, sizeof(value) }, FIELD_OTHER, false, false };
 	assert_int_equal(refusal, REFUSE_NOTHING);
 	assert_true(size > 0 && str_eq(owner.head.host, STR("test")));
 	owner.requests++;
-	assert_int_equal(h2_session_respond(owner.session, id, &answer, false), 0);
+	err = h2_session_respond(owner.session, id, &answer, false);
+	assert_true(err == 0 || owner.large);
+	owner.failed |= err != 0;
 	return &owner;
 }
 
@@ -241,9 +250,26 @@ test_many_requests_at_once_take_turns(void **state)
 	assert_int_equal(owner.requests, N);
 }
 
-/* Each by itself is allowed; that there is no room for the refusals must not keep the connection alive. */
+/* There being no room even for a refusal must not keep the connection alive. */
 static void
 test_out_of_memory_it_ends(void **state)
+{
+	(void)state;
+	owner.large = true;
+	for (int32_t id = 1; id < 40; id += 2)
+		peer_asks(id);
+	assert_true(owner.failed);
+	assert_true(h2_session_memory(owner.session) < H2_MEMORY_MAX + 64 * 1024);
+	output();
+	assert_int_equal(h2_session_offence(owner.session), H2_MEMORY);
+	assert_false(h2_session_reads(owner.session));
+	assert_int_equal(last(GOAWAY)->code, ENHANCE_YOUR_CALM);
+	assert_true(h2_session_over(owner.session));
+}
+
+/* Those that nghttp2 itself refuses, beyond a hundred streams: they would wait by the thousand. */
+static void
+test_refusals_count_before_they_are_sent(void **state)
 {
 	enum { N = 8000 };
 	static char bytes[N * 32];
@@ -253,9 +279,10 @@ test_out_of_memory_it_ends(void **state)
 	for (int32_t i = 0; i < N; i++)
 		n += frame_write(bytes + n, HEADERS, END_HEADERS, 2 * i + 1, STR(get));
 	feed(bytes, n);
-	assert_int_equal(h2_session_offence(owner.session), H2_MEMORY);
+	assert_int_equal(owner.requests, H2_STREAMS_MAX);
+	assert_int_equal(h2_session_offence(owner.session), H2_RESETS);
 	assert_false(h2_session_reads(owner.session));
-	assert_true(h2_session_memory(owner.session) < H2_MEMORY_MAX + 64 * 1024);
+	assert_true(h2_session_memory(owner.session) < 192 * 1024);
 	output();
 	assert_int_equal(last(GOAWAY)->code, ENHANCE_YOUR_CALM);
 	assert_true(h2_session_over(owner.session));
@@ -332,6 +359,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_many_requests_at_once_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_out_of_memory_it_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_refusals_count_before_they_are_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resets_beyond_the_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shutdown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trailers_that_cannot_be_sent, setup, teardown),

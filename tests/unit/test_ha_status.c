@@ -242,13 +242,17 @@ test_alarm_details(void **state)
 
 	(void)state;
 	fixture_init(&f);
-	f.election.alarms = ALARM_CONFLICT | ALARM_VIP_FAILED;
+	f.election.alarms = ALARM_VIP_SERVES | ALARM_CONFLICT | ALARM_VIP_FAILED;
+	f.view.vip_served = "192.0.2.100 is used by 02:00:00:00:00:02, the peer";
 	f.view.vip_refused = refused;
 	f.view.vip_conflict = conflict;
 	list = ha_status_alarms(&f.view);
+	assert_member(json_array_get(list, 0), "text",
+	    "\"the peer is silent, but the virtual address still serves: heartbeats are cut off "
+	    "(192.0.2.100 is used by 02:00:00:00:00:02, the peer)\"");
 	assert_member(
-	    json_array_get(list, 0), "text", "\"192.0.2.100 is used by 02:00:00:00:00:09\"");
-	assert_member(json_array_get(list, 1), "text",
+	    json_array_get(list, 1), "text", "\"192.0.2.100 is used by 02:00:00:00:00:09\"");
+	assert_member(json_array_get(list, 2), "text",
 	    "\"cannot claim 192.0.2.100: Operation not permitted\"");
 	json_decref(list);
 }

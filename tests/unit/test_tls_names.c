@@ -97,6 +97,7 @@ test_host_name(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		assert_true(
 		    str_eq(authority_host(str_of(rows[i].authority)), str_of(rows[i].host)));
+	assert_int_equal(authority_host((struct str){ NULL, 0 }).n, 0); /* a request without Host */
 }
 
 int

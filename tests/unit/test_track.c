@@ -24,6 +24,7 @@ struct track_lbd {
 struct track_gateway {
 	struct address address;
 	bool known, reachable;
+	int64_t asked_ns;
 };
 
 struct track_script {
@@ -129,6 +130,14 @@ track_lbd_state(const struct track_lbd *t)
 	return &t->state;
 }
 
+void
+track_lbd_yield(struct track_lbd *t, int64_t idle_ns, int64_t for_ns)
+{
+	(void)t;
+	(void)idle_ns;
+	(void)for_ns;
+}
+
 struct track_gateway *
 track_gateway_start(struct ev_loop *loop, struct neighbour_table *neighbours,
     const struct address *a, void (*changed)(void *owner), void *owner)
@@ -164,6 +173,18 @@ bool
 track_gateway_reachable(const struct track_gateway *g)
 {
 	return g->reachable;
+}
+
+int64_t
+track_gateway_asked_ns(const struct track_gateway *g)
+{
+	return g->asked_ns;
+}
+
+void
+track_gateway_ask(struct track_gateway *g)
+{
+	g->asked_ns = 99;
 }
 
 const struct address *
@@ -393,7 +414,26 @@ test_little(void **state)
 	f.config.n_gateways = f.config.n_scripts = f.config.n_interfaces = 0;
 	fixture_start(&f);
 	r = track_report(f.track);
-	assert_true(r.eligible && r.settled && !r.isolated);
+	assert_true(r.eligible && r.settled && !r.isolated && r.network_ns == 0);
+	fixture_fini(&f);
+}
+
+/* The last question that any of the gateways has answered; long ago if none has. */
+static void
+test_network(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	apply(0);
+	fixture_start(&f);
+	assert_int_equal(track_report(f.track).network_ns, 1);
+	world.gateways[1]->asked_ns = 70;
+	world.gateways[0]->asked_ns = 60;
+	assert_int_equal(track_report(f.track).network_ns, 70);
+	track_ask(f.track);
+	assert_true(world.gateways[0]->asked_ns == 99 && world.gateways[1]->asked_ns == 99);
 	fixture_fini(&f);
 }
 
@@ -511,6 +551,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_little),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_reconfigured),
 		cmocka_unit_test(test_no_memory),

@@ -106,12 +106,12 @@ test_lost_and_back(void **state)
 		{ PROBE_ANSWERS, true, true, 1 },
 		{ PROBE_SILENT, true, true, 1 },
 		{ PROBE_FAILED, true, true, 1 },
-		{ PROBE_ANSWERS, true, true, 1 }, /* the count begins anew */
-		{ PROBE_SILENT, true, true, 1 },
-		{ PROBE_SILENT, true, true, 1 },
-		{ PROBE_SILENT, true, false, 2 },
-		{ PROBE_SILENT, true, false, 2 },
-		{ PROBE_ANSWERS, true, true, 3 },
+		{ PROBE_ANSWERS, true, true, 2 }, /* the count begins anew */
+		{ PROBE_SILENT, true, true, 2 },
+		{ PROBE_SILENT, true, true, 2 },
+		{ PROBE_SILENT, true, false, 3 },
+		{ PROBE_SILENT, true, false, 3 },
+		{ PROBE_ANSWERS, true, true, 4 },
 	};
 	struct track_gateway *g = start();
 
@@ -122,6 +122,28 @@ test_lost_and_back(void **state)
 		assert_int_equal(track_gateway_reachable(g), rows[i].reachable);
 		assert_int_equal(changes, rows[i].changes);
 	}
+	track_gateway_stop(&g);
+}
+
+/* What was answered was asked at some time; it can be asked out of turn, but not twice at once. */
+static void
+test_asked(void **state)
+{
+	struct track_gateway *g = start();
+	int64_t before;
+
+	(void)state;
+	answer(PROBE_SILENT);
+	assert_true(track_gateway_asked_ns(g) == 0);
+	before = clock_ns();
+	track_gateway_ask(g);
+	track_gateway_ask(g);
+	assert_int_equal(questions, 2);
+	asked->done(asked->owner, &(const struct probe_result){ .verdict = PROBE_ANSWERS });
+	assert_true(track_gateway_asked_ns(g) >= before && track_gateway_asked_ns(g) <= clock_ns());
+	before = track_gateway_asked_ns(g);
+	answer(PROBE_SILENT);
+	assert_true(track_gateway_asked_ns(g) == before);
 	track_gateway_stop(&g);
 }
 
@@ -169,6 +191,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost_and_back),
+		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_never_there),
 		cmocka_unit_test(test_one_at_a_time),
 	};

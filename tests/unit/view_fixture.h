@@ -215,6 +215,7 @@ fixture_init(struct fixture *f)
 		.delay = &f->delay,
 		.vip_refused = "",
 		.vip_conflict = "",
+		.vip_served = "",
 	};
 }
 
