@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "common/check.h"
-#include "common/clock.h"
 
 enum { WITNESS_LINK_MAGIC = 0x68617769, READ_MAX = 64, PRIORITY = 6 };
 
@@ -20,8 +19,6 @@ struct witness_link {
 	struct witness_key key;
 	struct witness_packet question; /* the last */
 	struct witness_link_counters count;
-	enum witness_link_result trouble;
-	int64_t trouble_ns;
 };
 
 const char *
@@ -117,14 +114,8 @@ take(struct witness_link *l, struct str bytes, const struct address *from)
 	if (r == ASK_OK && w.type == WITNESS_CHALLENGE)
 		r = challenged(l, &w);
 	l->count.received[r]++;
-	if (r == ASK_FORGED || r == ASK_OTHER_VERSION) {
-		l->trouble = r;
-		l->trouble_ns = clock_ns();
-	}
-	if (r != ASK_OK)
-		return;
-	l->trouble = ASK_OK;
-	l->events.answered(l->events.owner, &w.answer);
+	if (r == ASK_OK)
+		l->events.answered(l->events.owner, &w.answer);
 }
 
 /* False: nothing is left. */
@@ -248,11 +239,4 @@ const struct witness_link_counters *
 witness_link_count(const struct witness_link *l)
 {
 	return &l->count;
-}
-
-enum witness_link_result
-witness_link_trouble(const struct witness_link *l, int64_t *at_ns)
-{
-	*at_ns = l->trouble_ns;
-	return l->trouble;
 }

@@ -61,7 +61,4 @@ const struct address *witness_link_address(const struct witness_link *);
 const struct witness_link_counters *witness_link_count(const struct witness_link *);
 const char *witness_link_result_name(enum witness_link_result);
 
-/* Why its last packet was refused; ASK_OK: it was not. */
-enum witness_link_result witness_link_trouble(const struct witness_link *, int64_t *at_ns);
-
 #endif

@@ -3,6 +3,7 @@
 
 Every whole configuration in docs/, README.md and the man pages is taken by `lbd -t`, and what `lbd -T` prints of it
 prints as itself.  Whatever else looks like JSON there is JSON: an object, members of one, or an object a line.
+Links between documents lead somewhere.
 The man page lbd.json(5) describes each key of the JSON Schema, with its range and default.
 Standard library only.
 """
@@ -77,6 +78,14 @@ def check_examples():
     for where, block in examples:
         if not is_json(block):
             yield f"{where}: is not JSON: {block}"
+
+
+def check_links():
+    """Of the documents to files beside them."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:\s]+)\)", path.read_text()):
+            if not (path.parent / target).exists():
+                yield f"{path.name}: there is no {target}"
 
 
 def run(lbd, option, text, name):
@@ -186,7 +195,7 @@ def check_man():
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    complaints, n = [*check_man(), *check_examples()], 0
+    complaints, n = [*check_man(), *check_examples(), *check_links()], 0
     for where, text in configurations():
         complaints += check_configuration(sys.argv[1], where, text)
         n += 1

@@ -68,6 +68,22 @@ def check_secrets(program):
                 yield f"secrets {secrets}: {code} {errors}"
 
 
+def check_secret_of_node(program):
+    """A node has one for its witness alone: hafailover -t reads that, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        secret = pathlib.Path(folder) / "secret"
+        secret.write_text(16 * "a")
+        secret.chmod(0o600)
+        for other, word in (("secret", "ok"), ("none", "witness.secret_file: cannot open")):
+            file = pathlib.Path(folder) / "hafailover.json"
+            file.write_text(json.dumps({
+                "nodes": [{"name": f"lb{n}", "address": f"192.0.2.{n}"} for n in (1, 2)], "virtual_ips": ["192.0.2.9"],
+                "secret_file": str(secret), "witness": {"address": "192.0.2.5", "secret_file": f"{folder}/{other}"}}))
+            done = subprocess.run([program, "-t", "-c", file, "--node", "lb1"], text=True, capture_output=True, timeout=30)
+            if (done.returncode == 0) != (word == "ok") or word not in done.stdout + done.stderr:
+                yield f"secret of the witness: {done}"
+
+
 def check_documents(program, schema, validator):
     keys = docs_check.man_keys(MAN.read_text())
     for place, name in SECTIONS.items():
@@ -96,7 +112,8 @@ def main():
     files = sorted((HERE / "witness").glob("*.json"))
     complaints = [text for p in files for text in check_file(program, p)]
     complaints += [f"{p.name}: {text}" for p in files if (text := schema_check.check(validator, p))]
-    complaints += [*check_secrets(program), *check_documents(program, schema, validator)]
+    complaints += [*check_secrets(program), *check_secret_of_node(program)]
+    complaints += [*check_documents(program, schema, validator)]
     for line in complaints:
         print(line)
     print(f"witness: {len(files)} configurations, {len(complaints)} complaints")

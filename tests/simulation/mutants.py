@@ -21,6 +21,7 @@ RULES = ["hafailover/heartbeat.c", "hafailover/peer_view.c", "hafailover/witness
 # name, file, what stands there, what the mutant has instead
 MUTANTS = [
     ("claims whether the address serves or not", "claim", "!e->config.probe || e->probe.silent >= PROBES_NEEDED", "true"),
+    ("claims though it may be cut off", "claim", " || is_cut_off(e)", ""),
     ("one silent probe is enough", "claim", "PROBES_NEEDED = 2", "PROBES_NEEDED = 1"),
     ("no service: without the second dead interval", "claim", "silence >= 2 * dead && ", ""),
     ("never claims where nothing serves", "claim", "e->probe.bad >= PROBES_NEEDED &&", "false &&"),
