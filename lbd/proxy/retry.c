@@ -8,6 +8,7 @@ bit_of(enum try_failure failure)
 {
 	switch (failure) {
 	case TRY_CONNECT:
+	case TRY_CONNECT_JOINED:
 	case TRY_REFUSED:
 		return RETRY_CONNECT_FAILURE;
 	case TRY_REUSE_UNSENT:
@@ -37,7 +38,7 @@ retry_decide(const struct retry_case *r)
 		return RETRY_SAME;
 	if (r->retries >= r->conf->attempts || !(r->conf->on & bit_of(r->failure)))
 		return RETRY_NO;
-	if (r->failure == TRY_CONNECT)
+	if (r->failure == TRY_CONNECT || r->failure == TRY_CONNECT_JOINED)
 		return RETRY_FREE;
 	return r->failure == TRY_REFUSED || r->idempotent || r->conf->non_idempotent
 	    ? RETRY_BUDGETED

@@ -11,6 +11,7 @@
 
 enum try_failure {
 	TRY_CONNECT, /* no connection: nothing was sent */
+	TRY_CONNECT_JOINED, /* the same, of one for several: another one's failure was counted */
 	TRY_REUSE_UNSENT, /* an idle connection was dead: nothing was sent */
 	TRY_REUSE_DIED, /* an idle connection ended before the first byte of a response */
 	TRY_REFUSED, /* HTTP/2: the server has not looked at it */

@@ -1,5 +1,5 @@
-/* upstream.c - opening, reusing and keeping connections to servers. */
-#include "lbd/proxy/upstream.h"
+/* upstream.c - connections to servers: new ones, kept ones, shared ones; what is known of each server. */
+#include "lbd/proxy/upstream_parts.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -8,14 +8,9 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/h2_server.h"
-#include "lbd/proxy/handshake.h"
 #include "lbd/proxy/origin.h"
-
-/* For which a server that spoke HTTP/1 where HTTP/2 was offered is not offered it again. */
-static const int64_t HTTP1_NS = 60 * NS_PER_S;
 
 static struct upstream *
 upstream_of(struct conn *c)
@@ -31,12 +26,6 @@ static struct server_load *
 load_of(const struct upstream *u)
 {
 	return &u->conn.worker->servers->load[u->slot];
-}
-
-static struct upstream_set *
-set_of(const struct upstream *u)
-{
-	return u->conn.worker->proxy->upstreams[u->slot];
 }
 
 static void
@@ -60,7 +49,7 @@ list_remove(struct upstream *u)
 static void
 idle_count(const struct upstream *u, int one)
 {
-	set_of(u)->n_idle += (uint32_t)one;
+	upstream_set_of(u)->n_idle += (uint32_t)one;
 	atomic_fetch_add_explicit(
 	    &load_of(u)->idle_connections, (uint32_t)one, memory_order_relaxed);
 }
@@ -73,136 +62,24 @@ idle_unlink(struct upstream *u)
 		list_remove(u);
 }
 
-static void
+void
+upstream_unshare(struct upstream *u)
+{
+	list_remove(u);
+	h2_server_free(&u->h2);
+}
+
+void
 upstream_close(struct upstream *u)
 {
 	if (u->state == UPSTREAM_IDLE)
 		idle_unlink(u);
-	if (u->h2) {
-		list_remove(u);
-		h2_server_free(&u->h2);
-	}
+	if (u->h2)
+		upstream_unshare(u);
 	atomic_fetch_sub_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
 	conn_close(&u->conn, false);
 	u->magic = 0;
 	cache_put(&u->conn.worker->proxy->upstream_cache, u);
-}
-
-/* --- opening --- */
-
-/* Of those that wait for it; NULL: none is left. */
-static struct exchange *
-waiting(const struct upstream *u)
-{
-	return u->h2 ? h2_server_waiting(u->h2) : u->exchange;
-}
-
-/* Each exchange that waits for it tries elsewhere, or gives up; no other one joins.  May close it. */
-static void
-opening_failed(struct upstream *u, enum termination why)
-{
-	struct exchange *x;
-
-	if (!u->h2) {
-		exchange_try_failed(u->exchange, TRY_CONNECT, why);
-		return;
-	}
-	h2_server_give_up(u->h2);
-	while ((x = waiting(u)))
-		exchange_try_failed(x, TRY_CONNECT, why);
-}
-
-static void
-securing_failed(struct upstream *u, enum tls_failure why)
-{
-	const struct exchange *x = waiting(u);
-
-	counter_add(&u->stats->tls_failures[why], 1);
-	if (x)
-		log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
-		    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
-		    tls_failure_name(why));
-	opening_failed(u, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
-}
-
-/* It speaks HTTP/1 alone: the first of those that wait has it to itself, the others open their own. */
-static void
-become_http1(struct upstream *u)
-{
-	struct exchange *first = h2_server_waiting(u->h2), *x;
-
-	set_of(u)->http1_until = u->conn.worker->now + HTTP1_NS;
-	if (!first) {
-		upstream_close(u);
-		return;
-	}
-	h2_server_give_up(u->h2);
-	origin_release(first, false);
-	first->upstream = u;
-	while ((x = h2_server_waiting(u->h2))) {
-		origin_release(x, false);
-		exchange_reconnect(x);
-	}
-	list_remove(u);
-	h2_server_free(&u->h2);
-	u->exchange = first;
-}
-
-/* It can be used. */
-static void
-upstream_ready(struct upstream *u)
-{
-	u->state = UPSTREAM_BUSY;
-	if (u->h2 && u->conn.tls && tls_protocol(u->conn.tls) != ALPN_H2)
-		become_http1(u);
-	if (u->h2)
-		h2_server_start(u->h2);
-	else if (u->exchange)
-		exchange_connected(u->exchange);
-}
-
-static void
-handshake_went(struct upstream *u, int result, enum tls_failure why)
-{
-	if (result == -EAGAIN)
-		return;
-	if (result) {
-		securing_failed(u, why);
-		return;
-	}
-	counter_add(&u->stats->tls_handshakes[handshake_kind(u->conn.tls)], 1);
-	upstream_ready(u);
-}
-
-static void
-upstream_secure(struct upstream *u)
-{
-	struct exchange *x = waiting(u);
-	enum tls_failure why = TLS_FAIL_MEMORY;
-	int r = -ENOMEM;
-
-	if (!x)
-		return; /* shared, and about to be closed */
-	u->state = UPSTREAM_SECURING;
-	conn_deadline(&u->conn, exchange_timeouts(x)->tls_handshake);
-	u->conn.tls = tls_connect(&set_of(u)->target, u->h2 != NULL);
-	if (u->conn.tls)
-		r = conn_handshake_start(&u->conn, &why);
-	if (r == -EPIPE)
-		opening_failed(u, END_CONNECT_FAILED);
-	else
-		handshake_went(u, r, why);
-}
-
-/* Or it failed: an error shows in the first send. */
-static void
-upstream_connected(struct upstream *u)
-{
-	ev_io_stop(u->conn.worker->loop, &u->conn.write);
-	if (set_of(u)->target.tls)
-		upstream_secure(u);
-	else
-		upstream_ready(u);
 }
 
 /* A server may send tickets whenever it likes. */
@@ -215,15 +92,6 @@ says_nothing(struct upstream *u)
 }
 
 static void
-upstream_handshake(struct upstream *u)
-{
-	enum tls_failure why;
-	int r = conn_handshake(&u->conn, &why);
-
-	handshake_went(u, r, why);
-}
-
-static void
 on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct upstream *u = upstream_of(io->data);
@@ -232,10 +100,10 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	switch (u->state) {
 	case UPSTREAM_CONNECTING:
-		upstream_connected(u);
+		upstream_opening_connected(u);
 		break;
 	case UPSTREAM_SECURING:
-		upstream_handshake(u);
+		upstream_opening_readable(u);
 		break;
 	case UPSTREAM_BUSY:
 	case UPSTREAM_IDLE:
@@ -256,7 +124,7 @@ on_writable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	if (u->state == UPSTREAM_CONNECTING)
-		upstream_connected(u);
+		upstream_opening_connected(u);
 	else if (u->h2 && !upstream_opening(u))
 		h2_server_writable(u->h2);
 	else if (u->state == UPSTREAM_BUSY)
@@ -273,10 +141,8 @@ on_expired(struct timer *t)
 
 	switch (u->state) {
 	case UPSTREAM_CONNECTING:
-		opening_failed(u, END_CONNECT_TIMEOUT);
-		break;
 	case UPSTREAM_SECURING:
-		securing_failed(u, TLS_FAIL_TIMEOUT);
+		upstream_opening_expired(u);
 		break;
 	case UPSTREAM_BUSY:
 		if (u->h2)
@@ -513,16 +379,16 @@ may_idle(const struct upstream *u)
 {
 	const struct snapshot *s = u->conn.worker->snapshot;
 
-	return u->generation == set_of(u)->generation && !u->conn.broken && !u->conn.eof &&
+	return u->generation == upstream_set_of(u)->generation && !u->conn.broken && !u->conn.eof &&
 	    !u->conn.out && !u->conn.in && !(u->conn.tls && conn_tls_has_more(&u->conn)) &&
-	    !u->conn.worker->draining && set_of(u)->n_idle < s->config->limits.server_idle;
+	    !u->conn.worker->draining && upstream_set_of(u)->n_idle < s->config->limits.server_idle;
 }
 
 void
 upstream_release(struct upstream **up, bool reusable)
 {
 	struct upstream *u = *up;
-	struct upstream_set *set = set_of(u);
+	struct upstream_set *set = upstream_set_of(u);
 	int64_t limit = u->conn.worker->snapshot->config->timeouts.server_idle;
 
 	*up = NULL;
@@ -541,7 +407,7 @@ upstream_release(struct upstream **up, bool reusable)
 void
 upstream_settle(struct upstream *u)
 {
-	const struct upstream_set *set = set_of(u);
+	const struct upstream_set *set = upstream_set_of(u);
 	const struct worker *w = u->conn.worker;
 	const struct lbd_config *config = w->snapshot->config;
 	bool idle = u->state == UPSTREAM_IDLE;

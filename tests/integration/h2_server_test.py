@@ -497,3 +497,14 @@ def test_checks_speak_http2():
         server.tolerant = True  # it does not understand
         with Lbd(both(server, pool={"health_check": {"type": "http", **quick}})) as lbd:
             lbd.wait_metric("lbpair_server_checks_total", 1, result="fail")
+
+
+def test_many_wait_for_a_connection_that_fails():
+    """It is one failure, however many wait: the server stays in rotation."""
+    with TlsBackend(echo, alpn=["h2"]) as server, \
+            Lbd(both(server, pool=trusting({"server_name": "other.example"}))) as lbd, client(lbd) as c:
+        c.send(b"".join(headers(s, GET) for s in range(1, 21, 2)))
+        equal({c.answer(s).status for s in range(1, 21, 2)}, {502}, "status")
+        lbd.wait_metric("lbpair_requests_total", 10)
+        equal(lbd.metric("lbpair_server_up"), 1, "server up")
+        equal(lbd.log.find("server_unreachable"), None, "what is said of the server")

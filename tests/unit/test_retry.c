@@ -25,6 +25,7 @@ static const struct row {
 	{ "GET, refused", TRY_CONNECT, true, true, 0, 2, ALL, false, RETRY_FREE },
 	{ "POST, refused: nothing was sent", TRY_CONNECT, false, true, 0, 2, ALL, false,
 	    RETRY_FREE },
+	{ "the same, with others", TRY_CONNECT_JOINED, false, true, 0, 2, ALL, false, RETRY_FREE },
 	{ "refused, no attempts left", TRY_CONNECT, true, true, 2, 2, ALL, false, RETRY_NO },
 	{ "refused, not configured", TRY_CONNECT, true, true, 0, 2, RETRY_RESET, false, RETRY_NO },
 	{ "GET on a dead idle connection", TRY_REUSE_UNSENT, true, true, 0, 0, 0, false,

@@ -1,0 +1,152 @@
+/*
+ * upstream_opening.c - a connection to a server until it can be used: connected, secured, and by what is agreed in
+ * the handshake, shared or not.
+ */
+#include "lbd/proxy/upstream_parts.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "lbd/proxy/conn_tls.h"
+#include "lbd/proxy/h2_server.h"
+#include "lbd/proxy/handshake.h"
+#include "lbd/proxy/origin.h"
+
+/* For which a server that chose HTTP/1 where HTTP/2 was offered is not offered it again. */
+static const int64_t HTTP1_NS = 60 * NS_PER_S;
+
+/* Of those that wait for it; NULL: none is left. */
+static struct exchange *
+waiting(const struct upstream *u)
+{
+	return u->h2 ? h2_server_waiting(u->h2) : u->exchange;
+}
+
+/* Each exchange that waits for it tries elsewhere, or gives up; no other one joins.  May close it. */
+static void
+opening_failed(struct upstream *u, enum termination why)
+{
+	enum try_failure failure = TRY_CONNECT;
+	struct exchange *x;
+
+	if (!u->h2) {
+		exchange_try_failed(u->exchange, failure, why);
+		return;
+	}
+	h2_server_give_up(u->h2);
+	while ((x = waiting(u))) {
+		exchange_try_failed(x, failure, why);
+		failure = TRY_CONNECT_JOINED;
+	}
+}
+
+static void
+securing_failed(struct upstream *u, enum tls_failure why)
+{
+	const struct exchange *x = waiting(u);
+
+	counter_add(&u->stats->tls_failures[why], 1);
+	if (x)
+		log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
+		    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
+		    tls_failure_name(why));
+	opening_failed(u, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
+}
+
+/* It speaks HTTP/1 alone: the first of those that wait has it to itself, the others open their own. */
+static void
+become_http1(struct upstream *u)
+{
+	struct exchange *first = h2_server_waiting(u->h2), *x;
+
+	upstream_set_of(u)->http1_until = u->conn.worker->now + HTTP1_NS;
+	if (!first) {
+		upstream_close(u);
+		return;
+	}
+	h2_server_give_up(u->h2);
+	origin_release(first, false);
+	first->upstream = u;
+	while ((x = h2_server_waiting(u->h2))) {
+		origin_release(x, false);
+		exchange_reconnect(x);
+	}
+	upstream_unshare(u);
+	u->exchange = first;
+}
+
+/* It can be used. */
+static void
+upstream_ready(struct upstream *u)
+{
+	u->state = UPSTREAM_BUSY;
+	if (u->h2 && u->conn.tls && tls_protocol(u->conn.tls) != ALPN_H2)
+		become_http1(u);
+	if (u->h2)
+		h2_server_start(u->h2);
+	else if (u->exchange)
+		exchange_connected(u->exchange);
+}
+
+static void
+handshake_went(struct upstream *u, int result, enum tls_failure why)
+{
+	if (result == -EAGAIN)
+		return;
+	if (result) {
+		securing_failed(u, why);
+		return;
+	}
+	counter_add(&u->stats->tls_handshakes[handshake_kind(u->conn.tls)], 1);
+	upstream_ready(u);
+}
+
+static void
+upstream_secure(struct upstream *u)
+{
+	struct exchange *x = waiting(u);
+	enum tls_failure why = TLS_FAIL_MEMORY;
+	int r = -ENOMEM;
+
+	if (!x)
+		return; /* shared, and about to be closed */
+	u->state = UPSTREAM_SECURING;
+	conn_deadline(&u->conn, exchange_timeouts(x)->tls_handshake);
+	u->conn.tls = tls_connect(&upstream_set_of(u)->target, u->h2 != NULL);
+	if (u->conn.tls)
+		r = conn_handshake_start(&u->conn, &why);
+	if (r == -EPIPE)
+		opening_failed(u, END_CONNECT_FAILED);
+	else
+		handshake_went(u, r, why);
+}
+
+/* Or it failed: an error shows in the first send. */
+void
+upstream_opening_connected(struct upstream *u)
+{
+	ev_io_stop(u->conn.worker->loop, &u->conn.write);
+	if (upstream_set_of(u)->target.tls)
+		upstream_secure(u);
+	else
+		upstream_ready(u);
+}
+
+void
+upstream_opening_readable(struct upstream *u)
+{
+	enum tls_failure why;
+	int r = conn_handshake(&u->conn, &why);
+
+	handshake_went(u, r, why);
+}
+
+void
+upstream_opening_expired(struct upstream *u)
+{
+	if (u->state == UPSTREAM_SECURING)
+		securing_failed(u, TLS_FAIL_TIMEOUT);
+	else
+		opening_failed(u, END_CONNECT_TIMEOUT);
+}

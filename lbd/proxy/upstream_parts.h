@@ -1,0 +1,23 @@
+/* upstream_parts.h - what upstream.c and upstream_opening.c ask of each other. */
+#ifndef LBD_PROXY_UPSTREAM_PARTS_H
+#define LBD_PROXY_UPSTREAM_PARTS_H
+
+#include "lbd/proxy/upstream.h"
+
+/* upstream_opening.c: what happens to one that upstream_opening() holds for.  May close it. */
+void
+upstream_opening_connected(struct upstream *); /* or it failed: an error shows in the first send */
+void upstream_opening_readable(struct upstream *); /* in the handshake */
+void upstream_opening_expired(struct upstream *);
+
+/* upstream.c */
+void upstream_close(struct upstream *);
+void upstream_unshare(struct upstream *); /* it is HTTP/1 from now on, or ends */
+
+static inline struct upstream_set *
+upstream_set_of(const struct upstream *u)
+{
+	return u->conn.worker->proxy->upstreams[u->slot];
+}
+
+#endif
