@@ -312,6 +312,16 @@ count(struct node *n)
 	track_yield(n->track, wanted ? drain / IDLE_SHARE : 0, drain);
 }
 
+static const char *
+drain_end(const struct election *e, int64_t lasted)
+{
+	if (e->role == ROLE_ACTIVE)
+		return "active_again";
+	if (e->counted && !e->connections)
+		return "none_left";
+	return lasted >= e->config.drain_ns ? "time_is_up" : "stalled";
+}
+
 static void
 drain_tell(struct node *n, int64_t now)
 {
@@ -325,7 +335,8 @@ drain_tell(struct node *n, int64_t now)
 		log_notice("drain_began", "for_ms=%lld",
 		    (long long)(n->election.config.drain_ns / NS_PER_MS));
 	else
-		log_notice("drain_ended", "connections=%u lasted_ms=%lld", n->election.connections,
+		log_notice("drain_ended", "reason=%s connections=%u lasted_ms=%lld",
+		    drain_end(&n->election, lasted), n->election.connections,
 		    (long long)(lasted / NS_PER_MS));
 }
 
