@@ -424,6 +424,7 @@ decide_start(struct election *e, int64_t now, struct election_out *out)
 {
 	struct heartbeat self = election_describe(e, now);
 
+	self.term = e->owner_term; /* of our own claim: the peer's has been adopted by now */
 	if (e->holding &&
 	    (e->stopping ||
 		(election_peer_active(e, now) && election_beats(&e->peer.last, &self)))) {

@@ -1,6 +1,7 @@
 /* hook.c - what the rule says is done to one process, and told. */
 #include "hafailover/hook.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,46 +74,28 @@ command_of(const struct ha_config *c, enum role role)
 
 /* --- what it is told --- */
 
+/* Each ends with a NUL. */
 static void
-variable_end(struct text *t)
-{
-	text_append(t, (struct str){ "", 1 });
-}
-
-static void
-variable_vips(const struct hook *h, struct text *t)
+variables(const struct hook *h, struct text *t)
 {
 	const struct ha_instance_config *in = &h->config->instances[0];
+	const struct hook_role *r = &h->role;
 	char text[ADDRESS_TEXT_MAX];
 
+	text_printf(t, "LBPAIR_HOOK=%s%c", hook_name(h->running), '\0');
+	text_printf(t, "LBPAIR_ROLE=%s%c", role_name(r->to), '\0');
+	text_printf(t, "LBPAIR_FROM=%s%c", role_name(r->from), '\0');
+	text_printf(t, "LBPAIR_CAUSE=%s%c", cause_name(r->cause), '\0');
+	text_printf(t, "LBPAIR_TERM=%llu%c", (unsigned long long)r->term, '\0');
+	text_printf(t, "LBPAIR_TRY=%u%c", h->rule.tries, '\0');
+	text_printf(t, "LBPAIR_NODE=%.*s%c", STR_ARG(ha_config_self(h->config)->name), '\0');
+	text_printf(t, "LBPAIR_PEER=%.*s%c", STR_ARG(ha_config_peer(h->config)->name), '\0');
 	text_printf(t, "LBPAIR_VIRTUAL_IPS=");
 	for (uint32_t i = 0; i < in->n_vips; i++) {
 		address_format_host(&in->vips[i].address, text);
 		text_printf(t, "%s%s/%u", i ? " " : "", text, in->vips[i].prefix);
 	}
-	variable_end(t);
-}
-
-static void
-variables(const struct hook *h, struct text *t)
-{
-	text_printf(t, "LBPAIR_HOOK=%s", hook_name(h->running));
-	variable_end(t);
-	text_printf(t, "LBPAIR_ROLE=%s", role_name(h->role.to));
-	variable_end(t);
-	text_printf(t, "LBPAIR_FROM=%s", role_name(h->role.from));
-	variable_end(t);
-	text_printf(t, "LBPAIR_CAUSE=%s", cause_name(h->role.cause));
-	variable_end(t);
-	text_printf(t, "LBPAIR_TERM=%llu", (unsigned long long)h->role.term);
-	variable_end(t);
-	text_printf(t, "LBPAIR_TRY=%u", h->rule.tries);
-	variable_end(t);
-	text_printf(t, "LBPAIR_NODE=%.*s", STR_ARG(ha_config_self(h->config)->name));
-	variable_end(t);
-	text_printf(t, "LBPAIR_PEER=%.*s", STR_ARG(ha_config_peer(h->config)->name));
-	variable_end(t);
-	variable_vips(h, t);
+	text_printf(t, "%c", '\0');
 }
 
 /* Ours first, then the daemon's own.  NULL: out of memory. */
@@ -141,13 +124,16 @@ start(struct hook *h)
 {
 	struct text t;
 	char **environment;
-	bool good;
+	bool good = false;
 
 	text_init(&t, ENVIRONMENT_MAX);
 	variables(h, &t);
 	environment = environment_of(&t);
-	good = script_run_start(
-	    &h->run, command_of(h->config, h->role.to).p, environment, h->config->hooks.timeout);
+	if (environment)
+		good = script_run_start(&h->run, command_of(h->config, h->role.to).p, environment,
+		    h->config->hooks.timeout);
+	else
+		snprintf(h->run.reason, sizeof(h->run.reason), "out of memory");
 	free(environment);
 	text_fini(&t);
 	return good;

@@ -116,6 +116,7 @@ node_vips_apply(struct node *n, const struct ha_config *c, struct err *err)
 	if (!code)
 		code = announce_prepare(n->announcer, err);
 	node_macs_tell(n);
+	n->steer.look_ns = 0;
 	return code;
 }
 

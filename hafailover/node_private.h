@@ -41,7 +41,7 @@ enum node_count { COUNT_NONE, COUNT_FIRST, COUNT_ALL };
 struct node_steer {
 	struct steering *program; /* NULL: switched off, or refused */
 	struct err refused; /* by the kernel: why; or code 0 */
-	int64_t retry_ns; /* to attach */
+	int64_t look_ns; /* next, whether it is attached */
 	bool began; /* the election has taken part since this process started */
 	char told[sizeof(((struct err *)NULL)->text)]; /* the obstacle that was logged */
 	enum steering_mode mode; /* the rules */

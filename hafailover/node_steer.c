@@ -14,7 +14,7 @@
 
 enum { IDLE_SHARE = 3 }; /* of the drain: then lbd closes what only waits */
 
-static const int64_t RETRY_NS = 5 * NS_PER_S;
+static const int64_t LOOK_NS = NS_PER_S;
 static const double RENEWAL_S = 0.5;
 
 /* So much later than addresses do rules end, if nobody renews either: the kernel has its own pace. */
@@ -69,25 +69,14 @@ node_steer_obstacle(const struct node *n)
 	return peer_obstacle(n, n_links);
 }
 
-static void
-refuse(struct node *n, const struct err *why)
-{
-	n->steer.refused = *why;
-	n->steer.retry_ns = clock_ns() + RETRY_NS;
-}
-
 void
 node_steer_open(struct node *n)
 {
-	struct err err;
-
-	if (!is_wanted(n))
-		return;
-	n->steer.program = steering_open(&err);
-	if (!n->steer.program)
-		refuse(n, &err);
+	if (is_wanted(n))
+		n->steer.program = steering_open(&n->steer.refused);
 }
 
+/* Others may take the program off its interface: that is looked after now and then. */
 static void
 attach(struct node *n, int64_t now)
 {
@@ -96,12 +85,14 @@ attach(struct node *n, int64_t now)
 	size_t n_links = node_vip_links(n, links);
 	struct err err;
 
-	if (!s->program || (s->refused.code && now < s->retry_ns))
+	if (!s->program || now < s->look_ns)
 		return;
+	s->look_ns = now + LOOK_NS;
 	s->refused.code = 0;
+	steering_check(s->program);
 	for (size_t i = 0; i < n_links && !s->refused.code; i++)
 		if (links[i]->ethernet && steering_attach(s->program, links[i]->index, &err) < 0)
-			refuse(n, &err);
+			s->refused = err;
 }
 
 void
@@ -110,7 +101,7 @@ node_steer_link(struct node *n, const struct link *link, unsigned changes)
 	if (!n->steer.program || !(changes & (LINK_ADDED | LINK_REMOVED)))
 		return;
 	steering_forget(n->steer.program, link->index);
-	n->steer.retry_ns = 0;
+	n->steer.look_ns = 0;
 }
 
 /* --- rules --- */
@@ -312,6 +303,16 @@ count(struct node *n)
 	track_yield(n->track, wanted ? drain / IDLE_SHARE : 0, drain);
 }
 
+static const char *
+drain_end(const struct election *e, int64_t lasted)
+{
+	if (e->role == ROLE_ACTIVE)
+		return "active_again";
+	if (e->counted && !e->connections)
+		return "none_left";
+	return lasted >= e->config.drain_ns ? "time_is_up" : "stalled";
+}
+
 static void
 drain_tell(struct node *n, int64_t now)
 {
@@ -325,7 +326,8 @@ drain_tell(struct node *n, int64_t now)
 		log_notice("drain_began", "for_ms=%lld",
 		    (long long)(n->election.config.drain_ns / NS_PER_MS));
 	else
-		log_notice("drain_ended", "connections=%u lasted_ms=%lld", n->election.connections,
+		log_notice("drain_ended", "reason=%s connections=%u lasted_ms=%lld",
+		    drain_end(&n->election, lasted), n->election.connections,
 		    (long long)(lasted / NS_PER_MS));
 }
 

@@ -2,6 +2,7 @@
  * process.h - the main thread of the proxy process: its state, for the two files that share it.
  *
  *   proxy_process.c  start, the supervisor's messages, heartbeat, drain, the end
+ *   process_config.c  a new configuration, from the supervisor's message to the workers
  *   process_yield.c  connections end here because the other node has taken over
  *   process_admin.c  what the control socket and the metrics see and ask for
  */
@@ -16,6 +17,7 @@
 #include "lbd/supervisor/proxy_start.h"
 #include "lbd/tls/shelf.h"
 
+struct config_load;
 struct ping;
 struct reload_wait;
 
@@ -41,6 +43,7 @@ struct process {
 	uint64_t last_reload;
 	ev_io channel;
 	struct tls_files files; /* of the CHANNEL_CONFIG that follows */
+	struct config_load *loading; /* NULL: none */
 	bool ready; /* said so to the supervisor */
 	uint64_t config_number; /* of the CHANNEL_CONFIG that runs; 0: none */
 	ev_timer heartbeat;
@@ -63,6 +66,20 @@ void process_send(struct process *, struct channel_message *);
 void process_yield(struct process *, bool on, int64_t idle_ns, int64_t for_ns);
 /* The workers exist.  0, or -1: out of memory. */
 int process_yield_init(struct process *);
+
+/* CHANNEL_CONFIG, and CHANNEL_FILES before it; the result is sent now or later. */
+void process_config_take(struct process *, struct channel_message *);
+void process_config_files(struct process *, struct channel_message *);
+void process_config_result(struct process *, uint64_t number, const char *why_not);
+
+/* The one to start with.  0 or -errno with a reason. */
+int process_config_first(struct process *, struct err *);
+
+/* What runs beside the main thread is over then. */
+void process_config_wait(struct process *);
+
+/* Records go where the configuration says from now on; fd: taken over. */
+void process_access_log(struct process *, const struct log_config *, int fd);
 
 /* Starts admin; the workers exist.  0 or -errno with a reason. */
 int process_admin_start(struct process *, struct err *);

@@ -1,25 +1,21 @@
 /*
  * proxy_process.c - the main thread of the proxy process: starts the workers and does what the supervisor says.
  *
- * It serves no client.  It checks servers, answers the control socket and /metrics, gives new
- * configurations to the workers, tells the supervisor every half second that all of them turn, and ends
- * when it was told to drain and the last connection is gone, or when the supervisor is.
+ * It serves no client.  It checks servers, answers the control socket and /metrics, gives new configurations
+ * to the workers (process_config.c), tells the supervisor every half second that all of them turn, and ends when it
+ * was told to drain and the last connection is gone, or when the supervisor is.
  */
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/problems.h"
-#include "common/text.h"
 #include "lbd/process.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/supervisor/log_files.h"
-#include "lbd/supervisor/names.h"
 
 static const double HEARTBEAT_S = 0.5;
 enum { ACCESS_RING_SIZE = 1 << 20 };
@@ -40,25 +36,13 @@ process_send(struct process *p, struct channel_message *m)
 }
 
 static void
-send_result(struct process *p, uint64_t number, bool ok, const char *text)
-{
-	struct channel_message m;
-
-	channel_message_init(&m, CHANNEL_RESULT);
-	m.number = number;
-	m.ok = ok;
-	m.text = str_of(text);
-	process_send(p, &m);
-}
-
-static void
 process_end(struct process *p, int status)
 {
 	p->status = status;
 	ev_break(p->loop, EVBREAK_ALL);
 }
 
-/* --- configurations --- */
+/* --- the workers have a configuration --- */
 
 static void
 on_adopted(void *arg)
@@ -68,7 +52,7 @@ on_adopted(void *arg)
 
 	listen_table_commit(p->start->listens, p->config);
 	if (p->config_number) {
-		send_result(p, p->config_number, true, NULL);
+		process_config_result(p, p->config_number, NULL);
 		p->config_number = 0;
 	} else {
 		channel_message_init(&m, CHANNEL_READY);
@@ -76,168 +60,6 @@ on_adopted(void *arg)
 		p->ready = true;
 	}
 	admin_changed(p->admin);
-}
-
-static enum access_log_sink
-access_sink(enum log_sink_type target)
-{
-	switch (target) {
-	case LOG_SINK_SYSLOG:
-		return ACCESS_LOG_SYSLOG;
-	case LOG_SINK_JOURNAL:
-		return ACCESS_LOG_JOURNAL;
-	case LOG_SINK_STDERR:
-	case LOG_SINK_FILE:
-		break;
-	}
-	return ACCESS_LOG_FD;
-}
-
-static enum access_log_format
-access_format(enum access_format format)
-{
-	switch (format) {
-	case ACCESS_OFF:
-		return ACCESS_LOG_OFF;
-	case ACCESS_JSON:
-		return ACCESS_LOG_JSON;
-	case ACCESS_COMBINED:
-		return ACCESS_LOG_COMBINED;
-	}
-	CHECK_NEVER();
-}
-
-static void
-access_log_follow(struct process *p, const struct log_config *log, int fd)
-{
-	access_log_target(
-	    p->access_log, access_sink(log->access_target), fd, access_format(log->access_format));
-}
-
-/* The supervisor has tried the same files: what is wrong now is memory. */
-static struct tls_shelf *
-shelf_make(const struct lbd_config *config, const struct tls_files *files, struct err *err)
-{
-	struct problems problems = { 0 };
-	struct tls_shelf *shelf = tls_shelf_new(config, files, &problems);
-
-	if (!shelf)
-		err_set(err, -EINVAL, "%s",
-		    problems.kept ? problems.list[0].text : "out of memory for TLS");
-	problems_fini(&problems);
-	return shelf;
-}
-
-/* The workers get it; what is not the workers' follows at once. */
-static int
-config_give(
-    struct process *p, struct lbd_config *config, const struct tls_shelf *shelf, struct err *err)
-{
-	struct lbd_config *old = p->config;
-	int code = rollout_prepare(&p->rollout, config, err);
-
-	if (code)
-		return code;
-	code = prober_prepare(p->prober, config, shelf->files, err);
-	if (!code)
-		code = rollout_start(&p->rollout, config, p->start->listens, shelf, err);
-	if (code)
-		return code;
-	p->config = config_ref(config);
-	prober_apply(p->prober, config);
-	config_unref(&old);
-	p->config_loaded_wall_ns = clock_wall_ns();
-	return 0;
-}
-
-static int
-config_use(
-    struct process *p, struct lbd_config *config, const struct tls_files *files, struct err *err)
-{
-	struct tls_shelf *shelf = shelf_make(config, files, err);
-	int code = shelf ? config_give(p, config, shelf, err) : err->code;
-
-	if (!code) {
-		tls_shelf_free(&p->shelf);
-		p->shelf = shelf;
-	} else {
-		tls_shelf_free(&shelf);
-	}
-	return code;
-}
-
-static void
-config_refuse(struct process *p, uint64_t number, const char *why)
-{
-	listen_table_rollback(p->start->listens);
-	send_result(p, number, false, why ? why : "out of memory");
-}
-
-/* Every problem on a line of its own. */
-static void
-config_refuse_all(struct process *p, uint64_t number, const struct problems *problems)
-{
-	struct text why;
-
-	text_init(&why, CHANNEL_TEXT_MAX / 2);
-	for (size_t i = 0; i < problems->kept; i++)
-		text_printf(&why, "%s%s", i ? "\n" : "", problems->list[i].text);
-	config_refuse(p, number, why.failed ? NULL : why.p);
-	text_fini(&why);
-}
-
-/* admin.http of the new configuration: a new socket, the present one, or none. */
-static void
-admin_http_follow(struct process *p, struct channel_message *m)
-{
-	struct err err;
-
-	if (m->admin_http_fd < 0 && p->config->admin.http_on)
-		return;
-	if (admin_listen(p->admin, m->admin_http_fd, &err) < 0)
-		log_err("admin_http_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-	m->admin_http_fd = -1;
-}
-
-static void
-take_config(struct process *p, struct channel_message *m)
-{
-	struct problems problems = { 0 };
-	struct lbd_config *config;
-	struct err err;
-
-	if (p->draining) {
-		config_refuse(p, m->number, "lbd drains");
-		return;
-	}
-	names_take(m->names);
-	config = config_load(m->text, &p->start->options, &problems);
-	if (!config) {
-		config_refuse_all(p, m->number, &problems);
-	} else if (config_use(p, config, &p->files, &err) < 0) {
-		config_refuse(p, m->number, err.text);
-	} else {
-		p->config_number = m->number;
-		admin_http_follow(p, m);
-		if (log_files_use(&config->log, m->log_fd, &err) < 0)
-			log_err(
-			    "log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
-		access_log_follow(p, &config->log, m->access_log_fd);
-		m->log_fd = m->access_log_fd = -1;
-	}
-	config_unref(&config);
-	problems_fini(&problems);
-	tls_files_fini(&p->files);
-}
-
-/* Without them the configuration that follows is refused. */
-static void
-take_files(struct process *p, struct channel_message *m)
-{
-	tls_files_fini(&p->files);
-	if (tls_files_parse(&p->files, m->text) < 0)
-		log_err("channel_files_bad", "bytes=%zu", m->text.n);
-	OPENSSL_cleanse((void *)(uintptr_t)m->text.p, m->text.n);
 }
 
 /* --- drain and the end --- */
@@ -352,7 +174,7 @@ take_logs(struct process *p, struct channel_message *m)
 		log_err("log_target_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 	m->log_fd = -1;
 	if (m->access_log_fd >= 0)
-		access_log_follow(p, &p->config->log, m->access_log_fd);
+		process_access_log(p, &p->config->log, m->access_log_fd);
 	m->access_log_fd = -1;
 }
 
@@ -364,10 +186,10 @@ take_message(struct process *p, struct channel_message *m)
 		take_sockets(p, m);
 		break;
 	case CHANNEL_FILES:
-		take_files(p, m);
+		process_config_files(p, m);
 		break;
 	case CHANNEL_CONFIG:
-		take_config(p, m);
+		process_config_take(p, m);
 		break;
 	case CHANNEL_RELOAD_RESULT:
 		process_reload_done(p, m->number, m->ok ? NULL : m->text.p);
@@ -560,7 +382,7 @@ process_start(struct process *p, struct err *err)
 		.adopted = on_adopted,
 		.arg = p,
 	};
-	access_log_follow(p, &p->start->config->log, p->start->access_log_fd);
+	process_access_log(p, &p->start->config->log, p->start->access_log_fd);
 	code = process_admin_start(p, err);
 	if (code)
 		return code;
@@ -569,8 +391,7 @@ process_start(struct process *p, struct err *err)
 		if (code)
 			return err_set(err, code, "cannot start worker %u: %s", i, strerror(-code));
 	}
-	code = config_use(p, p->start->config, p->start->files, err);
-	tls_files_fini(p->start->files); /* this process's copy of the keys */
+	code = process_config_first(p, err);
 	return code;
 }
 
@@ -578,6 +399,7 @@ process_start(struct process *p, struct err *err)
 static void
 process_fini(struct process *p)
 {
+	process_config_wait(p);
 	process_admin_stop(p);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(p->workers[i]);

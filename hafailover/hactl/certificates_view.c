@@ -21,7 +21,7 @@ cell_list(struct table *t, const json_t *texts)
 			text_append(&all,
 			    (struct str){ json_string_value(text), json_string_length(text) });
 	}
-	table_add(t, STYLE_PLAIN, (struct str){ all.p, all.n });
+	table_add(t, STYLE_PLAIN, all.n ? (struct str){ all.p, all.n } : STR(""));
 	text_fini(&all);
 }
 

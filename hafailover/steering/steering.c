@@ -293,6 +293,24 @@ steering_forget(struct steering *s, int link)
 		}
 }
 
+static bool
+filter_is_there(int link, enum bpf_tc_attach_point at)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link, .attach_point = at);
+	LIBBPF_OPTS(bpf_tc_opts, ours, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+	return bpf_tc_query(&hook, &ours) == 0;
+}
+
+void
+steering_check(struct steering *s)
+{
+	for (unsigned i = s->n_links; i-- > 0;)
+		if (!filter_is_there(s->links[i], BPF_TC_INGRESS) ||
+		    !filter_is_there(s->links[i], BPF_TC_EGRESS))
+			steering_forget(s, s->links[i]);
+}
+
 void
 steering_close(struct steering **sp)
 {

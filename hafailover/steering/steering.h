@@ -41,6 +41,9 @@ int steering_attach(struct steering *, int link, struct err *);
 /* The interface is gone, and the program with it; its index may come again. */
 void steering_forget(struct steering *, int link);
 
+/* Forgets interfaces from which others have taken the program: steering_attach puts it there again. */
+void steering_check(struct steering *);
+
 /*
  * From now on these rules and no others, for so long.  What stays as it was is only renewed, and
  * that not more often than needed: so it may be called often.  0 or -errno of the first that failed.

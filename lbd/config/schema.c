@@ -220,8 +220,9 @@ barred_redirect(const void *object)
 {
 	const struct listener_config *l = object;
 
-	return l->tls.n_certificates ? "has no effect with tls: what comes here is HTTPS already"
-				     : NULL;
+	if (l->tls.n_certificates)
+		return "has no effect with tls: what comes here is HTTPS already";
+	return l->n_routes ? "would leave nothing to the routes of this listener" : NULL;
 }
 
 static const char *

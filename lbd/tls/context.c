@@ -312,6 +312,37 @@ tls_context_alike(const struct tls_context *a, const struct tls_context *b)
 	return memcmp(a->clients.digest, b->clients.digest, TLS_POLICY_SIZE) == 0;
 }
 
+int
+tls_contexts_prepare(struct tls_shelf *s, struct tls_engine *engine,
+    const struct lbd_config *config, struct err *err)
+{
+	size_t size = (s->n_ready + config->n_listeners) * sizeof(struct tls_context *);
+	struct tls_context **grown = realloc(s->ready, size);
+
+	if (!grown)
+		return err_set(err, -ENOMEM, "out of memory for TLS");
+	s->ready = grown;
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		const struct tls_config *c = &config->listeners[i].tls;
+		struct tls_context *made = NULL;
+
+		if (c->n_certificates && !(made = tls_context_new(engine, c, s, err)))
+			return err->code;
+		s->ready[s->n_ready++] = made;
+	}
+	return 0;
+}
+
+void
+tls_contexts_forget(struct tls_shelf *s)
+{
+	for (uint32_t i = 0; i < s->n_ready; i++)
+		tls_context_unref(&s->ready[i]);
+	free(s->ready);
+	s->ready = NULL;
+	s->n_ready = 0;
+}
+
 static void
 listener_try(struct tls_engine *engine, uint32_t i, const struct tls_config *config,
     const struct tls_shelf *shelf, struct problems *problems)

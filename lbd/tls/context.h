@@ -3,8 +3,8 @@
  *
  * For each host name there is a set of certificates, at most one of each kind of key, and an SSL_CTX that has
  * them; OpenSSL chooses among those by what the client can verify.  Names of which nobody knows anything get
- * the first certificate of the configuration.  Built by the main thread; a snapshot holds one reference, each
- * connection another, so that a reload leaves connections with what they have.
+ * the first certificate of the configuration.  Built by the thread that loads a configuration; a snapshot holds
+ * one reference, each connection another, so that a reload leaves connections with what they have.
  */
 #ifndef LBD_TLS_CONTEXT_H
 #define LBD_TLS_CONTEXT_H
@@ -40,6 +40,14 @@ struct tls_context {
 /* NULL with a reason, which names the file or the key that is at fault. */
 struct tls_context *tls_context_new(
     struct tls_engine *, const struct tls_config *, const struct tls_shelf *, struct err *);
+
+/*
+ * Appends the contexts of all listeners for that engine (NULL: they have none) to shelf->ready; in any thread.  0 or
+ * -errno with a reason.  Forgotten at the latest when the shelf is freed.
+ */
+int tls_contexts_prepare(
+    struct tls_shelf *, struct tls_engine *, const struct lbd_config *, struct err *);
+void tls_contexts_forget(struct tls_shelf *);
 
 struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context **);

@@ -5,7 +5,8 @@
  * no socket: whoever has bytes of a connection points `in` at them, lets OpenSSL work, and sends what lies in
  * `out` afterwards.  So one BIO serves all connections, which cost no memory for it, and one recv can bring
  * many records.  Kernel TLS would need a BIO with a socket for each connection, and a send for each record.
- * The main thread makes it and loads certificates into it; all else is the worker's.
+ * The main thread makes it, the one that loads a configuration puts certificates
+ * into its library context; all else is the worker's.
  */
 #ifndef LBD_TLS_ENGINE_H
 #define LBD_TLS_ENGINE_H

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "lbd/tls/context.h"
 
 static int
 path_compare(struct str a, struct str b)
@@ -132,6 +133,8 @@ tls_shelf_free(struct tls_shelf **sp)
 	struct tls_shelf *s = *sp;
 
 	*sp = NULL;
+	if (s)
+		tls_contexts_forget(s);
 	for (uint32_t i = 0; s && i < s->n; i++) {
 		free((void *)(uintptr_t)s->list[i].certificate.p);
 		free((void *)(uintptr_t)s->list[i].key.p);

@@ -19,10 +19,14 @@ struct tls_shelf_entry {
 	struct tls_ocsp staple;
 };
 
+struct tls_context;
+
 struct tls_shelf {
 	struct tls_shelf_entry *list; /* sorted by paths */
 	uint32_t n;
 	const struct tls_files *files; /* borrowed, while contexts are made */
+	struct tls_context **ready; /* context.h: one for each listener, engine by engine */
+	uint32_t n_ready;
 };
 
 /* What cannot be used is a problem; NULL: there was one. */

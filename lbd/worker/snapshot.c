@@ -17,28 +17,6 @@ out_of_memory(const struct snapshot *s, struct err *err)
 	    err, -ENOMEM, "out of memory for the configuration of worker %u", s->worker->id);
 }
 
-/* NULL with a reason. */
-static struct tls_engine *
-engine_get(struct worker *w, struct err *err)
-{
-	if (!w->tls)
-		w->tls = tls_engine_new(err);
-	return w->tls;
-}
-
-static int
-listener_secure(struct listener *l, const struct tls_shelf *shelf, struct err *err)
-{
-	struct tls_engine *e;
-
-	if (!l->conf->tls.n_certificates)
-		return 0;
-	e = engine_get(l->snapshot->worker, err);
-	if (e)
-		l->tls = tls_context_new(e, &l->conf->tls, shelf, err);
-	return l->tls ? 0 : err->code;
-}
-
 static int
 pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, struct err *err)
 {
@@ -46,7 +24,7 @@ pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, str
 
 	if (!p->conf->tls.min_version)
 		return 0;
-	e = engine_get(w, err);
+	e = worker_tls(w, err);
 	if (e)
 		p->tls = tls_upstream_get(e, &p->conf->tls, p->conf->http2, files, err);
 	return p->tls ? 0 : err->code;
@@ -69,7 +47,9 @@ listener_init(
 
 		acceptor_init(a, l, fds[b]);
 	}
-	return listener_secure(l, shelf, err);
+	if (l->conf->tls.n_certificates)
+		l->tls = tls_context_ref(shelf->ready[s->worker->id * s->config->n_listeners + i]);
+	return 0;
 }
 
 static int

@@ -192,6 +192,14 @@ worker_start(struct worker *w)
 	return -err;
 }
 
+struct tls_engine *
+worker_tls(struct worker *w, struct err *err)
+{
+	if (!w->tls)
+		w->tls = tls_engine_new(err);
+	return w->tls;
+}
+
 static void
 open_stop(struct letter *l, void *owner)
 {

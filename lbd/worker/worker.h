@@ -82,7 +82,7 @@ struct worker {
 	struct stats *stats;
 	struct access_log *access_log;
 	struct snapshot *snapshot; /* NULL until the first is adopted */
-	struct tls_engine *tls; /* made by the main thread with the first snapshot that needs it */
+	struct tls_engine *tls; /* worker_tls */
 	struct proxy *proxy; /* the room above */
 	uint64_t random[2];
 	bool draining; /* no new connections; the present ones end as soon as they can */
@@ -110,5 +110,8 @@ void worker_connection_closed(struct worker *);
 
 /* Own thread: xoroshiro128+, not for secrets. */
 uint64_t worker_random(struct worker *);
+
+/* Main thread: its TLS engine, made when it is first needed.  NULL with a reason. */
+struct tls_engine *worker_tls(struct worker *, struct err *);
 
 #endif

@@ -143,7 +143,8 @@ class Laboratory(Pair):
         offset = time.time() - time.monotonic()
         claims = [(t, macs.get(mac, mac), f"announces itself ({kind})") for t, mac, kind in self.record.claims]
         return text + "--- as seen from outside\n" + "".join(
-            f"{wall_clock(t + offset)} {who} {what}\n" for t, who, what in sorted(self.seen() + claims))
+            f"{wall_clock(t + offset)} {who} {what}\n"
+            for t, who, what in sorted(self.seen() + claims + self.record.troubles()))
 
 
 def checksums_by_kernel(host, interface):

@@ -3,6 +3,8 @@
 import collections
 import threading
 
+LONG_SECONDS = 0.03  # a time without an answer that is worth a line
+
 Attempt = collections.namedtuple("Attempt", "begin end outcome server", defaults=("",))
 
 
@@ -69,6 +71,15 @@ class Record:
         with self.lock:
             return collections.Counter(a.outcome for a in self.attempts
                                        if since <= a.begin <= until and a.outcome != "ok")
+
+    def troubles(self):
+        """(time, who, what) of each attempt that came to nothing, and of times without an answer."""
+        with self.lock:
+            failed = [(a.begin, "client", f"{a.outcome} after {(a.end - a.begin) * 1000:.0f} ms")
+                      for a in self.attempts if a.outcome != "ok"]
+            ends = sorted(a.end for a in self.attempts if a.outcome == "ok")
+        return failed + [(a, "client", f"no answer for {(b - a) * 1000:.0f} ms")
+                         for a, b in zip(ends, ends[1:]) if b - a > LONG_SECONDS]
 
     def changes(self, since, until):
         """How often an address came or went."""

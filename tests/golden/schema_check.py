@@ -19,7 +19,7 @@ SCHEMA = DOCS / "schema" / "lbd.schema.json"
 BEYOND = {
     # one key against another
     "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
-    "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "hsts_plain", "http2_tls",
+    "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "redirect_routes", "hsts_plain", "http2_tls",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     # values within strings: ranges of durations and sizes, addresses, lengths of paths
     "admin_http_port", "bind_unix_long", "duration_long", "duration_zero", "size_overflow",

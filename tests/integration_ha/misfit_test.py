@@ -60,7 +60,8 @@ def another_name(lab, active, backup):
 
 def another_configuration(lab, active, backup):
     change(backup, nodes=nodes_of(backup, backup.number, priority=150))
-    begin(backup)
+    backup.hactl("reload", "hafailover")
+    check(backup.status()["priority"] == 150, f"{backup.status()}")
     for node, other in ((active, backup), (backup, active)):
         wait_alarm(node, "config_differs")
         digests = [n.status()["config"] for n in (node, other)]

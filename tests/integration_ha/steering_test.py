@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 
+from couple import couple
 from network import Skip, Wire, check, wait_for
 from station import Station
 
@@ -142,3 +143,20 @@ def test_connections_are_counted_until_they_have_ended():
     station.do("count all 192.0.2.11")
     counts(1)
     pair.end()
+
+
+def test_what_others_take_away_is_put_back():
+    """The program, by whoever wants the qdisc for himself."""
+    with couple() as lab:
+        lab.start()
+        node = lab.active()
+        if reason := node.status()["handover"]["no_steering"]:
+            raise Skip(f"no BPF here: {reason}")
+
+        def filters():
+            return [node.host.run("tc", "filter", "show", "dev", "eth0", way, fails=None).count("direct-action")
+                    for way in ("ingress", "egress")]
+        check(filters() == [1, 1], f"attached: {filters()}")
+        node.host.run("tc", "qdisc", "del", "dev", "eth0", "clsact")
+        check(filters() == [0, 0], f"attached: {filters()}")
+        wait_for(lambda: filters() == [1, 1], 20, "program in its place")

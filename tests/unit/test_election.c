@@ -104,6 +104,16 @@ test_adopts(void **state)
 	assert_false(f.done & ELECTION_DO_CLAIM);
 	assert_int_not_equal(f.e.role, ROLE_ACTIVE);
 
+	c.order = 3; /* its place does not help it: the peer claimed later */
+	fixture_init(&f, &c, held);
+	fixture_track(&f, true, CAUSE_NONE);
+	fixture_clear(&f);
+	f.peer.role = ROLE_ACTIVE;
+	f.peer.term = 6;
+	fixture_hear(&f);
+	assert_true(f.done & ELECTION_DO_RELEASE);
+	assert_int_not_equal(f.e.role, ROLE_ACTIVE);
+
 	held.standby = true;
 	fixture_init(&f, &c, held);
 	assert_true(f.done & ELECTION_DO_RELEASE);
