@@ -33,6 +33,9 @@ on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 		return h2_session_offend(s, H2_PROTOCOL);
 	if (hd->type == NGHTTP2_HEADERS && !s->client && !stream_id_note(s, hd->stream_id))
 		return h2_session_offend(s, H2_PROTOCOL);
+	/* our first SETTINGS forbade it, and it cannot have a request that it has before those */
+	if (hd->type == NGHTTP2_PUSH_PROMISE)
+		return h2_session_offend(s, H2_PROTOCOL);
 	s->continuations = hd->type == NGHTTP2_CONTINUATION ? s->continuations + 1 : 0;
 	if (s->continuations > CONTINUATIONS_MAX)
 		return h2_session_offend(s, H2_HEADER_BLOCK);
@@ -204,12 +207,16 @@ headers_received(struct h2_session *s, const nghttp2_frame *frame)
 static void
 malformed_tell(struct h2_session *s, int32_t id)
 {
+	void *stream = nghttp2_session_get_stream_user_data(s->ng, id);
 	enum refusal refusal;
 
 	s->in_head = false;
-	if (s->client || nghttp2_session_get_stream_user_data(s->ng, id) ||
-	    s->block->kind == H2_TRAILERS)
+	if (s->block->kind == H2_TRAILERS)
 		return; /* what became of it is told when it closes */
+	if (s->client)
+		s->events->response(stream, REFUSE_MALFORMED, false);
+	if (s->client || stream)
+		return;
 	refusal = h2_block_request(s->block, &s->limits, false, s->head);
 	if (!refusal || refusal_status(refusal) != 400)
 		refusal = REFUSE_MALFORMED;
