@@ -150,10 +150,9 @@ config_use(struct process *p, struct lbd_config *config, struct tls_shelf **shel
 {
 	int code = config_give(p, config, *shelf, err);
 
-	tls_contexts_forget(*shelf);
 	if (code)
 		return code;
-	(*shelf)->files = NULL;
+	tls_shelf_seal(*shelf);
 	tls_shelf_free(&p->shelf);
 	p->shelf = *shelf;
 	*shelf = NULL;

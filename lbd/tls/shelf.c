@@ -148,6 +148,17 @@ tls_shelf_free(struct tls_shelf **sp)
 	free(s);
 }
 
+void
+tls_shelf_seal(struct tls_shelf *s)
+{
+	tls_contexts_forget(s);
+	s->files = NULL;
+	for (uint32_t i = 0; i < s->n; i++) {
+		EVP_PKEY_free(s->list[i].loaded.key);
+		s->list[i].loaded.key = NULL;
+	}
+}
+
 const struct tls_shelf_entry *
 tls_shelf_find(const struct tls_shelf *s, const struct tls_certificate_config *c)
 {

@@ -34,6 +34,9 @@ struct tls_shelf *
 tls_shelf_new(const struct lbd_config *, const struct tls_files *, struct problems *);
 void tls_shelf_free(struct tls_shelf **);
 
+/* Whoever needed contexts has them: the keys go, what certificates say stays. */
+void tls_shelf_seal(struct tls_shelf *);
+
 /* The entry of those files, which the configuration names. */
 const struct tls_shelf_entry *
 tls_shelf_find(const struct tls_shelf *, const struct tls_certificate_config *);
