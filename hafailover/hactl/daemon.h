@@ -14,6 +14,8 @@
  *            ready: it could take over now
  *     config { digest, peer_digest, match },
  *     lbd { ready, draining, servers_up, servers_unchecked, servers_total },
+ *     handover { steering, no_steering, drain_ms, connections, packets_steered,
+ *                phase: idle, moving, emptying, draining or steering },
  *     alarms [ { name, text } ]
  *   {"command":"failover", "to":NODE, "force":true}     answered when the move is over, or refused
  *   {"command":"standby", "on":BOOL, "force":true}      the same

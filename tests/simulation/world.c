@@ -640,8 +640,8 @@ world_pause(struct world *w, unsigned n)
 		return;
 	node->paused = true;
 	node->paused_ns = w->now_ns;
-	node->paused_asking = node->election.vacant_from || node->election.take.from ||
-	    node->election.order_until_ns;
+	node->paused_asking =
+	    node->election.vacant_from || node->election.take.from || node->election.order_until_ns;
 	world_freeze(w, n);
 }
 
