@@ -287,6 +287,15 @@ h2_session_streams_max(const struct h2_session *s)
 }
 
 void
+h2_session_widen(struct h2_session *s, int32_t id)
+{
+	int r = nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, id, H2_WINDOW_WIDE);
+
+	if (r == NGHTTP2_ERR_NOMEM)
+		(void)h2_session_submitted(s, r);
+}
+
+void
 h2_session_ping(struct h2_session *s)
 {
 	(void)h2_session_submitted(s, nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, NULL));

@@ -22,7 +22,8 @@ enum {
 	H2_STREAMS_MAX = 100, /* at once; RFC 9113 advises no less */
 	H2_WINDOW_STREAM = 256 * 1024, /* what a client may send ahead, of one body */
 	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
-	H2_WINDOW_ANSWER = 128 * 1024, /* what a server may send ahead, of one answer */
+	H2_WINDOW_ANSWER = 16 * 1024, /* what a server may send ahead, of one answer */
+	H2_WINDOW_WIDE = 128 * 1024, /* and of one that is being read */
 	H2_WINDOW_ANSWERS = 16 << 20, /* of all: whoever waits for a slow client waits alone */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
 	H2_OUTPUT_MIN = 20 * 1024, /* room that h2_session_output needs: a frame */
@@ -109,6 +110,9 @@ h2_session_ask(struct h2_session *, struct str head, struct str scheme, bool end
 
 /* How many streams may be open; 0: none may be opened any more. */
 uint32_t h2_session_streams_max(const struct h2_session *);
+
+/* With a server: this answer is being read, and may come faster. */
+void h2_session_widen(struct h2_session *, int32_t id);
 
 /* PING; and so many were answered. */
 void h2_session_ping(struct h2_session *);

@@ -8,6 +8,8 @@
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_server.h"
 
+enum { WIDE_AFTER = 2 * H2_WINDOW_ANSWER };
+
 static struct h2_call *
 call_of(void *arg)
 {
@@ -325,16 +327,29 @@ h2_call_lost(struct h2_call *c)
 	on_closed(c, H2_CLOSED);
 }
 
+/* The server may send as much again; more, to a client that has shown that it reads. */
+static void
+consumed(struct h2_call *c, size_t n)
+{
+	bool wide = c->taken >= WIDE_AFTER;
+
+	c->taken += n;
+	if (!session_of(c))
+		return;
+	h2_session_consume(session_of(c), c->id, n);
+	if (!wide && c->taken >= WIDE_AFTER)
+		h2_session_widen(session_of(c), c->id);
+	h2_server_wake(c->server);
+}
+
 ssize_t
 h2_call_read(struct h2_call *c, struct span *data, size_t most)
 {
 	size_t taken;
 	ssize_t n = h2_incoming_read(&c->incoming, worker_of(c), data, most, &taken);
 
-	if (taken && session_of(c)) {
-		h2_session_consume(session_of(c), c->id, taken);
-		h2_server_wake(c->server);
-	}
+	if (taken)
+		consumed(c, taken);
 	return n == -EAGAIN && c->closed ? -ECONNRESET : n;
 }
 

@@ -60,6 +60,16 @@ hold(struct h2_stream *s, size_t n)
 	s->connection->heads += n;
 }
 
+/* Half of it is for heads alone: they are refused beyond it, a copy is only left out. */
+bool
+h2_stream_hold_copy(struct h2_stream *s, size_t n)
+{
+	if (s->connection->heads + n > HEADS_MAX / 2)
+		return false;
+	hold(s, n);
+	return true;
+}
+
 struct h2_stream *
 h2_stream_new(struct h2_connection *h, int32_t id, size_t head_size)
 {

@@ -77,6 +77,9 @@ h2_stream_pending(const struct h2_stream *s)
 	return s->out || (s->finished && !s->end_sent);
 }
 
+/* A copy of so much of its body may be held, besides heads. */
+bool h2_stream_hold_copy(struct h2_stream *, size_t n);
+
 /* --- for the connection --- */
 
 /* Heads and trailers are held for as long as their stream lives; not more than so many bytes of a connection. */

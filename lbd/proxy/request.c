@@ -74,13 +74,14 @@ worth_holding(const struct exchange *x)
 
 /*
  * HTTP/2: a server may refuse what it has not looked at, when it likes, and then all of it is sent anew.  0 or
- * -ENOMEM.
+ * -errno: it is not.
  */
 static int
 hold_copy(struct exchange *x, struct span piece)
 {
-	if (buffer_used(x->held) + piece.n > HOLD_MAX)
-		return -ENOMEM;
+	if (buffer_used(x->held) + piece.n > HOLD_MAX ||
+	    (x->stream && !h2_stream_hold_copy(x->stream, piece.n)))
+		return -ENOBUFS;
 	return buffer_append(&exchange_worker(x)->buffers, &x->held, piece.p, piece.n);
 }
 
