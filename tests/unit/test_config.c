@@ -358,7 +358,7 @@ static void
 test_digest_is_known(void **state)
 {
 	(void)state;
-	assert_string_equal(digest(SMALLEST), "3f632f50f85ae56d");
+	assert_string_equal(digest(SMALLEST), "0267568ae2840b3b");
 }
 
 static void
