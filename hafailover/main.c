@@ -9,12 +9,12 @@
 #include "common/daemon_kinds.h"
 #include "common/sd_notify.h"
 #include "common/unix_socket.h"
-#include "hafailover/node.h"
-#include "hafailover/realtime.h"
-#include "hafailover/service.h"
+#include "hafailover/admin/service.h"
+#include "hafailover/node/node.h"
+#include "hafailover/node/realtime.h"
 #include "hafailover/steering/steering.h"
-#include "hafailover/vip.h"
-#include "hafailover/witness_main.h"
+#include "hafailover/vip/vip.h"
+#include "hafailover/witness/witness_main.h"
 
 enum { EXIT_USAGE = 2, OPTION_NODE = 256, OPTION_RELEASE, OPTION_WITNESS };
 

@@ -1,4 +1,4 @@
-/* handover_view.c - one sentence, from the phase that hafailover/status.c names. */
+/* handover_view.c - one sentence, from the phase that hafailover/admin/status.c names. */
 #include "hafailover/hactl/handover_view.h"
 
 #include "hafailover/hactl/display.h"

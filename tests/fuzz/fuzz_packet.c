@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
-#include "hafailover/wire.h"
+#include "hafailover/peer/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

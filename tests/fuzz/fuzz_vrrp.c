@@ -10,7 +10,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "hafailover/vrrp_wire.h"
+#include "hafailover/vrrp/vrrp_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

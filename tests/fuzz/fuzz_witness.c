@@ -10,7 +10,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "hafailover/witness_table.h"
+#include "hafailover/peer/witness_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

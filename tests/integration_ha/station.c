@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "hafailover/announce.h"
-#include "hafailover/probe.h"
+#include "hafailover/vip/announce.h"
+#include "hafailover/vip/probe.h"
 #include "steersman.h"
 
 enum { WORDS_MAX = 1100, LINE_ROOM = 65536 };

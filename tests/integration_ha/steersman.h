@@ -15,7 +15,7 @@
 
 #include <ev.h>
 
-#include "hafailover/link.h"
+#include "hafailover/link/link.h"
 
 /* What it has to say goes to `say`.  False: no command of its. */
 bool steersman_command(

@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLAGS = ["-O2", "-std=c17", "-D_GNU_SOURCE", "-I."]
-RULES = ["hafailover/heartbeat.c", "hafailover/peer_view.c", "hafailover/witness_rule.c", "common/check.c"]
+RULES = ["common/check.c"]
 
 # name, file, what stands there, what the mutant has instead
 MUTANTS = [
@@ -108,15 +108,17 @@ MUTANTS = [
 
 
 def build(folder):
-    sources = glob.glob("hafailover/election*.c", root_dir=folder) + glob.glob("tests/simulation/*.c", root_dir=folder)
+    sources = glob.glob("hafailover/election/*.c", root_dir=folder) + glob.glob("tests/simulation/*.c", root_dir=folder)
     sources += RULES
     return subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-o", "simulation", *sources], cwd=folder,
                           capture_output=True, text=True)
 
 
 def file_of(word):
-    whole = ("election", "peer_view", "witness_rule", "witness_table")
-    return f"{word}.c" if word in whole else f"election_{word}.c"
+    if word == "witness_table":
+        return f"peer/{word}.c"
+    whole = ("election", "peer_view", "witness_rule")
+    return f"election/{word}.c" if word in whole else f"election/election_{word}.c"
 
 
 def copy(folder):
@@ -127,8 +129,8 @@ def copy(folder):
 def failing_test(folder):
     """The first unit test that notices; None if none does."""
     tests = glob.glob("tests/unit/test_election*.c", root_dir=folder) + ["tests/unit/test_witness_table.c"]
-    sources = glob.glob("hafailover/election*.c", root_dir=folder) + RULES
-    sources += ["hafailover/witness_table.c", "hafailover/witness_wire.c"]
+    sources = glob.glob("hafailover/election/*.c", root_dir=folder) + RULES
+    sources += ["hafailover/peer/witness_table.c", "hafailover/peer/witness_wire.c"]
     for test in sorted(tests, key=lambda name: "vote" not in name and "witness" not in name):
         built = subprocess.run([os.environ.get("CC", "cc"), *FLAGS, "-O0", "-o", "unit", test, *sources, "-lcmocka", "-lcrypto"],
                                cwd=folder, capture_output=True, text=True)

@@ -9,7 +9,7 @@
 #define SIMULATION_WORLD_H
 
 #include "common/clock.h"
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 #include "tests/simulation/queue.h"
 #include "tests/simulation/random.h"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 
 enum { OWN = 0xa, PEER = 0xb };
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/arp_nd.h"
+#include "hafailover/link/arp_nd.h"
 
 static const uint8_t mac[ARP_ND_MAC] = { 2, 0, 0, 0xaa, 0xbb, 0xcc };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/delay.h"
+#include "hafailover/admin/delay.h"
 
 static const int64_t MINUTE = 60 * NS_PER_S;
 

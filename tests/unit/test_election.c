@@ -1,5 +1,5 @@
 /* test_election.c - claims: start, silence, probes, vacancy, preemption, stalls. */
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 #include "tests/unit/election_fixture.h"
 
 static const struct election_start fresh = { .term = 5 };

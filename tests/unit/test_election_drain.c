@@ -4,7 +4,7 @@
  */
 #include <stddef.h>
 
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 
 #include "election_fixture.h"
 

@@ -2,7 +2,7 @@
  * test_election_vote.c - with a witness nobody is Active without two of three votes: whose votes
  * count, for how long, and what an Active does that loses them.  The witness is witness_rule.c.
  */
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 #include "tests/unit/election_fixture.h"
 
 enum { HERE = 1, THERE = 2 };

@@ -1,5 +1,5 @@
 /* test_election_yield.c - an Active beside another, planned moves, commands, leases, damping. */
-#include "hafailover/election.h"
+#include "hafailover/election/election.h"
 #include "tests/unit/election_fixture.h"
 
 static void

@@ -6,7 +6,7 @@
  */
 #include "tests/unit/golden.h"
 
-#include "hafailover/config.h"
+#include "hafailover/config/config.h"
 
 static bool
 is_local(const struct address *a)

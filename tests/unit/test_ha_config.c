@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hafailover/config.h"
+#include "hafailover/config/config.h"
 
 static const char *local;
 

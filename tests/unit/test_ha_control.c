@@ -2,7 +2,7 @@
  * test_ha_control.c - a client of hafailover's control socket and of its HTTP: what is asked for
  * reaches the node as it was meant, and what is wrong is refused to the letter.
  */
-#include "hafailover/control.h"
+#include "hafailover/admin/control.h"
 
 #include <poll.h>
 #include <sys/un.h>

@@ -1,5 +1,5 @@
 /* test_ha_metrics.c - each family of hafailover's metrics, by what stands in the view. */
-#include "hafailover/metrics.h"
+#include "hafailover/admin/metrics.h"
 
 #include "tests/unit/view_fixture.h"
 

@@ -1,5 +1,5 @@
 /* test_ha_status.c - what `hactl status` and `hactl history` are told, member by member. */
-#include "hafailover/status.h"
+#include "hafailover/admin/status.h"
 
 #include "tests/unit/view_fixture.h"
 

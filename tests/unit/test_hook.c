@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "hafailover/hook.h"
+#include "hafailover/hook/hook.h"
 
 static struct ev_loop *loop;
 static char calls[] = "/tmp/test_hook.XXXXXX";

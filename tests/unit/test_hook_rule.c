@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/hook_rule.h"
+#include "hafailover/hook/hook_rule.h"
 
 enum event { ENTER, ENTER_BARE, PASSED, FAILED, TIMER };
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/node_private.h"
+#include "hafailover/node/node_private.h"
 
 static struct ha_config *
 load(const char *low, const char *high, const char *more, const char *node)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "hafailover/peer_link.h"
+#include "hafailover/peer/peer_link.h"
 
 enum { PORT = 25405 };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/peer_view.h"
+#include "hafailover/election/peer_view.h"
 
 enum { OWN = 0xa, PEER = 0xb };
 static const int64_t DEAD = 300 * NS_PER_MS;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "hafailover/script_run.h"
+#include "hafailover/hook/script_run.h"
 
 enum { RUNS, PASSED, FAILED };
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/session.h"
+#include "hafailover/peer/session.h"
 
 static struct wire_packet
 heartbeat(struct session_table *from, uint8_t path)

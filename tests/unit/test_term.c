@@ -17,8 +17,8 @@
 
 #include "common/clock.h"
 #include "common/str.h"
-#include "hafailover/history.h"
-#include "hafailover/keeper.h"
+#include "hafailover/state/history.h"
+#include "hafailover/state/keeper.h"
 
 static char folder[] = "/tmp/test_term.XXXXXX";
 

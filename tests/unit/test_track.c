@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "hafailover/track.h"
-#include "hafailover/track_gateway.h"
-#include "hafailover/track_script.h"
+#include "hafailover/track/track.h"
+#include "hafailover/track/track_gateway.h"
+#include "hafailover/track/track_script.h"
 
 /* --- the parts --- */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "hafailover/track_gateway.h"
+#include "hafailover/track/track_gateway.h"
 
 struct probe {
 	struct probe_question question;

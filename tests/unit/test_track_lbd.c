@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "hafailover/track_lbd.h"
+#include "hafailover/track/track_lbd.h"
 
 static struct ev_loop *loop;
 static char path[] = "/tmp/test_track_lbd.XXXXXX";

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "hafailover/track_script.h"
+#include "hafailover/track/track_script.h"
 
 static struct ev_loop *loop;
 static unsigned changes;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/vip_answer.h"
+#include "hafailover/vip/vip_answer.h"
 
 static void
 test_meaning(void **state)

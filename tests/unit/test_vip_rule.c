@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "hafailover/announce.h"
-#include "hafailover/vip_rule.h"
+#include "hafailover/vip/announce.h"
+#include "hafailover/vip/vip_rule.h"
 
 static struct address
 ip(const char *text)

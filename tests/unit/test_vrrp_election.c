@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/vrrp_election.h"
+#include "hafailover/election/vrrp_election.h"
 
 static const int64_t INTERVAL = NS_PER_S / 5, READ_FIRST = NS_PER_MS;
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/vrrp_wire.h"
+#include "hafailover/vrrp/vrrp_wire.h"
 
 static uint8_t
 nibble(char c)

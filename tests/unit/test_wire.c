@@ -14,7 +14,7 @@
 #include <openssl/hmac.h>
 
 #include "common/clock.h"
-#include "hafailover/wire.h"
+#include "hafailover/peer/wire.h"
 
 static const struct wire_key key = { { 1, 2, 3 } };
 

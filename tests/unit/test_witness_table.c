@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/witness_table.h"
+#include "hafailover/peer/witness_table.h"
 
 enum { PAIRS = 3, SENT_MAX = 64 };
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "hafailover/witness_wire.h"
+#include "hafailover/peer/witness_wire.h"
 
 static struct witness_key
 key_of(const char *secret)

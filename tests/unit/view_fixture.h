@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "hafailover/view.h"
+#include "hafailover/admin/view.h"
 
 enum { FIXTURE_VIPS = 2, FIXTURE_PATHS = 2, FIXTURE_SESSION = 0xa };
 
