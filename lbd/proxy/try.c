@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/balance/limit.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
@@ -38,10 +39,8 @@ server_take(struct exchange *x, int index)
 
 	if (s->max_connections == 0)
 		atomic_fetch_add_explicit(active, 1, memory_order_relaxed);
-	else if (atomic_fetch_add(active, 1) >= s->max_connections) {
-		atomic_fetch_sub(active, 1);
+	else if (!limit_take(active, s->max_connections))
 		return false;
-	}
 	x->server = s;
 	x->slot = s->slot;
 	x->holds_active = true;

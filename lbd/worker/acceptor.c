@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "lbd/balance/limit.h"
 #include "lbd/worker/worker.h"
 
 enum { ACCEPT_BATCH_MAX = 64, ACCEPT_QUEUE_MAX = 65536 };
@@ -32,12 +33,21 @@ acceptors_pause(struct worker *w)
 static bool
 connection_count(struct worker *w)
 {
-	uint32_t limit = w->snapshot->config->limits.connections;
+	return limit_take(&w->shared->connections, w->snapshot->config->limits.connections);
+}
 
-	if (atomic_fetch_add(&w->shared->connections, 1) < limit)
-		return true;
-	atomic_fetch_sub(&w->shared->connections, 1);
-	return false;
+/* One less: there is room for somebody who waits, perhaps in another worker. */
+void
+worker_connection_closed(struct worker *w)
+{
+	struct worker_shared *shared = w->shared;
+
+	if (atomic_fetch_sub(&shared->connections, 1) == 1 && w->draining)
+		shared->emptied(shared->emptied_arg);
+	if (atomic_load(&shared->waiting) == 0)
+		return;
+	for (uint32_t i = 0; i < shared->n_workers; i++)
+		ev_async_send(shared->workers[i]->loop, &shared->workers[i]->room);
 }
 
 /* Nobody gives way to a connection that is not there. */
@@ -69,19 +79,6 @@ room_or_wait(struct worker *w, const struct acceptor *a)
 	w->waits_for_room = true;
 	acceptors_pause(w);
 	return ACCEPT_LATER;
-}
-
-void
-worker_connection_closed(struct worker *w)
-{
-	struct worker_shared *shared = w->shared;
-
-	if (atomic_fetch_sub(&shared->connections, 1) == 1 && w->draining)
-		shared->emptied(shared->emptied_arg);
-	if (atomic_load(&shared->waiting) == 0)
-		return;
-	for (uint32_t i = 0; i < shared->n_workers; i++)
-		ev_async_send(shared->workers[i]->loop, &shared->workers[i]->room);
 }
 
 static enum accepted
@@ -122,7 +119,8 @@ accept_one(struct acceptor *a)
 	fd = accept4(a->io.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		err = errno;
-		atomic_fetch_sub(&w->shared->connections, 1);
+		worker_connection_closed(
+		    w); /* others may have seen the last place taken meanwhile */
 		return accept_failed(w, a, err);
 	}
 	w->hooks->accepted(a->listener, fd, &peer);

@@ -51,6 +51,22 @@ def test_connections_in_use_do_not_give_way():
             equal(waiting.response().body, b"GET /waits 0\n", "answer for the one that waited")
 
 
+def test_the_last_place_is_not_missed():
+    """One worker that looks for more than there is must not keep another from the last place."""
+    with Backend() as server, Lbd(config(server, limits={"connections": 3}, workers=2)) as lbd:
+        for i in range(150):
+            clients = [lbd.client() for _ in range(3)]
+            for client in clients:
+                client.send(request())
+            for client in clients:
+                equal(client.response().status, 200, f"status in round {i}")
+            for client in clients:
+                client.send(request("GET", "/", "Connection: close"))
+            for client in clients:
+                client.response()
+                client.close()
+
+
 def test_connections_per_client():
     with Backend() as server, Lbd(config(server, limits={"connections_per_client": 3}, workers=2)) as lbd:
         clients = [lbd.client("127.0.0.9") for _ in range(3)]
