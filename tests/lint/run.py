@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path("tests/lint")
 TREES = ("common", "lbd", "hafailover", "tests")
+# A third of its paths, in a quarter of the time: what it found in the rest of them was never anything.
+ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=75000"]
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-I.", "-isystem", "/usr/include/libnl3", '-DLBPAIR_VERSION="0"',
          '-DSTEERING_OBJECT="/dev/null"', "-Wall", "-Wextra"]
 BPF_FLAGS = ["-target", "bpf", "-I.", "-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu", "-Wall", "-Wextra"]
@@ -139,7 +141,7 @@ class Tidy:
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = (HERE / "known.txt").read_text().splitlines()
         self.known = {tuple(line.split(None, 2)[:2]) for line in lines if line and line[0] != "#"}
-        self.rules = Path(".clang-tidy").read_bytes() + repr(sorted(self.known)).encode()
+        self.rules = Path(".clang-tidy").read_bytes() + repr((sorted(self.known), ANALYZER)).encode()
         self.not_reached = []
 
     def stamp(self, path, flags):
@@ -159,7 +161,7 @@ class Tidy:
         if stamp.exists():
             return "", {tuple(line.split()) for line in stamp.read_text().splitlines()}
         checks = ["--checks=" + NOT_IN_TESTS] if path.parts[0] == "tests" else []
-        done = subprocess.run(["clang-tidy", "--quiet", *checks, str(path), "--", *flags],
+        done = subprocess.run(["clang-tidy", "--quiet", *checks, str(path), "--", *flags, *ANALYZER],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = {(os.path.relpath(file, ROOT), check) for file, check in FINDING.findall(done.stdout)}
         if found - self.known or (done.returncode != 0 and not found):

@@ -143,10 +143,11 @@ static void
 test_peer_in_standby(void **state)
 {
 	(void)state;
-	expect("{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':1},"
-	       "'peer':{'name':'lb2','role':'standby','reachable':true,'ready':false,'servers_up':1,"
-	       "'servers_total':1,'lbd':{'ready':true,'draining':false}},"
-	       "'config':{'digest':'1','match':true}}",
+	expect(
+	    "{'node':'lb1','role':'active','lbd':{'ready':true,'servers_up':1,'servers_total':1},"
+	    "'peer':{'name':'lb2','role':'standby','reachable':true,'ready':false,'servers_up':1,"
+	    "'servers_total':1,'lbd':{'ready':true,'draining':false}},"
+	    "'config':{'digest':'1','match':true}}",
 	    NULL, plain,
 	    "NODE        ROLE     FOR  CAUSE  PRIORITY  TERM  LBD    SERVERS\n"
 	    "lb1 (here)  active   -    -             -     -  ready  1 of 1 up\n"
