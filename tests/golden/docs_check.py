@@ -17,6 +17,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MAN = ROOT / "docs" / "lbd.json.5"
 SCHEMA = ROOT / "docs" / "schema" / "lbd.schema.json"
+FILE_MISSING = re.compile(r"^cannot open /etc/\S+: No such file or directory$", re.M)
 BREAK = r"\:"  # where mdoc may break a long word
 LEAST_CONFIGURATIONS, LEAST_EXAMPLES = 11, 20  # fewer found means that the extraction is broken
 
@@ -101,7 +102,8 @@ def run(lbd, option, text, name):
 def check_configuration(lbd, where, text):
     """Complaints about one."""
     code, _, errors = run(lbd, "-t", text, "lb1")
-    if code != 0:
+    others, missing = FILE_MISSING.subn("", errors)  # an example's certificates are on its reader's machine
+    if code != 0 and (others.strip() or not missing):
         return [f"{where}: lbd -t says {code}: {errors}"]
     _, printed, _ = run(lbd, "-T", text, "lb1")
     _, again, _ = run(lbd, "-T", printed, "lb2")
