@@ -211,7 +211,7 @@ parts_follow(struct node *n, const struct ha_config *next, int http_fd)
 int
 node_config_apply(struct node *n, struct err *err)
 {
-	struct ha_config *next = config_read_again(n, err);
+	struct ha_config *next = config_read_again(n, err), *former;
 	int http_fd = -1, code;
 
 	if (!next)
@@ -228,10 +228,11 @@ node_config_apply(struct node *n, struct err *err)
 		return code;
 	}
 	parts_follow(n, next, http_fd);
-	ha_config_free(&n->config);
+	former = n->config;
 	n->config = next;
-	hook_configure(n->hook, next);
+	hook_configure(n->hook, next); /* compares */
 	node_machine_configure(n, next);
+	ha_config_free(&former);
 	node_track_again(n);
 	return 0;
 }
