@@ -204,6 +204,7 @@ def test_watch_of_servers():
 def test_metrics_by_the_socket():
     with Backend() as server, Lbd(config(server)) as lbd:
         lbd.get()
+        lbd.wait_metric("lbpair_requests_total", 1)
         text = lbd.command("metrics")["metrics"]
         check('lbpair_requests_total{listener="in",pool="web"' in text and text.endswith("\n"), text)
 
