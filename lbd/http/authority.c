@@ -60,16 +60,23 @@ bracket_end(const char *p, const char *end)
 }
 
 struct str
+authority_name(struct str s)
+{
+	const char *bracket = s.n ? memchr(s.p, ']', s.n) : NULL;
+	size_t from = bracket ? (size_t)(bracket - s.p) : 0;
+	const char *colon = s.n ? memchr(s.p + from, ':', s.n - from) : NULL;
+
+	return colon ? (struct str){ s.p, (size_t)(colon - s.p) } : s;
+}
+
+struct str
 authority_host(struct str s)
 {
-	const char *end;
+	struct str name = authority_name(s);
 
-	if (str_starts(s, STR("["))) {
-		end = memchr(s.p, ']', s.n);
-		return end ? (struct str){ s.p + 1, (size_t)(end - s.p - 1) } : s;
-	}
-	end = s.n ? memchr(s.p, ':', s.n) : NULL;
-	return end ? (struct str){ s.p, (size_t)(end - s.p) } : s;
+	if (name.n >= 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
+		return (struct str){ name.p + 1, name.n - 2 };
+	return name;
 }
 
 bool

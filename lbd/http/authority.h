@@ -13,7 +13,10 @@
 /* False also when empty. */
 bool authority_valid(struct str);
 
-/* Of a valid one: without the port, and without the brackets of an IPv6 address. */
+/* Of a valid one: without the port. */
+struct str authority_name(struct str);
+
+/* The same without the brackets of an IPv6 address. */
 struct str authority_host(struct str);
 
 #endif

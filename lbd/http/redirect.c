@@ -1,15 +1,7 @@
 /* redirect.c - the authority without its port, then the target byte by byte. */
 #include "lbd/http/redirect.h"
 
-static struct str
-host_of(struct str authority)
-{
-	const char *bracket = memchr(authority.p, ']', authority.n);
-	size_t from = bracket ? (size_t)(bracket - authority.p) : 0;
-	const char *colon = memchr(authority.p + from, ':', authority.n - from);
-
-	return colon ? (struct str){ authority.p, (size_t)(colon - authority.p) } : authority;
-}
+#include "lbd/http/authority.h"
 
 static bool
 in_uri(char c)
@@ -39,7 +31,7 @@ void
 redirect_write(struct writer *w, const struct http_head *head, unsigned port)
 {
 	write_str(w, STR("https://"));
-	write_str(w, host_of(head->host));
+	write_str(w, authority_name(head->host));
 	if (port != 443) {
 		write_bytes(w, ":", 1);
 		write_uint(w, port);

@@ -97,11 +97,9 @@ accepts(void *arg, uint32_t rule)
 }
 
 static struct str
-host_name(struct str authority)
+without_root(struct str host)
 {
-	struct str host = authority_host(authority);
-
-	host.n -= host.n > 0 && host.p[host.n - 1] == '.'; /* the root */
+	host.n -= host.n > 0 && host.p[host.n - 1] == '.';
 	return host;
 }
 
@@ -142,7 +140,8 @@ route_find(struct client *c, const struct route_config **route)
 	}
 	client_ip(c, &a.client);
 	a.query = query_of(head->target, target_path(head->target));
-	rule = router_find(l->router, host_name(head->host), routed_path(head), accepts, &a);
+	rule = router_find(
+	    l->router, without_root(authority_host(head->host)), routed_path(head), accepts, &a);
 	if (rule >= 0)
 		*route = &l->routes[rule];
 	return REFUSE_NOTHING;
@@ -201,7 +200,7 @@ route_variables(
 		values[i] = (struct str){ NULL, 0 };
 	values[VARIABLE_CLIENT_IP] = client_address(c);
 	values[VARIABLE_HOST] = request->host;
-	values[VARIABLE_HOSTNAME] = host_name(request->host);
+	values[VARIABLE_HOSTNAME] = without_root(authority_name(request->host));
 	values[VARIABLE_LISTENER] = x->listener->name;
 	values[VARIABLE_METHOD] = request->method;
 	values[VARIABLE_NODE] = x->snapshot->config->node;

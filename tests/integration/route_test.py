@@ -96,6 +96,8 @@ def test_redirects():
         got = ask(client, b"/old/x?y=1", b"www.example.org:80")
         equal((got.status, got.one(b"location"), got.body), (308, b"https://www.example.org:8443/old/x?y=1", b""), "308")
         equal(got.one(b"content-length"), b"0", "Content-Length")
+        got = ask(client, b"/old", b"[2001:db8::1]:80")
+        equal(got.one(b"location"), b"https://[2001:db8::1]:8443/old", "Location of an IPv6 address")
         got = ask(client, b"/303?q", method=b"HEAD")
         equal(got.status, 303, "status")
         location = got.one(b"location")
@@ -104,7 +106,7 @@ def test_redirects():
         client.send(request("POST", "/old", body=b"x" * 10))
         equal(client.response(b"POST").status, 308, "POST")
         equal(ask(client, b"/").body, b"web /", "the request after it")
-        check(lbd.metric("lbpair_requests_total", code="308", pool="") == 2, "the requests are counted")
+        check(lbd.metric("lbpair_requests_total", code="308", pool="") == 3, "the requests are counted")
 
 
 def test_a_redirect_of_the_longest_target():

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "lbd/http/authority.h"
 #include "lbd/tls/names.h"
 
 static void
@@ -79,34 +78,12 @@ test_no_names(void **state)
 	tls_names_fini(&names);
 }
 
-static void
-test_host_name(void **state)
-{
-	static const struct {
-		const char *authority, *host;
-	} rows[] = {
-		{ "example.org", "example.org" },
-		{ "example.org:8443", "example.org" },
-		{ "[2001:db8::1]", "2001:db8::1" },
-		{ "[2001:db8::1]:443", "2001:db8::1" },
-		{ "192.0.2.1:1", "192.0.2.1" },
-		{ "", "" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		assert_true(
-		    str_eq(authority_host(str_of(rows[i].authority)), str_of(rows[i].host)));
-	assert_int_equal(authority_host((struct str){ NULL, 0 }).n, 0); /* a request without Host */
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_no_names),
-		cmocka_unit_test(test_host_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
