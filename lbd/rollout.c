@@ -237,22 +237,6 @@ rollout_start(struct rollout *r, struct lbd_config *config, const struct listen_
 	return err->code;
 }
 
-bool
-rollout_runs(const struct rollout *r)
-{
-	return r->generations && r->generations->to_adopt > 0;
-}
-
-unsigned
-rollout_generations(const struct rollout *r)
-{
-	unsigned n = 0;
-
-	for (const struct generation *g = r->generations; g; g = g->next)
-		n++;
-	return n;
-}
-
 void
 rollout_fini(struct rollout *r)
 {

@@ -37,12 +37,6 @@ int rollout_prepare(struct rollout *, struct lbd_config *, struct err *);
 int rollout_start(struct rollout *, struct lbd_config *, const struct listen_table *,
     const struct tls_shelf *, struct err *);
 
-/* True while some worker has not adopted the newest configuration. */
-bool rollout_runs(const struct rollout *);
-
-/* How many configurations are still in use, the present one included. */
-unsigned rollout_generations(const struct rollout *);
-
 /* After the workers have ended. */
 void rollout_fini(struct rollout *);
 

@@ -12,8 +12,11 @@
 
 static const int64_t TROUBLE_SHOWN_NS = 10 * NS_PER_S;
 
-void
-ha_status_digest(uint64_t digest, char text[DIGEST_TEXT_SIZE])
+enum { DIGEST_TEXT_SIZE = 17 };
+
+/* Of the effective configuration, in hexadecimal. */
+static void
+digest_text(uint64_t digest, char text[DIGEST_TEXT_SIZE])
 {
 	snprintf(text, DIGEST_TEXT_SIZE, "%016llx", (unsigned long long)digest);
 }
@@ -245,8 +248,8 @@ config_json(const struct ha_view *v)
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
 	uint64_t ours = v->config->digest, theirs = v->election->peer.last.digest;
 
-	ha_status_digest(ours, own);
-	ha_status_digest(theirs, peer);
+	digest_text(ours, own);
+	digest_text(theirs, peer);
 	if (!peer_known(v)) /* with VRRP: never */
 		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
 	return json_pack(

@@ -17,8 +17,4 @@ json_t *ha_status_history(const struct ha_view *);
 /* What an operator should look at now: [ { name, text } ]. */
 json_t *ha_status_alarms(const struct ha_view *);
 
-/* The effective configuration's digest in hexadecimal. */
-enum { DIGEST_TEXT_SIZE = 17 };
-void ha_status_digest(uint64_t digest, char text[DIGEST_TEXT_SIZE]);
-
 #endif

@@ -248,13 +248,6 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	path_drain(p);
 }
 
-void
-peer_link_drain(struct peer_link *l)
-{
-	for (unsigned i = 0; i < l->n_paths; i++)
-		path_drain(l->paths[i]);
-}
-
 /* --- sockets --- */
 
 static void

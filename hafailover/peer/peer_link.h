@@ -67,9 +67,6 @@ void peer_link_set_servers(struct peer_link *, uint32_t total, uint32_t unchecke
 /* On all paths. */
 void peer_link_send(struct peer_link *, const struct heartbeat *);
 
-/* Hears now all that has arrived. */
-void peer_link_drain(struct peer_link *);
-
 unsigned peer_link_paths(const struct peer_link *);
 const struct peer_link_path *peer_link_path(const struct peer_link *, unsigned path);
 const struct peer_link_counters *peer_link_count(const struct peer_link *, unsigned path);

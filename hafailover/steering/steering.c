@@ -232,8 +232,8 @@ filter_remove(int link, enum bpf_tc_attach_point at)
 	bpf_tc_detach(&hook, &ours);
 }
 
-void
-steering_remove(int link)
+static void
+filters_remove(int link)
 {
 	libbpf_set_print(on_said);
 	filter_remove(link, BPF_TC_INGRESS);
@@ -246,7 +246,7 @@ steering_remove_all(void)
 	struct if_nameindex *links = if_nameindex();
 
 	for (struct if_nameindex *l = links; l && l->if_index; l++)
-		steering_remove((int)l->if_index);
+		filters_remove((int)l->if_index);
 	if_freenameindex(links);
 }
 
@@ -276,7 +276,7 @@ steering_attach(struct steering *s, int link, struct err *err)
 	if (!code)
 		code = filter_put(link, BPF_TC_EGRESS, s->egress, err);
 	if (code) {
-		steering_remove(link);
+		filters_remove(link);
 		return code;
 	}
 	s->links[s->n_links++] = link;
@@ -320,7 +320,7 @@ steering_close(struct steering **sp)
 	if (!s)
 		return;
 	for (unsigned i = 0; i < s->n_links; i++)
-		steering_remove(s->links[i]);
+		filters_remove(s->links[i]);
 	bpf_object__close(s->object);
 	free(s);
 }

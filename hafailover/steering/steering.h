@@ -58,10 +58,7 @@ struct steering_counters {
 struct steering_counters steering_count(const struct steering *);
 const char *steering_counter_name(enum steering_counter);
 
-/* Off that interface, whoever put it there. */
-void steering_remove(int link);
-
-/* The same on all of them: for --release. */
+/* Off all interfaces, whoever put it there: for --release. */
 void steering_remove_all(void);
 
 /* The program as it was compiled; for tests. */

@@ -465,23 +465,3 @@ balancer_work(const struct balancer *b)
 {
 	return b->work + b->round.work;
 }
-
-const char *
-balance_algorithm_name(enum balance_algorithm algorithm)
-{
-	switch (algorithm) {
-	case BALANCE_ROUND_ROBIN:
-		return "round_robin";
-	case BALANCE_LEAST_CONNECTIONS:
-		return "least_connections";
-	case BALANCE_IP_HASH:
-		return "ip_hash";
-	case BALANCE_CONSISTENT_HASH:
-		return "consistent_hash";
-	case BALANCE_LEAST_RESPONSE_TIME:
-		return "least_response_time";
-	case BALANCE_RANDOM:
-		return "random";
-	}
-	CHECK_NEVER();
-}

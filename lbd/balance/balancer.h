@@ -77,6 +77,4 @@ bool balancer_panics(const struct balancer *);
 /* Servers looked at so far to find one: what picks cost, for tests. */
 uint64_t balancer_work(const struct balancer *);
 
-const char *balance_algorithm_name(enum balance_algorithm);
-
 #endif

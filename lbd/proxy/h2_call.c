@@ -121,8 +121,8 @@ h2_call_release(struct h2_call **cp, bool complete)
 	h2_session_reset(session_of(c), c->id);
 }
 
-void
-h2_call_make_ready(struct h2_call *c)
+static void
+make_ready(struct h2_call *c)
 {
 	if (c->ready)
 		return;
@@ -229,7 +229,7 @@ on_take(void *arg, char *to, size_t n)
 		return;
 	buffer_put(pool_of(c), &c->out);
 	c->drained = true;
-	h2_call_make_ready(c);
+	make_ready(c);
 }
 
 static struct str
@@ -291,7 +291,7 @@ on_data(void *arg, const char *p, size_t n)
 	}
 	if (buffer_append(pool_of(c), &c->incoming.body, p, n) < 0)
 		h2_session_reset(c->server->session, c->id);
-	h2_call_make_ready(c);
+	make_ready(c);
 }
 
 static void
@@ -305,7 +305,7 @@ on_end(void *arg, struct str trailers)
 		return;
 	}
 	c->incoming.ended = true;
-	h2_call_make_ready(c);
+	make_ready(c);
 }
 
 static void
@@ -316,7 +316,7 @@ on_closed(void *arg, enum h2_closing how)
 	c->closed = true;
 	c->how = c->left ? how : H2_UNSEEN;
 	if (c->exchange)
-		h2_call_make_ready(c);
+		make_ready(c);
 	else
 		h2_call_free(c);
 }
@@ -358,7 +358,7 @@ h2_call_read_on(struct h2_call *c)
 {
 	c->reading = true;
 	if (has_more(c))
-		h2_call_make_ready(c);
+		make_ready(c);
 }
 
 const struct h2_events h2_call_events = {

@@ -60,8 +60,7 @@ void h2_call_read_on(struct h2_call *);
 
 void h2_call_free(struct h2_call *);
 
-/* Something is to be told to its exchange, or done. */
-void h2_call_make_ready(struct h2_call *);
+/* Tells its exchange what is to be told. */
 void h2_call_do_ready(struct h2_call *);
 
 /* The connection is gone: no more comes than what has. */

@@ -32,12 +32,6 @@ static const char *const names[VARIABLE_COUNT] = {
 	[VARIABLE_URI] = "uri",
 };
 
-const char *
-variable_name(enum route_variable v)
-{
-	return names[v];
-}
-
 static int
 variable_find(struct str name, unsigned known, struct err *err)
 {

@@ -47,7 +47,4 @@ int template_new(
 void template_write(const struct template *, const struct str values[VARIABLE_COUNT],
     void (*write)(struct writer *, struct str), struct writer *);
 
-/* "client_ip", ... */
-const char *variable_name(enum route_variable);
-
 #endif

@@ -249,8 +249,9 @@ builder_fini(struct builder *b)
 	free(b->choices);
 }
 
-struct tls_context *
-tls_context_new(struct tls_engine *engine, const struct tls_config *config,
+/* NULL with a reason, which names the file or the key that is at fault. */
+static struct tls_context *
+context_new(struct tls_engine *engine, const struct tls_config *config,
     const struct tls_shelf *shelf, struct err *err)
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
@@ -326,7 +327,7 @@ tls_contexts_prepare(struct tls_shelf *s, struct tls_engine *engine,
 		const struct tls_config *c = &config->listeners[i].tls;
 		struct tls_context *made = NULL;
 
-		if (c->n_certificates && !(made = tls_context_new(engine, c, s, err)))
+		if (c->n_certificates && !(made = context_new(engine, c, s, err)))
 			return err->code;
 		s->ready[s->n_ready++] = made;
 	}
@@ -352,7 +353,7 @@ listener_try(struct tls_engine *engine, uint32_t i, const struct tls_config *con
 
 	if (!config->n_certificates)
 		return;
-	c = tls_context_new(engine, config, shelf, &err);
+	c = context_new(engine, config, shelf, &err);
 	if (!c)
 		problems_add(problems, 0, "listeners[%u].tls: %s", i, err.text);
 	tls_context_unref(&c);

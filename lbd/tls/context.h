@@ -37,10 +37,6 @@ struct tls_context {
 	struct tls_ticket_keys tickets;
 };
 
-/* NULL with a reason, which names the file or the key that is at fault. */
-struct tls_context *tls_context_new(
-    struct tls_engine *, const struct tls_config *, const struct tls_shelf *, struct err *);
-
 /*
  * Appends the contexts of all listeners for that engine (NULL: they have none) to shelf->ready; in any thread.  0 or
  * -errno with a reason.  Forgotten at the latest when the shelf is freed.

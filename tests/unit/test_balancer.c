@@ -336,18 +336,6 @@ test_work_with_a_thousand_servers(void **state)
 	balancer_free(&b);
 }
 
-static void
-test_names(void **state)
-{
-	static const char *const expected[] = { "round_robin", "least_connections", "ip_hash",
-		"consistent_hash", "least_response_time", "random" };
-	uint32_t a;
-
-	(void)state;
-	for (a = 0; a < ALGORITHMS; a++)
-		assert_string_equal(balance_algorithm_name(algorithms[a]), expected[a]);
-}
-
 int
 main(void)
 {
@@ -363,7 +351,6 @@ main(void)
 		CASE(test_retries_in_panic_go_to_the_available_first),
 		CASE(test_below_limit_finds_the_last),
 		CASE(test_work_with_a_thousand_servers),
-		CASE(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

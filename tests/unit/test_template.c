@@ -79,21 +79,12 @@ test_too_long(void **state)
 	arena_free(&a);
 }
 
-static void
-test_every_variable_has_a_name(void **state)
-{
-	(void)state;
-	for (int v = 0; v < VARIABLE_COUNT; v++)
-		assert_true(variable_name(v) && *variable_name(v));
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_written),
 		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_every_variable_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
