@@ -19,6 +19,7 @@
 #include "common/admin_listener.h"
 #include "common/admin_request.h"
 #include "common/check.h"
+#include "common/text.h"
 
 enum { CLIENT_MAGIC = 0x61646d68, REQUEST_S = 5, RESPONSE_S = 60, LINGER_S = 1 };
 
@@ -326,6 +327,18 @@ admin_http_stop(struct admin_http **hp)
 		client_free(http->clients);
 	admin_listener_stop(&http->listener);
 	free(http);
+}
+
+void
+admin_response_text(struct admin_response *r, const char *type, struct text *text)
+{
+	if (text->failed) {
+		r->status = 500;
+	} else {
+		r->type = type;
+		r->body = text_take(text, &r->n);
+	}
+	text_fini(text);
 }
 
 void

@@ -13,6 +13,7 @@
 
 struct ev_loop;
 struct admin_http;
+struct text;
 
 enum { ADMIN_HTTP_CLIENTS_MAX = 64, ADMIN_HTTP_HEAD_MAX = 8192 };
 
@@ -42,6 +43,9 @@ struct admin_http_options {
 struct admin_http *
 admin_http_start(struct ev_loop *, const struct admin_http_options *, struct err *);
 void admin_http_stop(struct admin_http **);
+
+/* Sets that text, which is empty afterwards, as the body; status 500 when the text has failed. */
+void admin_response_text(struct admin_response *, const char *type, struct text *);
 
 /* Sets a short text body from a format; status 500 when out of memory. */
 __attribute__((format(printf, 2, 3))) void

@@ -266,6 +266,15 @@ control_refuse(struct control_token *token, const char *format, ...)
 }
 
 void
+control_result(struct control_token *token, json_t *result)
+{
+	if (result)
+		control_reply(token, result);
+	else
+		control_refuse(token, "out of memory");
+}
+
+void
 control_subscribe(struct control_token *token, unsigned topic, json_t *result)
 {
 	CHECK(topic < CONTROL_TOPICS_MAX);

@@ -58,6 +58,9 @@ void control_stop(struct control **);
 /* {"ok":true} and the members of `result`, which is taken over (NULL: none). */
 void control_reply(struct control_token *, json_t *result);
 
+/* The same for a result that had to be made: NULL is out of memory. */
+void control_result(struct control_token *, json_t *result);
+
 /* {"ok":false,"error":...}. */
 __attribute__((format(printf, 2, 3))) void
 control_refuse(struct control_token *, const char *format, ...);

@@ -36,15 +36,6 @@ view(const struct ha_control *c)
 	return v;
 }
 
-static void
-reply(struct control_token *token, json_t *result)
-{
-	if (result)
-		control_reply(token, result);
-	else
-		control_refuse(token, "out of memory");
-}
-
 /* --- commands --- */
 
 static void
@@ -53,7 +44,7 @@ run_status(struct control_token *token, const json_t *request, void *context)
 	struct ha_view v = view(context);
 
 	(void)request;
-	reply(token, ha_status_json(&v));
+	control_result(token, ha_status_json(&v));
 }
 
 static void
@@ -62,7 +53,7 @@ run_history(struct control_token *token, const json_t *request, void *context)
 	struct ha_view v = view(context);
 
 	(void)request;
-	reply(token, ha_status_history(&v));
+	control_result(token, ha_status_history(&v));
 }
 
 static void
@@ -206,13 +197,7 @@ get_metrics(struct admin_response *response, struct str query, void *context)
 	(void)query;
 	text_init(&text, METRICS_SIZE_MAX);
 	ha_metrics_write(&v, &text);
-	if (text.failed) {
-		response->status = 500;
-	} else {
-		response->type = METRICS_CONTENT_TYPE;
-		response->body = text_take(&text, &response->n);
-	}
-	text_fini(&text);
+	admin_response_text(response, METRICS_CONTENT_TYPE, &text);
 }
 
 /* Well while it can serve or serves. */

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/sd_notify.h"
 #include "common/unix_socket.h"
 
 enum { HTTP_BACKLOG = 64 };
@@ -54,4 +56,41 @@ service_http_open(const struct address *a, struct err *err)
 		return fd;
 	address_format(a, text);
 	return err_set(err, fd, "admin.http: cannot listen on %s: %s", text, strerror(-fd));
+}
+
+static void
+on_second(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+	log_flush();
+}
+
+static void
+on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+	sd_notify_watchdog();
+}
+
+void
+service_timers_start(struct service_timers *t, struct ev_loop *loop)
+{
+	double watchdog_s = (double)sd_notify_watchdog_ns() / NS_PER_S / 2;
+
+	ev_timer_init(&t->second, on_second, 1., 1.);
+	ev_timer_init(&t->watchdog, on_watchdog, 0., watchdog_s);
+	ev_timer_start(loop, &t->second);
+	if (watchdog_s > 0)
+		ev_timer_start(loop, &t->watchdog);
+}
+
+void
+service_timers_stop(struct service_timers *t, struct ev_loop *loop)
+{
+	ev_timer_stop(loop, &t->second);
+	ev_timer_stop(loop, &t->watchdog);
 }

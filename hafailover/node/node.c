@@ -310,24 +310,6 @@ on_stalled(void *owner, int64_t late_ns)
 	nested_add(n, n->vrrp && late_ns < node_dead_ns(n) ? NESTED_VIP_GONE : NESTED_STALLED);
 }
 
-static void
-on_second(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)timer;
-	(void)revents;
-	log_flush();
-}
-
-static void
-on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)timer;
-	(void)revents;
-	sd_notify_watchdog();
-}
-
 void
 node_stop(struct node *n)
 {
@@ -494,28 +476,22 @@ parts_open(struct node *n, struct err *err)
 static void
 timers_init(struct node *n)
 {
-	double watchdog_s = (double)sd_notify_watchdog_ns() / NS_PER_S / 2;
-
 	ev_init(&n->tick, on_tick);
 	ev_set_priority(&n->tick, EV_MAXPRI);
 	ev_check_init(&n->check, on_check);
 	ev_set_priority(&n->check, EV_MAXPRI);
-	ev_timer_init(&n->second, on_second, 1., 1.);
-	ev_timer_init(&n->watchdog, on_watchdog, 0., watchdog_s);
 	ev_init(&n->begin, on_begin);
 	node_linger_init(n);
 	node_steer_init(n);
 	n->begin.data = n;
-	n->tick.data = n->check.data = n->second.data = n->watchdog.data = n;
+	n->tick.data = n->check.data = n;
 }
 
 static void
 timers_start(struct node *n)
 {
 	ev_check_start(n->loop, &n->check);
-	ev_timer_start(n->loop, &n->second);
-	if (sd_notify_watchdog_ns())
-		ev_timer_start(n->loop, &n->watchdog);
+	service_timers_start(&n->service, n->loop);
 }
 
 struct node *
@@ -563,8 +539,7 @@ node_free(struct node **np)
 	ev_check_stop(n->loop, &n->check);
 	ev_timer_stop(n->loop, &n->begin);
 	ev_timer_stop(n->loop, &n->linger);
-	ev_timer_stop(n->loop, &n->second);
-	ev_timer_stop(n->loop, &n->watchdog);
+	service_timers_stop(&n->service, n->loop);
 	node_probe_stop(n);
 	node_steer_close(n);
 	hook_free(&n->hook);

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include "common/sd_notify.h"
-#include "hafailover/admin/service.h"
 #include "hafailover/node/node_private.h"
 
 static void

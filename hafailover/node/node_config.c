@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/daemon_kinds.h"
-#include "hafailover/admin/service.h"
 #include "hafailover/node/node_private.h"
 
 enum { MOVES = 8, HANDOVER_MS = 3000 };

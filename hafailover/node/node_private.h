@@ -3,6 +3,7 @@
 #define HAFAILOVER_NODE_NODE_PRIVATE_H
 
 #include "hafailover/admin/control.h"
+#include "hafailover/admin/service.h"
 #include "hafailover/hook/hook.h"
 #include "hafailover/node/node.h"
 #include "hafailover/peer/witness_link.h"
@@ -84,7 +85,7 @@ struct node {
 	int64_t due_ns; /* of the next step */
 	ev_timer tick;
 	ev_check check;
-	ev_timer second, watchdog;
+	struct service_timers service;
 	int64_t boot_ahead_ns; /* CLOCK_BOOTTIME before CLOCK_MONOTONIC */
 
 	ev_timer linger; /* a planned move: addresses go a little later */

@@ -36,7 +36,7 @@ struct witness {
 	struct witness_socket *sockets[WITNESS_LISTEN_MAX];
 	uint32_t n_sockets;
 	struct admin_http *http; /* NULL: off */
-	ev_timer second, watchdog;
+	struct service_timers service;
 	int64_t refused_ns[WITNESS_RESULTS]; /* logged last */
 };
 
@@ -178,13 +178,7 @@ get_metrics(struct admin_response *response, struct str query, void *context)
 	(void)query;
 	text_init(&text, METRICS_MAX);
 	witness_metrics_write(&w->table, clock_ns(), &text);
-	if (text.failed) {
-		response->status = 500;
-	} else {
-		response->type = METRICS_CONTENT_TYPE;
-		response->body = text_take(&text, &response->n);
-	}
-	text_fini(&text);
+	admin_response_text(response, METRICS_CONTENT_TYPE, &text);
 }
 
 static void
@@ -313,36 +307,6 @@ witness_log_reopen(struct witness *w)
 
 /* --- start and end --- */
 
-static void
-on_second(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)timer;
-	(void)revents;
-	log_flush();
-}
-
-static void
-on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)timer;
-	(void)revents;
-	sd_notify_watchdog();
-}
-
-static void
-timers_start(struct witness *w)
-{
-	double watchdog_s = (double)sd_notify_watchdog_ns() / NS_PER_S / 2;
-
-	ev_timer_init(&w->second, on_second, 1., 1.);
-	ev_timer_init(&w->watchdog, on_watchdog, 0., watchdog_s);
-	ev_timer_start(w->loop, &w->second);
-	if (sd_notify_watchdog_ns())
-		ev_timer_start(w->loop, &w->watchdog);
-}
-
 /* An address of a family that this machine does not have is left out, if there is another one. */
 static int
 sockets_open(struct witness *w, struct err *err)
@@ -380,7 +344,7 @@ witness_start(
 	w->file = file;
 	w->config = *config;
 	*config = NULL;
-	timers_start(w);
+	service_timers_start(&w->service, w->loop);
 	if (table_make(&w->table, w->config, err) < 0 || sockets_open(w, err) < 0 ||
 	    http_start(w, err) < 0)
 		witness_free(&w);
@@ -401,8 +365,7 @@ witness_free(struct witness **wp)
 	for (uint32_t i = 0; i < w->n_sockets; i++)
 		witness_socket_close(&w->sockets[i]);
 	admin_http_stop(&w->http);
-	ev_timer_stop(w->loop, &w->second);
-	ev_timer_stop(w->loop, &w->watchdog);
+	service_timers_stop(&w->service, w->loop);
 	table_fini(&w->table);
 	witness_config_free(&w->config);
 	w->magic = 0;

@@ -186,13 +186,8 @@ get_metrics(struct admin_response *response, struct str query, void *context)
 
 	(void)query;
 	text_init(&text, METRICS_SIZE_MAX);
-	if (admin_metrics(context, &text) == 0) {
-		response->type = METRICS_CONTENT_TYPE;
-		response->body = text_take(&text, &response->n);
-	} else {
-		response->status = 500;
-	}
-	text_fini(&text);
+	admin_metrics(context, &text);
+	admin_response_text(response, METRICS_CONTENT_TYPE, &text);
 }
 
 static void

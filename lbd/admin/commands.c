@@ -22,21 +22,12 @@
 /* --- status, servers, watch --- */
 
 static void
-reply(struct control_token *token, json_t *result)
-{
-	if (result)
-		control_reply(token, result);
-	else
-		control_refuse(token, "out of memory");
-}
-
-static void
 run_status(struct control_token *token, const json_t *request, void *context)
 {
 	struct admin_state state = admin_state_of(context);
 
 	(void)request;
-	reply(token, status_json(admin_source_of(context), &state));
+	control_result(token, status_json(admin_source_of(context), &state));
 }
 
 static void
@@ -45,7 +36,7 @@ run_servers(struct control_token *token, const json_t *request, void *context)
 	struct admin_state state = admin_state_of(context);
 
 	(void)request;
-	reply(token, status_servers(admin_source_of(context), &state));
+	control_result(token, status_servers(admin_source_of(context), &state));
 }
 
 /* The text as admin.http has it, for who has no other way than this socket. */
@@ -57,7 +48,7 @@ run_metrics(struct control_token *token, const json_t *request, void *context)
 	(void)request;
 	text_init(&text, CONTROL_QUEUE_MAX);
 	if (admin_metrics(context, &text) == 0)
-		reply(token, json_pack("{s:s%}", "metrics", text.p, text.n));
+		control_result(token, json_pack("{s:s%}", "metrics", text.p, text.n));
 	else
 		control_refuse(token, "the metrics do not fit here: admin.http has them");
 	text_fini(&text);
@@ -105,7 +96,7 @@ run_certificates(struct control_token *token, const json_t *request, void *conte
 	struct admin_state state = admin_state_of(context);
 
 	(void)request;
-	reply(token, certificates_json(&state, clock_wall_ns()));
+	control_result(token, certificates_json(&state, clock_wall_ns()));
 }
 
 static void
@@ -199,7 +190,7 @@ admin_listing_answer(struct admin_listing **lp)
 	*lp = NULL;
 	json_put(&o, "total", json_of_count(l->total > l->n ? l->total : l->n));
 	json_put(&o, "connections", l->rows);
-	reply(l->token, o);
+	control_result(l->token, o);
 	free(l);
 }
 
@@ -294,7 +285,7 @@ server_reply(struct control_token *token, const struct admin_source *source,
 
 	json_put(&o, "changed", json_boolean(changed));
 	json_put(&o, "server", status_server(source, found->pool, found->server));
-	reply(token, o);
+	control_result(token, o);
 }
 
 static void

@@ -221,11 +221,7 @@ on_take(void *arg, char *to, size_t n)
 {
 	struct h2_call *c = call_of(arg);
 
-	if (n == 0)
-		return;
-	memcpy(to, c->out->data + c->out->start, n);
-	c->out->start += (uint32_t)n;
-	if (c->out->start < c->out->end)
+	if (n == 0 || !buffer_take(c->out, to, n))
 		return;
 	buffer_put(pool_of(c), &c->out);
 	c->drained = true;
@@ -235,11 +231,7 @@ on_take(void *arg, char *to, size_t n)
 static struct str
 on_trailers(void *arg)
 {
-	const struct h2_call *c = call_of(arg);
-
-	if (!c->trailers_out)
-		return (struct str){ NULL, 0 };
-	return (struct str){ c->trailers_out->data, c->trailers_out->end };
+	return buffer_text(call_of(arg)->trailers_out);
 }
 
 static void

@@ -378,9 +378,7 @@ on_take(void *arg, char *to, size_t n)
 
 	if (n == 0)
 		return;
-	memcpy(to, s->out->data + s->out->start, n);
-	s->out->start += (uint32_t)n;
-	if (s->out->start == s->out->end) {
+	if (buffer_take(s->out, to, n)) {
 		s->connection->held -= s->out->size;
 		buffer_put(pool_of(s), &s->out);
 	}
@@ -390,11 +388,7 @@ on_take(void *arg, char *to, size_t n)
 static struct str
 on_trailers(void *arg)
 {
-	const struct h2_stream *s = stream_of(arg);
-
-	if (!s->trailers_out)
-		return (struct str){ NULL, 0 };
-	return (struct str){ s->trailers_out->data, s->trailers_out->end };
+	return buffer_text(stream_of(arg)->trailers_out);
 }
 
 static void

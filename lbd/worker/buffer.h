@@ -8,8 +8,7 @@
 #ifndef LBD_WORKER_BUFFER_H
 #define LBD_WORKER_BUFFER_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "common/str.h"
 
 enum buffer_class {
 	BUFFER_TINY,
@@ -59,6 +58,22 @@ static inline size_t
 buffer_used(const struct buffer *b)
 {
 	return b ? b->end - b->start : 0;
+}
+
+/* What is in it; nothing without a buffer. */
+static inline struct str
+buffer_text(const struct buffer *b)
+{
+	return b ? (struct str){ b->data + b->start, b->end - b->start } : (struct str){ NULL, 0 };
+}
+
+/* Takes the first n of its bytes, of which there are as many.  True: none is left. */
+static inline bool
+buffer_take(struct buffer *b, char *to, size_t n)
+{
+	memcpy(to, b->data + b->start, n);
+	b->start += (uint32_t)n;
+	return b->start == b->end;
 }
 
 #endif
