@@ -32,6 +32,12 @@ struct header_edits {
 	uint32_t n_set, n_add, n_remove;
 };
 
+static inline bool
+header_edits_any(const struct header_edits *e)
+{
+	return e->n_set || e->n_add || e->n_remove;
+}
+
 struct route_redirect_config {
 	struct str to; /* empty: no redirect */
 	const struct template *location; /* derived from it */

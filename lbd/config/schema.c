@@ -226,6 +226,15 @@ barred_redirect(const void *object)
 }
 
 static const char *
+barred_by_redirect(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->redirect.status ? "has no effect with redirect_https: no server gets a request"
+				  : NULL;
+}
+
+static const char *
 barred_hsts(const void *object)
 {
 	const struct listener_config *l = object;
@@ -272,9 +281,9 @@ static const struct json_field listener_fields[] = {
 	    .beside = offsetof(struct listener_config, n_routes), .max = CONFIG_ROUTES_MAX,
 	    .element = &route_element, .expects = "an array of routes" },
 	{ JSON_ROW("request_headers", json_kind_object, struct listener_config, request_headers),
-	    .object = config_request_edit_fields },
+	    .object = config_request_edit_fields, .barred = barred_by_redirect },
 	{ JSON_ROW("response_headers", json_kind_object, struct listener_config, response_headers),
-	    .object = config_response_edit_fields },
+	    .object = config_response_edit_fields, .barred = barred_by_redirect },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),

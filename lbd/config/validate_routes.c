@@ -89,6 +89,20 @@ check_respond(struct route_check *k)
 		PROBLEM(k, ".respond.body: has no place in a response with status %u", r->status);
 }
 
+/* No server gets these requests: what would happen on the way there and back never does. */
+static void
+check_unserved(struct route_check *k)
+{
+	const struct route_config *r = k->route;
+
+	if (r->replace_prefix.p)
+		PROBLEM(k, ".replace_prefix: has no effect on what no server gets");
+	if (header_edits_any(&r->request_headers))
+		PROBLEM(k, ".request_headers: has no effect on what no server gets");
+	if (header_edits_any(&r->response_headers))
+		PROBLEM(k, ".response_headers: has no effect on what no server answers");
+}
+
 /* One pool is a split of one. */
 static void
 shares_complete(struct route_check *k)
@@ -129,8 +143,8 @@ route_complete(struct route_check *k)
 		PROBLEM(k, ".path_prefix: has no effect beside path");
 	if (r->replace_prefix.p && !r->path_prefix.n)
 		PROBLEM(k, ".replace_prefix: has no effect without path_prefix");
-	if (r->replace_prefix.p && (r->redirect.to.n || r->respond.status))
-		PROBLEM(k, ".replace_prefix: has no effect on what no server gets");
+	if (r->redirect.to.n || r->respond.status)
+		check_unserved(k);
 	check_normal(k, "replace_prefix", r->replace_prefix);
 	host_lower(k->c->arena, &r->host);
 	check_normal(k, "path", r->path);

@@ -14,12 +14,6 @@ struct editing {
 };
 
 static bool
-has_edits(const struct header_edits *e)
-{
-	return e->n_set || e->n_add || e->n_remove;
-}
-
-static bool
 editing_begin(struct editing *e, struct exchange *x)
 {
 	struct worker *w = exchange_worker(x);
@@ -80,7 +74,7 @@ edit_request(struct exchange *x, struct str request_id, struct str *host)
 	struct editing e;
 
 	*host = (struct str){ NULL, 0 };
-	if (!has_edits(first) && (!second || !has_edits(second)))
+	if (!header_edits_any(first) && (!second || !header_edits_any(second)))
 		return true;
 	if (!editing_begin(&e, x))
 		return false;
@@ -101,7 +95,7 @@ edit_response(struct exchange *x)
 	struct editing e;
 	struct str none;
 
-	if (!has_edits(first) && (!second || !has_edits(second)))
+	if (!header_edits_any(first) && (!second || !header_edits_any(second)))
 		return true;
 	if (!editing_begin(&e, x))
 		return false;
