@@ -75,6 +75,8 @@ handover_view_print(const json_t *status, struct text *out)
 	text_append(out, STR("planned move: "));
 	if (handover_view_waits(status))
 		handover_view_progress(status, out);
+	else if (json_is_false(json_object_get(json_object_get(status, "peer"), "reachable")))
+		text_append(out, STR("not possible, for the peer is not heard"));
 	else if (member_integer(o, "drain_ms") == 0)
 		text_append(out, STR("connections are not waited for"));
 	else

@@ -48,6 +48,35 @@ test_lines(void **state)
 	}
 }
 
+/* What is under way goes on; nothing can be planned. */
+static void
+test_without_a_peer(void **state)
+{
+	static const struct {
+		const char *phase, *line;
+	} rows[] = {
+		{ "idle", "planned move: not possible, for the peer is not heard\n" },
+		{ "draining", "planned move: 3 connections left on lb1\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[256];
+		json_t *status;
+		struct text page;
+
+		snprintf(text, sizeof(text),
+		    "{'node':'lb1','peer':{'name':'lb2','reachable':false},"
+		    "'handover':{'steering':true,'drain_ms':1,'phase':'%s','connections':3}}",
+		    rows[i].phase);
+		status = json_of(text);
+		page_begin(&page);
+		handover_view_print(status, &page);
+		page_expect(&page, rows[i].line);
+		json_decref(status);
+	}
+}
+
 static void
 test_a_daemon_that_does_not_tell(void **state)
 {
@@ -67,6 +96,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_without_a_peer),
 		cmocka_unit_test(test_a_daemon_that_does_not_tell),
 	};
 
