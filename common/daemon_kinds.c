@@ -91,6 +91,12 @@ listen_describe(const struct json_field *f, char *text, size_t size)
 
 const struct json_kind json_kind_listen_or_off = { listen_decode, listen_encode, listen_describe };
 
+const char *
+check_absolute_path(struct str s)
+{
+	return s.p[0] == '/' ? NULL : "is not an absolute path";
+}
+
 static int
 read_all(int fd, const char *file, size_t max, char **text, size_t *n, struct err *err)
 {

@@ -14,6 +14,9 @@ extern const struct json_kind json_kind_log_sink;
 /* struct address; beside: bool, false for "off". */
 extern const struct json_kind json_kind_listen_or_off;
 
+/* For json_field.check: NULL when it is one. */
+const char *check_absolute_path(struct str);
+
 /* Reads a whole file of at most `max` bytes; the caller frees *text.  0 or -errno with a reason. */
 int file_read(const char *file, size_t max, char **text, size_t *n, struct err *);
 

@@ -35,12 +35,6 @@ check_interface(struct str s)
 	return NULL;
 }
 
-const char *
-ha_check_file(struct str s)
-{
-	return s.p[0] == '/' ? NULL : "is not an absolute path";
-}
-
 static const struct json_field address_element = {
 	.kind = &ha_kind_host,
 	.size = sizeof(struct address),
@@ -168,8 +162,8 @@ static const struct json_field vrrp_fields[] = {
 	{ JSON_ROW("checksum", json_kind_choice, struct ha_vrrp_config, plain_sum),
 	    .fallback = "\"pseudo_header\"", .choices = checksums, .barred = barred_in_version_2 },
 	{ JSON_ROW("password_file", json_kind_string, struct ha_vrrp_config, password_file),
-	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = ha_check_file,
-	    .barred = barred_in_version_3 },
+	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path",
+	    .check = check_absolute_path, .barred = barred_in_version_3 },
 	{ 0 },
 };
 
@@ -206,7 +200,7 @@ static const struct json_field instance_element = {
 static const struct json_field track_lbd_fields[] = {
 	{ JSON_ROW("socket", json_kind_string, struct ha_track_config, lbd_socket),
 	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2, .max = SOCKET_PATH_MAX,
-	    .expects = "an absolute path", .check = ha_check_file },
+	    .expects = "an absolute path", .check = check_absolute_path },
 	{ 0 },
 };
 
@@ -295,7 +289,7 @@ static const struct json_field witness_fields[] = {
 	    .min = 1, .max = 65535 },
 	{ JSON_ROW("secret_file", json_kind_string, struct ha_witness_config, secret_file),
 	    .min = 2, .max = PATH_LENGTH_MAX, .expects = "an absolute path",
-	    .check = ha_check_file },
+	    .check = check_absolute_path },
 	{ 0 },
 };
 
@@ -304,7 +298,7 @@ const struct json_field ha_config_fields[] = {
 	    .beside = offsetof(struct ha_config, n_nodes), .required = true, .min = 2, .max = 2,
 	    .element = &node_element, .expects = "an array of two nodes" },
 	{ JSON_ROW("secret_file", json_kind_string, struct ha_config, secret_file), .min = 2,
-	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = ha_check_file,
+	    .max = PATH_LENGTH_MAX, .expects = "an absolute path", .check = check_absolute_path,
 	    .barred = barred_by_vrrp },
 	{ JSON_ROW("virtual_ips", json_kind_array, struct ha_config, top_vips),
 	    .beside = offsetof(struct ha_config, n_top_vips), .max = HA_VIPS_MAX,
@@ -332,10 +326,10 @@ const struct json_field ha_config_fields[] = {
 	{ .key = "admin", .kind = &json_kind_object, .fallback = "{}", .object = admin_fields },
 	{ JSON_ROW("control", json_kind_string, struct ha_config, control),
 	    .fallback = "\"/run/lbpair/hafailover.sock\"", .min = 2, .max = SOCKET_PATH_MAX,
-	    .expects = "an absolute path", .check = ha_check_file },
+	    .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("state_directory", json_kind_string, struct ha_config, state_directory),
 	    .fallback = "\"/var/lib/lbpair\"", .min = 2, .max = PATH_LENGTH_MAX,
-	    .expects = "an absolute path", .check = ha_check_file },
+	    .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("log", json_kind_object, struct ha_config, log), .fallback = "{}",
 	    .object = ha_log_fields },
 	{ 0 },

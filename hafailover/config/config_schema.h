@@ -14,9 +14,8 @@ extern const struct json_field ha_config_fields[];
 /* Its struct is ha_log_config; the witness has the same. */
 extern const struct json_field ha_log_fields[];
 
-/* NULL when good, else what is wrong with it: names of nodes and the like; absolute paths. */
+/* NULL when good, else what is wrong with it: names of nodes and the like. */
 const char *ha_check_name(struct str);
-const char *ha_check_file(struct str);
 
 extern const struct json_kind ha_kind_host; /* struct address, port 0 */
 extern const struct json_kind ha_kind_vip_address; /* struct address; beside: uint32_t, prefix */

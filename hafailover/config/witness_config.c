@@ -16,7 +16,7 @@ static const struct json_field pair_fields[] = {
 	    .expects = "a name", .min = 1, .max = HA_NODE_NAME_MAX, .check = ha_check_name },
 	{ JSON_ROW("secret_file", json_kind_string, struct witness_pair_config, secret_file),
 	    .required = true, .min = 2, .max = 1024, .expects = "an absolute path",
-	    .check = ha_check_file },
+	    .check = check_absolute_path },
 	{ 0 },
 };
 

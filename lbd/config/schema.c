@@ -46,12 +46,6 @@ check_user(struct str s)
 	return NULL;
 }
 
-const char *
-config_check_file(struct str s)
-{
-	return s.p[0] == '/' ? NULL : "is not an absolute path";
-}
-
 /* They become part of the check's request. */
 static bool
 is_visible(struct str s)
@@ -132,7 +126,7 @@ static const struct json_field admin_fields[] = {
 	{ JSON_ROW("socket", json_kind_string, struct admin_config, socket),
 	    .fallback = "\"/run/lbpair/lbd.sock\"", .min = 2,
 	    .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
-	    .expects = "an absolute path", .check = config_check_file },
+	    .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("http", json_kind_listen_or_off, struct admin_config, http),
 	    .beside = offsetof(struct admin_config, http_on), .fallback = "\"127.0.0.1:9101\"" },
 	{ 0 },

@@ -36,9 +36,6 @@ const char *config_check_name(struct str);
 /* What may stand in a Host field; the same answer. */
 const char *config_check_host(struct str);
 
-/* An absolute path; the same answer. */
-const char *config_check_file(struct str);
-
 /* The path of a URI, perhaps with a query; the same answer. */
 const char *config_check_path(struct str);
 

@@ -1,15 +1,17 @@
 /* schema_tls.c - the tables of listeners[].tls and pools[].tls.  Defaults: Mozilla's "intermediate", without DHE. */
 #include "lbd/config/schema.h"
+
+#include "common/daemon_kinds.h"
 #include "lbd/http/scan.h"
 
 static const struct json_field certificate_fields[] = {
 	{ JSON_ROW("certificate", json_kind_string, struct tls_certificate_config, certificate),
 	    .required = true, .min = 2, .max = 4095, .expects = "an absolute path",
-	    .check = config_check_file },
+	    .check = check_absolute_path },
 	{ JSON_ROW("key", json_kind_string, struct tls_certificate_config, key), .required = true,
-	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	    .min = 2, .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("ocsp", json_kind_string, struct tls_certificate_config, ocsp), .min = 2,
-	    .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	    .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
 	{ 0 },
 };
 
@@ -113,17 +115,17 @@ const struct json_field config_tls_fields[] = {
 	{ JSON_ROW("client_verify", json_kind_choice, struct tls_config, client_verify),
 	    .fallback = "\"off\"", .choices = verifications },
 	{ JSON_ROW("client_ca", json_kind_string, struct tls_config, client_ca), .min = 2,
-	    .max = 4095, .expects = "an absolute path", .check = config_check_file,
+	    .max = 4095, .expects = "an absolute path", .check = check_absolute_path,
 	    .barred = barred_without_clients },
 	{ JSON_ROW("client_crl", json_kind_string, struct tls_config, client_crl), .min = 2,
-	    .max = 4095, .expects = "an absolute path", .check = config_check_file,
+	    .max = 4095, .expects = "an absolute path", .check = check_absolute_path,
 	    .barred = barred_without_clients },
 	{ JSON_ROW("client_headers", json_kind_object, struct tls_config, client_headers),
 	    .object = peer_fields, .barred = barred_without_clients },
 	{ JSON_ROW("check_host", json_kind_bool, struct tls_config, check_host),
 	    .fallback = "true" },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
-	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	    .min = 2, .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
 	{ 0 },
 };
 
@@ -150,13 +152,13 @@ const struct json_field config_server_tls_fields[] = {
 	{ JSON_ROW("verify", json_kind_bool, struct tls_server_config, verify),
 	    .fallback = "true" },
 	{ JSON_ROW("ca", json_kind_string, struct tls_server_config, ca), .min = 2, .max = 4095,
-	    .expects = "an absolute path", .check = config_check_file,
+	    .expects = "an absolute path", .check = check_absolute_path,
 	    .barred = barred_unverified },
 	{ JSON_ROW("server_name", json_kind_string, struct tls_server_config, server_name),
 	    .min = 1, .max = 253, .expects = "a host's name", .check = check_server_name },
 	{ JSON_ROW("certificate", json_kind_string, struct tls_server_config, certificate),
-	    .min = 2, .max = 4095, .expects = "an absolute path", .check = config_check_file },
+	    .min = 2, .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("key", json_kind_string, struct tls_server_config, key), .min = 2, .max = 4095,
-	    .expects = "an absolute path", .check = config_check_file },
+	    .expects = "an absolute path", .check = check_absolute_path },
 	{ 0 },
 };
