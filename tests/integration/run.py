@@ -6,7 +6,8 @@
 NAME selects by a part of `file.function`, or of a row of a table (`te_twice`).  A test is a function test_*()
 that raises when its claim does not hold; a table is a function table_*(report) that calls
 report(row, error) for each of its rows.  A function may carry .seconds (its time limit) and .slow (it runs
-with --slow only).  The last line is `N passed, N failed[, N skipped]`; the exit status is 1 if any failed.
+with --slow only).  What fails beside others runs once more by itself: what passes then is named as flaky, and
+has passed.  The last line is `N passed, N failed[, N skipped]`; the exit status is 1 if any failed.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60  # for one test, unless it says otherwise; a sanitizer build gets three times as long
+AGAIN = 5  # tests that run once more; if there are more, it is not for want of quiet
 RESULTS = 3  # the descriptor on which a child reports
 
 
@@ -78,22 +80,39 @@ class Runner:
     def __init__(self, args):
         self.args = args
         self.lock = threading.Lock()
-        self.passed = self.failed = self.skipped = 0
-        self.failures = []
+        self.words = {}  # of each test or row: what came of it the last time
+        self.failed_jobs = []
 
-    def say(self, name, seconds, error=None, skip=None, output=""):
+    def run_all(self, jobs):
+        with ThreadPoolExecutor(max(1, self.args.j)) as pool:  # what may take long starts first
+            list(pool.map(self.run, sorted(jobs, key=lambda j: -j.seconds)))
+        before = self.named("failed")
+        if len(self.failed_jobs) > AGAIN:
+            return
+        for name in before:
+            del self.words[name]
+        for job in self.failed_jobs:
+            print(f"AGAIN {job.name}, by itself", flush=True)
+            self.run(job)
+        flaky = [name for name in before if self.words.get(name) != "failed"]
+        if flaky:
+            print("*** flaky, passed by themselves: " + " ".join(flaky) + " ***")
+
+    def named(self, word):
+        return sorted(name for name, w in self.words.items() if w == word)
+
+    def say(self, job, name, seconds, error=None, skip=None, output=""):
         with self.lock:
+            self.words[name] = "failed" if error else "skipped" if skip else "passed"
             if error:
-                self.failed += 1
-                self.failures.append(name)
+                if job not in self.failed_jobs:
+                    self.failed_jobs.append(job)
                 print(f"FAIL {name}\n" + "".join(f"     {line}\n" for line in error.rstrip().split("\n"))
                       + "".join(f"   | {line}\n" for line in output.rstrip().split("\n") if output.strip()),
                       end="", flush=True)
             elif skip:
-                self.skipped += 1
                 print(f"SKIP {name}: {skip}", flush=True)
             else:
-                self.passed += 1
                 print(f"ok   {name}" + (f"  ({seconds:.1f} s)" if seconds >= 1 else ""), flush=True)
 
     def run(self, job):
@@ -121,7 +140,7 @@ class Runner:
                 now = time.monotonic()
                 ended = ended or row is None
                 if row is not None or error or skip or not job.is_table:
-                    self.say(job.name if row is None else f"{job.name}.{row}", now - last, error, skip,
+                    self.say(job, job.name if row is None else f"{job.name}.{row}", now - last, error, skip,
                              output.decode(errors="replace") if row is None else "")
                 last = now
         late = not watchdog.is_alive()
@@ -134,9 +153,9 @@ class Runner:
         reader.join(5)
         text = output.decode(errors="replace")
         if late:
-            self.say(job.name, limit, f"not finished after {limit} s", output=text)
+            self.say(job, job.name, limit, f"not finished after {limit} s", output=text)
         elif not ended:
-            self.say(job.name, 0, f"ended with status {status} and no result", output=text)
+            self.say(job, job.name, 0, f"ended with status {status} and no result", output=text)
 
 
 def main():
@@ -160,13 +179,12 @@ def main():
         return 1
     args.sanitizer = harness.sanitizer()
     runner = Runner(args)
-    with ThreadPoolExecutor(max(1, args.j)) as pool:  # what may take long starts first
-        list(pool.map(runner.run, sorted(jobs, key=lambda j: -j.seconds)))
-    if runner.failures:
-        print("failed: " + " ".join(sorted(runner.failures)))
-    print(f"{runner.passed} passed, {runner.failed} failed"
-          + (f", {runner.skipped} skipped" if runner.skipped else ""))
-    return 1 if runner.failed or not runner.passed else 0
+    runner.run_all(jobs)
+    passed, failed, skipped = (runner.named(word) for word in ("passed", "failed", "skipped"))
+    if failed:
+        print("failed: " + " ".join(failed))
+    print(f"{len(passed)} passed, {len(failed)} failed" + (f", {len(skipped)} skipped" if skipped else ""))
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

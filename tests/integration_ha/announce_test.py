@@ -67,7 +67,9 @@ def test_every_30_seconds():
         start = station.say("announce")
 
         def later(vip):
-            return times_since(seen.claims(vip), start, "request" if vip == V4 else "na")[5:]
+            """Without the first second's, some of which a busy machine makes into one."""
+            times = times_since(seen.claims(vip), start, "request" if vip == V4 else "na")
+            return [t for t in times if t > 4]
 
         wait_for(lambda: all(len(later(vip)) >= 2 for vip in BOTH), 45, "announcements after 30 s")
         for vip in BOTH:

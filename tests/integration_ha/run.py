@@ -5,8 +5,9 @@
 
 NAME selects by a part of `file.function`.  Several at a time, since they wait much and compute little; what a
 test prints comes in one piece at its end.  A function may carry .seconds, its time limit (those that may take
-longest start first), and .alone: it measures milliseconds, and runs when nothing else does.  Without namespaces
-everything is skipped, loudly.  The last line is `N passed, N failed[, N skipped]`.
+longest start first), and .alone: it measures milliseconds, and runs when nothing else does.  What fails beside
+others runs once more by itself: what passes then is named as flaky, and has passed.  Without namespaces everything
+is skipped, loudly.  The last line is `N passed, N failed[, N skipped]`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60
 CLEANUP_SECONDS = 20
+AGAIN = 5  # tests that run once more; if there are more, it is not for want of quiet
 PASSED, FAILED, SKIPPED = 0, 1, 77
 
 
@@ -111,6 +113,23 @@ def run_all(chosen, at_a_time):
     return codes
 
 
+def failures(codes):
+    return [name for name, code in codes if code not in (PASSED, SKIPPED)]
+
+
+def once_more(tests_run, codes):
+    """What failed beside others, by itself."""
+    failed = failures(codes)
+    if not failed or len(failed) > AGAIN:
+        return codes
+    print("AGAIN, by themselves: " + " ".join(failed), flush=True)
+    again = run_all([test for test in tests_run if test[0] in failed], 1)
+    flaky = [name for name, code in again if code == PASSED]
+    if flaky:
+        print("*** flaky, passed by themselves: " + " ".join(flaky) + " ***")
+    return [(name, code) for name, code in codes if name not in failed] + again
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-j", type=int, default=4, metavar="N", help="tests at a time (default 4)")
@@ -127,8 +146,8 @@ def main():
     sys.stdout.flush()
     alone = [test for test in chosen if getattr(test[1], "alone", False)]
     together = [test for test in chosen if test not in alone]
-    codes = run_all(together * args.n, max(1, args.j)) + run_all(alone * args.n, 1)
-    failed = [name for name, code in codes if code not in (PASSED, SKIPPED)]
+    codes = once_more(together, run_all(together * args.n, max(1, args.j))) + run_all(alone * args.n, 1)
+    failed = failures(codes)
     passed = sum(code == PASSED for _, code in codes)
     skipped = sum(code == SKIPPED for _, code in codes)
     if skipped:

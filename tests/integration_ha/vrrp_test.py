@@ -279,6 +279,16 @@ def side_by_side(*scenarios):
         raise failures[0]
 
 
+def move(router):
+    """By the operator; again, as an operator would, where a busy machine's other half let the time go by."""
+    for last in (False, False, True):
+        try:
+            return router.hactl("failover")
+        except Failure as e:
+            if last or "did not take over in time" not in str(e):
+                raise
+
+
 def ours_is_higher(**options):
     """Each in turn Active: priority, preemption, planned moves, crash."""
     with Pair(**options) as pair:
@@ -290,12 +300,12 @@ def ours_is_higher(**options):
         check(status["protocol"] == "vrrp" and status["role"] == "active" and status["cause"] == "preempt", status)
         check(status["peer"]["reachable"] is None and status["peer"]["role"] is None, "what nobody can know")
         check("unknown" in ours.hactl("status"), "the peer as hactl shows it")
-        ours.hactl("failover")
+        move(ours)
         pair.wait_active(theirs, ours)  # it is not undone by preemption
         status = ours.status()
         check((status["role"], status["peer"]["role"], status["peer"]["priority"]) == ("backup", "active", 100), status)
         check(not status["alarms"], status)
-        ours.hactl("failover")
+        move(ours)
         pair.wait_active(ours, theirs)
         ours.crash()
         pair.wait_active(theirs)
@@ -508,13 +518,13 @@ def to_ours(pair, one, two):
     two = pair.router(Ours, 1, priority=100)
     wait_for(two.hears_active, "Active that is heard")
     pair.wait_active(one, two)
-    two.hactl("failover")
+    move(two)
     pair.wait_active(two, one)
     one.stop()
     one = pair.router(Ours, 0, priority=150)
     wait_for(one.hears_active, "Active that is heard")
     pair.wait_active(two, one)
-    one.hactl("failover")
+    move(one)
     pair.wait_active(one, two)
     return one, two
 
