@@ -22,6 +22,7 @@ struct conn {
 	struct buffer *out; /* not yet taken by the socket */
 	struct tls *tls; /* NULL: plain; conn_tls.h */
 	struct buffer *sealed; /* TLS: received, not yet decrypted */
+	struct buffer *held; /* TLS: records that leave with the next ones */
 	uint64_t bytes_read, bytes_sent;
 	bool eof; /* the peer sends no more */
 	bool ending; /* FIN follows in this turn: may leave with what is sent before it */

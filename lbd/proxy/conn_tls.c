@@ -7,6 +7,19 @@
 
 #include "common/check.h"
 
+/* In front of what the engine wrote. */
+static size_t
+held_prepend(struct conn *c)
+{
+	struct tls_engine *e = c->tls->engine;
+	struct str held = buffer_text(c->held);
+
+	memmove(e->out + held.n, e->out, e->out_n);
+	memcpy(e->out, held.p, held.n);
+	buffer_put(&c->worker->buffers, &c->held);
+	return held.n;
+}
+
 /* What the engine wrote goes out. */
 static int
 engine_send(struct conn *c)
@@ -14,9 +27,11 @@ engine_send(struct conn *c)
 	struct tls_engine *e = c->tls->engine;
 	size_t n = e->out_n;
 
-	e->out_n = 0;
 	if (n == 0)
 		return 0;
+	if (c->held)
+		n += held_prepend(c);
+	e->out_n = 0;
 	return c->broken ? -EPIPE : conn_send_raw(c, e->out, n);
 }
 
@@ -71,6 +86,21 @@ conn_tls_read_on(struct conn *c)
 		ev_feed_event(c->worker->loop, &c->read, EV_READ);
 }
 
+/*
+ * The request came with the client's Finished: the ticket leaves with the answer and not in a packet of its
+ * own.  Up to TLS 1.2 our Finished is in that flight, and the client waits for it.
+ */
+static void
+ticket_hold(struct conn *c)
+{
+	struct tls_engine *e = c->tls->engine;
+
+	if (SSL_is_server(c->tls->ssl) && tls_is_1_3(c->tls) && e->in.n && e->out_n &&
+	    e->out_n <= TLS_HELD_MAX &&
+	    buffer_append(&c->worker->buffers, &c->held, e->out, e->out_n) == 0)
+		e->out_n = 0;
+}
+
 static int
 handshake_steps(struct conn *c, enum tls_failure *why)
 {
@@ -78,6 +108,8 @@ handshake_steps(struct conn *c, enum tls_failure *why)
 
 	do {
 		r = tls_handshake(c->tls, why);
+		if (r == 0)
+			ticket_hold(c);
 		if (engine_send(c) < 0) {
 			*why = TLS_FAIL_CLOSED;
 			return -EPIPE;
@@ -201,5 +233,6 @@ conn_tls_close(struct conn *c, bool reset)
 	if (!reset && !c->shut && !c->out)
 		conn_tls_shutdown(c);
 	buffer_put(&c->worker->buffers, &c->sealed);
+	buffer_put(&c->worker->buffers, &c->held);
 	tls_free(&c->tls);
 }

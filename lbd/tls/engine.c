@@ -75,7 +75,7 @@ tls_engine_new(struct err *err)
 	if (e) {
 		e->lib = OSSL_LIB_CTX_new();
 		e->in_buffer = malloc(TLS_IN_SIZE);
-		e->out = malloc(TLS_OUT_SIZE);
+		e->out = malloc(TLS_OUT_SIZE + TLS_HELD_MAX);
 		if (e->lib && e->in_buffer && e->out && bio_make(e) == 0)
 			return e;
 	}

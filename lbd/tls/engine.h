@@ -19,7 +19,8 @@
 enum {
 	TLS_IN_SIZE = 64 * 1024, /* of ciphertext in one read */
 	TLS_WRITE_MAX = 64 * 1024, /* of plaintext in one tls_write */
-	TLS_OUT_SIZE = TLS_WRITE_MAX + 16 * 1024 /* 128 records of 512 bytes, CBC and SHA384 */
+	TLS_OUT_SIZE = TLS_WRITE_MAX + 16 * 1024, /* 128 records of 512 bytes, CBC and SHA384 */
+	TLS_HELD_MAX = 1000 /* bytes of earlier records that may leave with them */
 };
 
 struct tls;
@@ -33,7 +34,7 @@ struct tls_engine {
 	struct tls *current; /* the connection at work, for OpenSSL's callbacks */
 	struct tls_upstream *upstreams; /* upstream.h; the main thread's */
 	char *in_buffer; /* TLS_IN_SIZE, for whoever receives */
-	char *out;
+	char *out; /* TLS_OUT_SIZE, and TLS_HELD_MAX for whoever sends */
 };
 
 /* NULL with a reason. */
