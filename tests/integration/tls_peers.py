@@ -151,15 +151,16 @@ __all__ = ["Backend", "Certificate", "TlsClient", "certificate", "client", "cont
 
 
 class BytesClient:
-    """One that decides which bytes of its records leave when.  It has done its handshake."""
+    """One that decides which bytes of its records leave when.  It has done its handshake, and said `first` with it."""
 
-    def __init__(self, address):
+    def __init__(self, address, first=b""):
         self.sock = socket.create_connection(address, PATIENCE)
         self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context().wrap_bio(self.into, self.out, server_hostname="www.example.org")
-        self.run(self.tls.do_handshake)
+        self.run(self.tls.do_handshake, flush=False)
+        self.sock.sendall(self.seal(first) if first else self.out.read())
 
-    def run(self, step):
+    def run(self, step, flush=True):
         while True:
             try:
                 result = step()
@@ -170,7 +171,8 @@ class BytesClient:
                 if not data:
                     raise Broken("the connection ended") from None
                 self.into.write(data)
-        self.flush()
+        if flush:
+            self.flush()
         return result
 
     def flush(self):

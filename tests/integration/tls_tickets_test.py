@@ -1,10 +1,12 @@
 """Session tickets: resumption on this node, on the other one, after a restart; and where it must not be."""
 
 import os
+import select
 import ssl
+import threading
 
-from harness import Backend, Lbd, check, equal
-from tls_peers import client, context, directory, tls_config
+from harness import Backend, Lbd, PATIENCE, check, equal, request
+from tls_peers import BytesClient, client, context, directory, tls_config
 
 
 def secret(name, content):
@@ -56,6 +58,26 @@ def test_each_resumption_brings_the_next_ticket():
                 check(c.sock.session_reused, "not resumed")
                 sessions.append(c.sock.session)
         equal(len({s.id for s in sessions}), 4, "tickets")
+
+
+def test_a_ticket_comes_with_the_answer():
+    """Not before it, when the request came with the handshake; at once, when there is none."""
+    answers = threading.Event()
+
+    def script(connection):
+        message = connection.request()
+        answers.wait(PATIENCE)
+        connection.reply(message)
+
+    with Backend(script) as server, Lbd(tls_config(server)) as lbd:
+        with BytesClient(lbd.address(), first=request()) as c:
+            server.wait_requests(1)
+            check(not select.select([c.sock], [], [], 0)[0], "something came before the answer")
+            answers.set()
+            equal(c.answer()[:12], b"HTTP/1.1 200", "answer")
+            check(c.tls.session.has_ticket, "no ticket with the answer")
+        with BytesClient(lbd.address()) as c:
+            check(select.select([c.sock], [], [], PATIENCE)[0], "no ticket without a request")
 
 
 def test_resumption_on_the_other_node():
