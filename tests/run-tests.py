@@ -226,7 +226,7 @@ def suites_of(args):
 
 def run_suite(name, args):
     print(f"== {name}", flush=True)
-    total = Outcome(name, 0, 0)
+    total, start = Outcome(name, 0, 0), time.monotonic()
     for outcome in SUITES[name](args):
         if outcome.failed and outcome.output:
             print(f"---- {outcome.name}\n{outcome.output}----")
@@ -236,6 +236,7 @@ def run_suite(name, args):
         total.passed += outcome.passed
         total.failed += outcome.failed
         total.skipped += outcome.skipped
+    total.seconds = time.monotonic() - start
     return total
 
 
@@ -253,7 +254,7 @@ def main():
     print(f"== {args.build.name}: {time.monotonic() - start:.0f} s")
     for total in totals:
         skipped = f"   {total.skipped} SKIPPED" if total.skipped else ""
-        print(f"  {total.name:<12} {total.passed:5} passed {total.failed:5} failed{skipped}")
+        print(f"  {total.name:<12} {total.passed:5} passed {total.failed:5} failed{total.seconds:6.0f} s{skipped}")
         if total.passed + total.failed == 0:
             print(f"  {total.name:<12} *** nothing ran")
             total.failed = 1
