@@ -56,7 +56,8 @@ struct process {
 	struct letter *sweeps;
 	unsigned to_sweep; /* workers that have not closed their idle connections yet */
 	ev_timer sweep, yield_end;
-	ev_async emptied;
+	ev_async emptied; /* the last client connection ended */
+	ev_async drained; /* perhaps a server's */
 	int status;
 };
 

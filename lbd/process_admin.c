@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "lbd/process.h"
 #include "lbd/proxy/connection_list.h"
+#include "lbd/proxy/upstream.h"
 
 /* --- state --- */
 
@@ -190,6 +191,40 @@ admin_list(void *owner, struct admin_listing *answer)
 	}
 }
 
+/* --- idle connections --- */
+
+struct idle_end {
+	struct letter letter;
+	uint32_t slot;
+};
+
+/* Worker's thread. */
+static void
+open_idle_end(struct letter *l, void *owner)
+{
+	struct idle_end *end = (struct idle_end *)l;
+	struct worker *w = owner;
+
+	upstream_close_idle_at(w->proxy, end->slot);
+	free(end);
+}
+
+/* Without memory they end by their time-out. */
+static void
+admin_close_idle(void *owner, uint32_t slot)
+{
+	struct process *p = owner;
+
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct idle_end *end = malloc(sizeof(*end));
+
+		if (!end)
+			return;
+		*end = (struct idle_end){ { .open = open_idle_end }, slot };
+		mailbox_post(&p->workers[i]->inbox, &end->letter);
+	}
+}
+
 /* --- start and end --- */
 
 int
@@ -201,6 +236,7 @@ process_admin_start(struct process *p, struct err *err)
 		.reload = admin_reload,
 		.yield = admin_yield,
 		.list_connections = admin_list,
+		.close_idle = admin_close_idle,
 		.check_reason = admin_check_reason,
 		.checked_wall_ns = admin_checked,
 		.servers = &p->servers,

@@ -60,6 +60,7 @@ on_adopted(void *arg)
 		p->ready = true;
 	}
 	admin_changed(p->admin);
+	admin_servers_drained(p->admin);
 }
 
 /* --- drain and the end --- */
@@ -86,6 +87,25 @@ workers_emptied(void *arg)
 	struct process *p = arg;
 
 	ev_async_send(p->loop, &p->emptied);
+}
+
+static void
+on_servers_drained(struct ev_loop *loop, ev_async *a, int revents)
+{
+	struct process *p = a->data;
+
+	(void)loop;
+	(void)revents;
+	admin_servers_drained(p->admin);
+}
+
+/* Any thread. */
+static void
+servers_drained(void *arg)
+{
+	struct process *p = arg;
+
+	ev_async_send(p->loop, &p->drained);
 }
 
 static void
@@ -345,6 +365,8 @@ state_make(struct process *p, struct err *err)
 	p->proxy_shared.limit = client_limit_new();
 	p->proxy_shared.suspect = suspect;
 	p->proxy_shared.suspect_arg = p;
+	p->proxy_shared.drained = servers_drained;
+	p->proxy_shared.drained_arg = p;
 	if (!p->names || !p->prober || !p->proxy_shared.limit)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->access_log = access_log_start(&log, err);
@@ -358,6 +380,9 @@ watchers_start(struct process *p)
 	ev_async_init(&p->emptied, on_emptied);
 	p->emptied.data = p;
 	ev_async_start(p->loop, &p->emptied);
+	ev_async_init(&p->drained, on_servers_drained);
+	p->drained.data = p;
+	ev_async_start(p->loop, &p->drained);
 	ev_io_init(&p->channel, on_channel, p->start->channel_fd, EV_READ);
 	p->channel.data = p;
 	ev_io_start(p->loop, &p->channel);

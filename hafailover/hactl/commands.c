@@ -29,12 +29,15 @@ const struct command commands[] = {
 	    "The servers of all pools: health, weight, load.\n"
 	    "--names prints POOL/NAME of each and no more.",
 	    servers_run },
-	{ "server", "POOL/NAME ready|drain|maintenance|weight N [--json]",
+	{ "server", "POOL/NAME ready|drain|maintenance|weight N [--wait | --json]",
 	    "Drains a server, takes it out, brings it back, or changes its weight.\n"
-	    "drain, maintenance: no new requests; those that run may end.  weight: 0..256, or\n"
-	    "\"default\" for the configured one.  Kept over reloads and crashes of the proxy "
-	    "process,\n"
-	    "not over a restart of lbd.",
+	    "drain, maintenance: no new requests; those that run may end, and --wait waits for "
+	    "the\n"
+	    "last of them, and for lbd's last connection there.  weight: 0..256, or \"default\" "
+	    "for the\n"
+	    "configured one.  Kept over reloads and crashes of the proxy process, not over a "
+	    "restart\n"
+	    "of lbd.",
 	    server_run },
 	{ "reload", "[lbd | hafailover]",
 	    "Reads the configuration again, of both daemons or of one.\n"

@@ -2,6 +2,7 @@
 #include "hafailover/hactl/follow.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "common/clock.h"
 
@@ -68,6 +69,15 @@ int64_t
 follow_due_ns(const struct follow *f)
 {
 	return f->asked ? f->heard_ns + f->daemon->timeout_ns : f->again_ns;
+}
+
+void
+follow_sleep(const struct follow *f)
+{
+	struct pollfd p = { .fd = daemon_fd(f->daemon), .events = POLLIN };
+	int64_t left = follow_due_ns(f) - clock_ns();
+
+	poll(&p, 1, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0);
 }
 
 void

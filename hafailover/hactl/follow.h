@@ -30,6 +30,9 @@ bool follow_step(struct follow *, int64_t now_ns);
 /* When it wants its next step, unless something comes before. */
 int64_t follow_due_ns(const struct follow *);
 
+/* Until then, or until something has come. */
+void follow_sleep(const struct follow *);
+
 void follow_end(struct follow *);
 
 #endif

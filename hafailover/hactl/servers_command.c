@@ -39,11 +39,12 @@ servers_news(struct hactl *h, void *context, struct text *page, struct err *err)
 	return hactl_ending(said->result);
 }
 
+static const char watch_request[] = "{\"command\":\"watch\",\"of\":\"servers\"}";
+
 static enum ending
 servers_watch(struct hactl *h)
 {
-	struct follow f = { .daemon = &h->lbd,
-		.request = "{\"command\":\"watch\",\"of\":\"servers\"}" };
+	struct follow f = { .daemon = &h->lbd, .request = watch_request };
 
 	return hactl_follow(h, servers_news, &f.said, &f, 1);
 }
@@ -126,13 +127,87 @@ server_change(struct hactl *h, json_t *request, bool json)
 	return ending;
 }
 
+/* --- until nothing is left there --- */
+
+static const int64_t say_step_ns = NS_PER_S;
+
+struct drain {
+	struct hactl *h;
+	const char *name;
+	char said[256];
+	int64_t said_ns;
+	bool over;
+};
+
+/* When it has changed, and not too often. */
+static enum ending
+drain_say(struct drain *d, const json_t *server)
+{
+	struct text line;
+
+	text_init(&line, sizeof(d->said) - 1);
+	servers_view_drain(server, &line);
+	if (!d->over &&
+	    (str_eq((struct str){ line.p, line.n }, str_of(d->said)) ||
+		clock_ns() - d->said_ns < say_step_ns)) {
+		text_fini(&line);
+		return ENDING_DONE;
+	}
+	memcpy(d->said, line.p, line.n);
+	d->said[line.n] = 0;
+	d->said_ns = clock_ns();
+	return hactl_print(d->h, &line);
+}
+
+static enum ending
+drain_look(struct drain *d, const json_t *answer)
+{
+	const json_t *server = servers_view_find(answer, d->name);
+
+	if (!server || str_eq(member_text(server, "admin"), STR("ready"))) {
+		hactl_complain(
+		    server ? "%s is ready again" : "%s is no longer configured", d->name);
+		return ENDING_REFUSED;
+	}
+	d->over = member_is(server, "drained");
+	return drain_say(d, server);
+}
+
+/* lbd may be away for a moment. */
+static enum ending
+drain_wait(struct hactl *h, const char *name)
+{
+	struct follow f = { .daemon = &h->lbd, .request = watch_request };
+	struct drain d = { .h = h, .name = name };
+	enum ending ending = ENDING_DONE;
+	int64_t heard_ns = clock_ns();
+
+	while (ending == ENDING_DONE && !d.over) {
+		int64_t now = clock_ns();
+
+		if (follow_step(&f, now) && f.said.answer.json) {
+			heard_ns = now;
+			ending = drain_look(&d, f.said.answer.json);
+			answer_fini(&f.said.answer);
+		} else if (f.said.result != DAEMON_OK && now - heard_ns > h->lbd.timeout_ns) {
+			hactl_complain("%s", f.said.why.text);
+			ending = hactl_ending(f.said.result);
+		} else {
+			follow_sleep(&f);
+		}
+	}
+	follow_end(&f);
+	return ending;
+}
+
 enum ending
 server_run(struct hactl *h, const struct command *command, int argc, char **argv)
 {
-	bool json = false;
-	const struct flag flags[] = { { "json", &json, NULL }, { 0 } };
+	bool json = false, wait = false;
+	const struct flag flags[] = { { "json", &json, NULL }, { "wait", &wait, NULL }, { 0 } };
 	int n = arguments_take(command, flags, argv, 2, 3);
 	json_t *request, *value = NULL;
+	enum ending ending;
 	bool weight;
 
 	(void)argc;
@@ -146,9 +221,14 @@ server_run(struct hactl *h, const struct command *command, int argc, char **argv
 		    command, weight ? "weight needs a number" : "only weight takes a number");
 	if (weight && !(value = weight_parse(argv[2])))
 		return arguments_refuse(command, "\"%s\" is no weight", argv[2]);
+	if (wait &&
+	    (json || (strcmp(argv[1], "drain") != 0 && strcmp(argv[1], "maintenance") != 0)))
+		return arguments_refuse(
+		    command, "--wait goes with drain and maintenance, and without --json");
 	request =
 	    json_pack("{s:s,s:s,s:s}", "command", "server", "name", argv[0], "action", argv[1]);
 	if (weight)
 		json_object_set_new(request, "value", value);
-	return server_change(h, request, json);
+	ending = server_change(h, request, json);
+	return ending == ENDING_DONE && wait ? drain_wait(h, argv[0]) : ending;
 }

@@ -14,7 +14,8 @@ servers_view_state(const json_t *server)
 	if (str_eq(admin, STR("maintenance")))
 		return (struct server_state){ "maintenance", STYLE_WARNING };
 	if (str_eq(admin, STR("drain")))
-		return (struct server_state){ "drain", STYLE_WARNING };
+		return (struct server_state){ member_is(server, "drained") ? "drained" : "drain",
+			STYLE_WARNING };
 	if (str_eq(health, STR("down")))
 		return (struct server_state){ "down", STYLE_BAD };
 	if (member_has(server, "reachable") && !member_is(server, "reachable"))
@@ -41,6 +42,17 @@ name_append(struct text *out, const json_t *server)
 	text_append(out, member_text(server, "pool"));
 	text_append(out, STR("/"));
 	text_append(out, member_text(server, "name"));
+}
+
+static void
+name_print(const json_t *server, struct text *out)
+{
+	struct text name;
+
+	text_init(&name, 65536);
+	name_append(&name, server);
+	display_clean(out, (struct str){ name.p, name.n });
+	text_fini(&name);
 }
 
 static void
@@ -111,31 +123,54 @@ void
 servers_view_names(const json_t *answer, struct text *out)
 {
 	const json_t *server;
-	struct text name;
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "servers"), i, server)
 	{
-		text_init(&name, 65536);
-		name_append(&name, server);
-		display_clean(out, (struct str){ name.p, name.n });
+		name_print(server, out);
 		text_append(out, STR("\n"));
-		text_fini(&name);
 	}
 }
 
 void
 servers_view_change(const json_t *server, bool changed, struct text *out)
 {
-	struct text name;
-
-	text_init(&name, 65536);
-	name_append(&name, server);
-	display_clean(out, (struct str){ name.p, name.n });
-	text_fini(&name);
+	name_print(server, out);
 	text_append(out, changed ? STR(": now ") : STR(": was already so: "));
 	display_clean(out, member_text(server, "admin"));
 	text_printf(out, ", weight %lld, %lld requests active\n",
 	    (long long)member_integer(server, "weight"),
 	    (long long)member_integer(server, "active"));
+}
+
+const json_t *
+servers_view_find(const json_t *answer, const char *name)
+{
+	const json_t *server;
+	struct text text;
+	bool found;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "servers"), i, server)
+	{
+		text_init(&text, 65536);
+		name_append(&text, server);
+		found = str_eq((struct str){ text.p, text.n }, str_of(name));
+		text_fini(&text);
+		if (found)
+			return server;
+	}
+	return NULL;
+}
+
+void
+servers_view_drain(const json_t *server, struct text *out)
+{
+	name_print(server, out);
+	if (member_is(server, "drained"))
+		text_append(out, STR(": nothing is left\n"));
+	else
+		text_printf(out, ": %lld requests, %lld connections left\n",
+		    (long long)member_integer(server, "active"),
+		    (long long)member_integer(server, "connections"));
 }

@@ -17,7 +17,13 @@ void servers_view_names(const json_t *answer, struct text *out);
 /* One of that answer's servers: what an operator's change has made of it. */
 void servers_view_change(const json_t *server, bool changed, struct text *out);
 
-/* In a word: "up", "down", "unreachable", "drain", "maintenance", "unknown"; and its colour. */
+/* The one of that name in lbd's answer, or NULL. */
+const json_t *servers_view_find(const json_t *answer, const char *name);
+
+/* What is left of one that drains: a line. */
+void servers_view_drain(const json_t *server, struct text *out);
+
+/* In a word: "up", "down", "unreachable", "drain", "drained", "maintenance", "unknown"; and its colour. */
 struct server_state {
 	const char *word;
 	enum style style;

@@ -16,6 +16,7 @@
 #include "common/admin_http.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "lbd/admin/commands.h"
 #include "lbd/admin/metrics.h"
 #include "lbd/admin/metrics_text.h"
@@ -43,7 +44,7 @@ struct admin {
 	struct admin_http *http; /* NULL: off */
 	ev_timer watch; /* runs while there are subscribers */
 	struct told told;
-	uint64_t servers_version; /* that watchers of the servers were told last, ... */
+	uint64_t servers_version; /* that watchers of the servers were told last (0: none), ... */
 	int64_t servers_ns; /* ... and when */
 };
 
@@ -167,6 +168,34 @@ admin_changed(struct admin *a)
 {
 	if (ev_is_active(&a->watch))
 		say_all(a);
+}
+
+/* True: it had something left until now. */
+static bool
+server_drained_say(
+    const struct admin *a, const struct pool_config *p, const struct server_config *s)
+{
+	if (!server_drained_now(a->source.servers, s->slot))
+		return false;
+	log_notice("server_drained", "pool=%s server=%s", log_quoted(p->name).text,
+	    log_quoted(s->name).text);
+	return true;
+}
+
+void
+admin_servers_drained(struct admin *a)
+{
+	const struct lbd_config *config = admin_state_of(a).config;
+	bool news = false;
+
+	for (uint32_t i = 0; config && i < config->n_pools; i++)
+		for (uint32_t j = 0; j < config->pools[i].n_servers; j++)
+			news |=
+			    server_drained_say(a, &config->pools[i], &config->pools[i].servers[j]);
+	if (!news)
+		return;
+	a->servers_version = 0;
+	admin_changed(a);
 }
 
 /* --- HTTP --- */

@@ -46,6 +46,9 @@ struct admin_source {
 	/* Connections end with their next answer, idle ones after so long; at most for so long. */
 	void (*yield)(void *owner, bool on, int64_t idle_ns, int64_t for_ns);
 
+	/* Connections to that server that only wait end; soon, in all workers. */
+	void (*close_idle)(void *owner, uint32_t slot);
+
 	/*
 	 * Add rows, at most admin_listing_wants of them, then admin_listing_answer; now or later.
 	 */
@@ -82,6 +85,9 @@ int admin_listen(struct admin *, int http_fd, struct err *);
  * 50 ms.
  */
 void admin_changed(struct admin *);
+
+/* A server that drains, or is in maintenance, may have lost its last connection. */
+void admin_servers_drained(struct admin *);
 
 /* The end of a reload that was asked for: NULL when all of it holds, or why nothing has changed. */
 void admin_reload_answer(struct control_token *, const char *why_not);

@@ -316,6 +316,8 @@ server_administer(struct control_token *token, const struct admin_source *source
 	bool changed =
 	    server_set_admin(source->servers, found->server->slot, admin, clock_wall_ns());
 
+	if (changed && admin != ADMIN_READY)
+		source->close_idle(source->owner, found->server->slot);
 	if (changed)
 		log_notice("server_admin", "pool=%s server=%s admin=%s",
 		    log_quoted(found->pool->name).text, log_quoted(found->server->name).text,
@@ -343,6 +345,7 @@ run_server(struct control_token *token, const json_t *request, void *context)
 		if (strcmp(action, server_admin_name(actions[i])) == 0) {
 			server_administer(token, source, &found, actions[i]);
 			admin_changed(context);
+			admin_servers_drained(context);
 			return;
 		}
 	control_refuse(token, "\"action\" must be ready, drain, maintenance or weight");

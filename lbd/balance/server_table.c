@@ -87,9 +87,12 @@ server_table_init(struct server_table *t, void *shared)
 		server_table_fini(t);
 		return -ENOMEM;
 	}
-	for (slot = 0; slot < SERVER_SLOTS_MAX; slot++)
-		if (t->shared[slot].key[0])
-			shared_correct(&t->shared[slot]);
+	for (slot = 0; slot < SERVER_SLOTS_MAX; slot++) {
+		if (!t->shared[slot].key[0])
+			continue;
+		shared_correct(&t->shared[slot]);
+		t->load[slot].drains = !server_operating(t, slot);
+	}
 	index_build(t);
 	return 0;
 }
@@ -181,6 +184,19 @@ server_operating(const struct server_table *t, uint32_t slot)
 }
 
 bool
+server_drained(const struct server_table *t, uint32_t slot)
+{
+	return !server_operating(t, slot) && atomic_load(&t->active[slot]) == 0 &&
+	    atomic_load(&t->load[slot].connections) == 0;
+}
+
+bool
+server_drained_now(struct server_table *t, uint32_t slot)
+{
+	return server_drained(t, slot) && atomic_exchange(&t->load[slot].drains, false);
+}
+
+bool
 server_available(const struct server_table *t, uint32_t slot)
 {
 	const struct server_shared *s = &t->shared[slot];
@@ -219,7 +235,11 @@ server_set_health(struct server_table *t, uint32_t slot, enum server_health heal
 bool
 server_set_admin(struct server_table *t, uint32_t slot, enum server_admin admin, int64_t wall_ns)
 {
-	return verdict_set(t, slot, &t->shared[slot].admin, (uint8_t)admin, wall_ns);
+	bool changed = verdict_set(t, slot, &t->shared[slot].admin, (uint8_t)admin, wall_ns);
+
+	if (changed)
+		atomic_store(&t->load[slot].drains, admin != ADMIN_READY);
+	return changed;
 }
 
 bool

@@ -47,6 +47,7 @@ struct server_load {
 	_Alignas(64) _Atomic uint32_t connect_failures; /* in a row, over all workers */
 	_Atomic uint32_t idle_connections;
 	_Atomic uint32_t connections; /* open to this server, idle ones included */
+	_Atomic bool drains; /* its last connection's end is to be told */
 	_Atomic double response_ewma_us; /* peak EWMA of the time to the response head; 0: none */
 	_Atomic int64_t response_ewma_at_ns;
 	_Atomic uint64_t checks_passed, checks_failed;
@@ -90,6 +91,12 @@ void server_table_keep(struct server_table *, const uint32_t *slots, size_t n);
 
 /* Ready, that is neither in drain nor in maintenance; whatever its health. */
 bool server_operating(const struct server_table *, uint32_t slot);
+
+/* Not ready, and nothing of ours is left there. */
+bool server_drained(const struct server_table *, uint32_t slot);
+
+/* The same, the first time after server_set_admin or a crash alone. */
+bool server_drained_now(struct server_table *, uint32_t slot);
 
 /* May this server get a new exchange?  Health, administration and unreachability together. */
 bool server_available(const struct server_table *, uint32_t slot);

@@ -209,6 +209,15 @@ proxy_fini(struct worker *w)
 }
 
 void
+proxy_server_left(const struct worker *w, uint32_t slot)
+{
+	const struct proxy_shared *shared = w->proxy->shared;
+
+	if (atomic_load(&w->servers->load[slot].drains) && server_drained(w->servers, slot))
+		shared->drained(shared->drained_arg);
+}
+
+void
 proxy_drain(struct worker *w)
 {
 	struct client *c, *next;

@@ -55,6 +55,9 @@ struct proxy_shared {
 	void (*suspect)(
 	    void *, uint32_t slot); /* any thread; tells the health checks: it does not answer */
 	void *suspect_arg;
+	void (*drained)(
+	    void *); /* any thread: a server that drains may have no connection any more */
+	void *drained_arg;
 	struct worker *const *workers;
 	uint32_t n_workers;
 	_Atomic uint32_t n_waiting; /* exchanges that wait for a server, over all workers */
@@ -68,6 +71,9 @@ int proxy_init(struct worker *, struct proxy_shared *);
 
 /* After proxy_cut of every worker: what ends in one still looks at the queues of the others. */
 void proxy_fini(struct worker *);
+
+/* Own thread: one exchange or connection less at that server. */
+void proxy_server_left(const struct worker *, uint32_t slot);
 
 /* Own thread: no new connections; idle ones end now, the others with their present exchange. */
 void proxy_drain(struct worker *);

@@ -13,6 +13,7 @@ static void
 server_leave(struct worker *w, const struct server_config *s)
 {
 	atomic_fetch_sub(&w->servers->active[s->slot], 1);
+	proxy_server_left(w, s->slot);
 	queue_server_free(w->proxy);
 }
 

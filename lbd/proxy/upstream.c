@@ -76,7 +76,8 @@ upstream_close(struct upstream *u)
 		idle_unlink(u);
 	if (u->h2)
 		upstream_unshare(u);
-	atomic_fetch_sub_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
+	atomic_fetch_sub(&load_of(u)->connections, 1);
+	proxy_server_left(u->conn.worker, u->slot);
 	conn_close(&u->conn, false);
 	u->magic = 0;
 	cache_put(&u->conn.worker->proxy->upstream_cache, u);
@@ -381,7 +382,8 @@ may_idle(const struct upstream *u)
 
 	return u->generation == upstream_set_of(u)->generation && !u->conn.broken && !u->conn.eof &&
 	    !u->conn.out && !u->conn.in && !(u->conn.tls && conn_tls_has_more(&u->conn)) &&
-	    !u->conn.worker->draining && upstream_set_of(u)->n_idle < s->config->limits.server_idle;
+	    !u->conn.worker->draining && server_operating(u->conn.worker->servers, u->slot) &&
+	    upstream_set_of(u)->n_idle < s->config->limits.server_idle;
 }
 
 void
@@ -415,6 +417,7 @@ upstream_settle(struct upstream *u)
 	if (u->h2->probing && !u->h2->dead)
 		return;
 	if (!h2_server_may_rest(u->h2) || u->generation != set->generation || w->draining ||
+	    !server_operating(w->servers, u->slot) ||
 	    (!idle && set->n_idle >= config->limits.server_idle)) {
 		upstream_close(u);
 		return;
@@ -450,11 +453,17 @@ upstream_sets_forget(struct proxy *proxy, const struct pool_config *pool)
 }
 
 void
+upstream_close_idle_at(struct proxy *proxy, uint32_t slot)
+{
+	if (proxy->upstreams[slot])
+		set_close_idle(proxy->upstreams[slot]);
+}
+
+void
 upstream_close_idle(struct proxy *proxy)
 {
-	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++)
-		if (proxy->upstreams[i])
-			set_close_idle(proxy->upstreams[i]);
+	for (uint32_t slot = 0; slot < SERVER_SLOTS_MAX; slot++)
+		upstream_close_idle_at(proxy, slot);
 }
 
 void

@@ -74,6 +74,9 @@ void upstream_sets_renew(struct proxy *, const struct pool *);
 void upstream_sets_forget(struct proxy *, const struct pool_config *);
 
 void upstream_close_idle(struct proxy *);
+
+/* To that server alone. */
+void upstream_close_idle_at(struct proxy *, uint32_t slot);
 void upstreams_fini(struct proxy *);
 
 #endif

@@ -15,7 +15,8 @@ _hactl_options() {
 	status) printf '%s\n' --json --watch ;;
 	failover) printf '%s\n' --to --away --force --wait --json ;;
 	standby) printf '%s\n' --force --json ;;
-	server | history | certificate) echo --json ;;
+	server) printf '%s\n' --json --wait ;;
+	history | certificate) echo --json ;;
 	servers) printf '%s\n' --json --watch --names ;;
 	check) echo --node ;;
 	setup)

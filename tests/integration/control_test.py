@@ -64,6 +64,40 @@ def test_drain_lets_the_rest_end_and_gives_nothing_new():
             equal(len(other.requests) - mark, 12, "requests at the other server when both are ready")
 
 
+def test_a_drained_server_tells_when_its_last_connection_is_gone():
+    """Idle ones are closed at once, in all workers; those of requests with their answers."""
+    gate = threading.Event()
+
+    def held(connection):
+        while message := connection.request():
+            if message.target == b"/held":
+                gate.wait(30)
+            connection.reply(message)
+
+    with Backend(held) as one, Backend() as two:
+        conf = config({"address": one.address, "name": "one"}, two, workers=2)
+        with Lbd(conf) as lbd, lbd.client() as client, lbd.control() as watch:
+            lbd.command("server", name="web/" + two.address, action="maintenance")
+            for i in range(8):  # whichever worker takes them
+                lbd.get(f"/{i}")
+            client.send(request("GET", "/held"))
+            one.wait(lambda: [m for m in one.requests if m.target == b"/held"], "the request to arrive")
+            lbd.command("server", name="web/" + two.address, action="ready")
+            watch.ask("watch", of="servers")
+            equal(lbd.command("server", name="web/one", action="drain")["server"]["drained"], False, "drained")
+            one.wait(lambda: len(one.open_connections()) == 1, "idle connections to be closed")
+            check(not lbd.log.find("server_drained pool=web server=one"), "told too early")
+            gate.set()
+            equal(client.response().body, b"GET /held 0\n", "the request that was in flight")
+            lbd.log.wait("server_drained pool=web server=one")
+            while not (row := watch.read_object(5)["servers"][0])["drained"]:
+                pass
+            equal((row["active"], row["connections"], row["idle"]), (0, 0, 0), "what is left")
+            one.wait(lambda: not one.open_connections(), "the last connection to be closed")
+            lbd.kill_proxy()
+            equal([s["drained"] for s in lbd.command("servers")["servers"]], [True, False], "drained after a crash")
+
+
 def test_maintenance_and_ready():
     with Backend() as one, Backend() as two, Lbd(config(one, two)) as lbd:
         lbd.command("server", name="web/" + one.address, action="maintenance")

@@ -16,7 +16,7 @@ import termios
 import threading
 import time
 
-from harness import (Backend, Failure, Lbd, Skip, check, config, equal, lbd_binary, wait_for)
+from harness import (Backend, Failure, Lbd, Skip, check, config, equal, lbd_binary, request, wait_for)
 from harness import ROOT
 
 NOBODY = 65534
@@ -149,6 +149,8 @@ USAGE = [
     ("server_weight_minus", ["server", "web/a", "weight", "-1"], 2, None, r'"-1" is no weight'),
     ("server_weight_huge", ["server", "web/a", "weight", "9" * 30], 2, None, r"is no weight"),
     ("server_number", ["server", "web/a", "drain", "5"], 2, None, r"only weight takes a number"),
+    ("server_wait", ["server", "web/a", "ready", "--wait"], 2, None, r"--wait goes with drain and maintenance"),
+    ("server_wait_json", ["server", "web/a", "drain", "--wait", "--json"], 2, None, r"--wait goes with"),
     ("standby", ["standby", "maybe"], 2, None, r'on or off, not "maybe"'),
     ("reload", ["reload", "nginx"], 2, None, r'no daemon "nginx"'),
     ("timeout", ["--timeout", "5", "status"], 2, None, r"--timeout must be a duration"),
@@ -344,6 +346,46 @@ def test_environment_names_the_sockets():
         check("/nonexistent/x" in done.stderr, done.stderr)
 
 
+# server --wait
+
+def test_drain_waits_for_the_last_connection():
+    gate = threading.Event()
+
+    def held(connection):
+        while message := connection.request():
+            gate.wait(30)
+            connection.reply(message)
+
+    with Backend(held) as server, Lbd(config({"address": server.address, "name": "s1"})) as lbd, lbd.client() as client:
+        client.send(request("GET", "/held"))
+        server.wait_requests(1)
+        words = [hactl_binary(), "--lbd-socket", lbd.socket_path, "server", "web/s1", "drain", "--wait"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=environment()) as process:
+            equal([process.stdout.readline() for _ in range(2)],
+                  ["web/s1: now drain, weight 1, 1 requests active\n", "web/s1: 1 requests, 1 connections left\n"],
+                  "what it says at first")
+            lbd.reload(lbd.config)
+            equal(process.poll(), None, "exit status while a request runs")
+            gate.set()
+            equal(process.stdout.read(), "web/s1: nothing is left\n", "what it says at last")
+            equal(process.wait(10), 0, "exit status")
+        expect(0, r"^web/s1 +\S+ +drained ", None, hactl("servers", lbd=lbd.socket_path))
+        client.response()
+
+
+def test_drain_ends_when_it_is_taken_back():
+    row = {"pool": "web", "name": "s1", "admin": "drain", "active": 1, "connections": 1, "drained": False}
+    with FakeDaemon({"server": {"changed": True, "server": row}, "watch": {"servers": [{**row, "admin": "ready"}]}}) as lbd:
+        expect(1, r"^web/s1: now drain", r"web/s1 is ready again", hactl("server", "web/s1", "drain", "--wait", lbd=lbd.path))
+    with FakeDaemon({"server": {"changed": True, "server": row}, "watch": {"servers": []}}) as lbd:
+        expect(1, r"^web/s1: now drain", r"web/s1 is no longer configured",
+               hactl("server", "web/s1", "maintenance", "--wait", lbd=lbd.path))
+    with FakeDaemon({"server": {"changed": True, "server": row}, "watch": None}) as lbd:
+        expect(3, r"^web/s1: now drain", r"did not answer in time",
+               hactl("--timeout", "300ms", "server", "web/s1", "drain", "--wait", lbd=lbd.path))
+
+
 # failover, standby, history
 
 def test_failover_away_moves_nothing_from_a_backup():
@@ -483,7 +525,7 @@ def test_servers():
             equal(ask("servers", "--names"), (0, "web/one\nweb/two\n", ""), "servers --names")
             expect(0, r"^web/one: now drain, weight 1, 0 requests active$", None, ask("server", "web/one", "drain"))
             expect(0, r"^web/one: was already so: drain", None, ask("server", "web/one", "drain"))
-            expect(0, r"^web/one +\S+ +drain ", None, ask("servers"))
+            expect(0, r"^web/one +\S+ +drained ", None, ask("servers"))
             for _ in range(4):
                 lbd.get()
             equal((len(one.requests), len(two.requests)), (0, 4), "requests while one is drained")

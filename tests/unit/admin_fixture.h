@@ -31,6 +31,8 @@ struct fixture {
 	struct control_token *reload;
 	bool renew;
 	struct admin_listing *listing;
+	unsigned idle_closed;
+	uint32_t idle_closed_slot; /* the last */
 	struct {
 		bool on;
 		int64_t idle_ns, for_ns;
@@ -68,6 +70,15 @@ static void
 fixture_list(void *owner, struct admin_listing *listing)
 {
 	((struct fixture *)owner)->listing = listing;
+}
+
+static void
+fixture_close_idle(void *owner, uint32_t slot)
+{
+	struct fixture *f = owner;
+
+	f->idle_closed++;
+	f->idle_closed_slot = slot;
 }
 
 static const char *
@@ -162,6 +173,7 @@ fixture_new(void)
 		.reload = fixture_reload,
 		.yield = fixture_yield,
 		.list_connections = fixture_list,
+		.close_idle = fixture_close_idle,
 		.check_reason = fixture_reason,
 		.checked_wall_ns = fixture_checked,
 		.servers = &f->servers,

@@ -50,6 +50,29 @@ test_a_server_is_administered(void **state)
 		assert_int_equal(atomic_load(&t->f->servers.version) > version, rows[i].changes);
 		json_decref(answer);
 	}
+	assert_int_equal(t->f->idle_closed, 2); /* what changed, and took it out */
+	assert_int_equal(t->f->idle_closed_slot, slot);
+}
+
+/* Who watches is told when the last connection is gone. */
+static void
+test_a_server_is_drained(void **state)
+{
+	struct admin_client *t = *state;
+	uint32_t slot = t->f->web[0].slot;
+	json_t *answer;
+
+	atomic_store(&t->f->servers.load[slot].connections, 1);
+	answer = ask(t, "{\"command\":\"server\",\"name\":\"web/a\",\"action\":\"drain\"}");
+	assert_false(truth_of(json_object_get(answer, "server"), "drained"));
+	json_decref(answer);
+	assert_true(atomic_load(&t->f->servers.load[slot].drains));
+	atomic_store(&t->f->servers.load[slot].connections, 0);
+	admin_servers_drained(t->admin);
+	assert_false(atomic_load(&t->f->servers.load[slot].drains));
+	answer = ask(t, "{\"command\":\"server\",\"name\":\"web/a\",\"action\":\"drain\"}");
+	assert_true(truth_of(json_object_get(answer, "server"), "drained"));
+	json_decref(answer);
 }
 
 static void
@@ -273,6 +296,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_CLIENT(test_a_server_is_administered),
+		WITH_CLIENT(test_a_server_is_drained),
 		WITH_CLIENT(test_a_server_is_weighed),
 		WITH_CLIENT(test_refusals_are_precise),
 		WITH_CLIENT(test_many_servers_are_not_all_named),

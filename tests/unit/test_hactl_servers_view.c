@@ -65,6 +65,9 @@ test_states(void **state)
 	} rows[] = {
 		{ "{'admin':'maintenance','health':'up'}", "maintenance" },
 		{ "{'admin':'drain','health':'down'}", "drain" },
+		{ "{'admin':'drain','drained':false}", "drain" },
+		{ "{'admin':'drain','drained':true}", "drained" },
+		{ "{'admin':'maintenance','drained':true}", "maintenance" },
 		{ "{'admin':'ready','health':'down','reachable':false}", "down" },
 		{ "{'admin':'ready','health':'unknown','reachable':false}", "unreachable" },
 		{ "{'admin':'ready','health':'unknown','reachable':true}", "unknown" },
@@ -96,6 +99,28 @@ test_change(void **state)
 	    "web/a\\x0a: now drain, weight 3, 2 requests active\n"
 	    "web/a\\x0a: was already so: drain, weight 3, 2 requests active\n");
 	json_decref(json);
+}
+
+static void
+test_drain(void **state)
+{
+	json_t *json = json_of(servers);
+	json_t *empty =
+	    json_of("{'pool':'web','name':'a\\n','admin':'drain','drained':true,'active':0}");
+	struct text page;
+
+	(void)state;
+	assert_null(servers_view_find(json, "api/a"));
+	assert_null(servers_view_find(json, "web"));
+	assert_null(servers_view_find(empty, "web/a"));
+	page_begin(&page);
+	servers_view_drain(servers_view_find(json, "api/c"), &page);
+	servers_view_drain(empty, &page);
+	page_expect(&page,
+	    "api/c: 1 requests, 1 connections left\n"
+	    "web/a\\x0a: nothing is left\n");
+	json_decref(json);
+	json_decref(empty);
 }
 
 static void
@@ -131,6 +156,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_history),
 	};
 

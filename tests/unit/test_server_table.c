@@ -194,6 +194,36 @@ test_available(void **state)
 }
 
 static void
+test_drained(void **state)
+{
+	uint32_t a = slot_of("web", "a");
+
+	(void)state;
+	assert_false(server_drained(&table, a)); /* it may get requests */
+	table.active[a] = 1;
+	table.load[a].connections = 2;
+	assert_true(server_set_admin(&table, a, ADMIN_DRAIN, 1));
+	table.active[a] = 0;
+	assert_false(server_drained(&table, a));
+	table.load[a].connections = 0;
+	assert_true(server_drained(&table, a));
+	assert_true(server_drained_now(&table, a));
+	assert_false(server_drained_now(&table, a)); /* it was told */
+	assert_true(server_drained(&table, a));
+	assert_true(server_set_admin(&table, a, ADMIN_MAINTENANCE, 1));
+	assert_true(server_drained_now(&table, a));
+	assert_true(server_set_admin(&table, a, ADMIN_DRAIN, 1));
+	assert_true(server_set_admin(&table, a, ADMIN_READY, 1));
+	assert_false(table.load[a].drains);
+	/* nothing is left after a crash, which is news */
+	assert_true(server_set_admin(&table, a, ADMIN_DRAIN, 1));
+	table.active[a] = 1;
+	server_table_fini(&table);
+	assert_int_equal(server_table_init(&table, *state), 0);
+	assert_true(server_drained_now(&table, a));
+}
+
+static void
 count_change(void *arg)
 {
 	++*(unsigned *)arg;
@@ -367,6 +397,7 @@ main(void)
 		CASE(test_crash_keeps_verdicts_and_clears_loads),
 		CASE(test_crash_left_nonsense),
 		CASE(test_available),
+		CASE(test_drained),
 		CASE(test_version_counts_changes_only),
 		CASE(test_three_connect_failures_take_out),
 		CASE(test_response_time_follows_peaks_at_once),
