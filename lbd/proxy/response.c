@@ -98,6 +98,15 @@ learn_keep_alive(struct upstream *u, const struct http_head *head)
 		u->idle_limit = seconds > 1 ? (seconds - 1) * NS_PER_S : NS_PER_S / 2;
 }
 
+/* HTTP/2 needs no length to say that nothing follows. */
+static void
+say_empty(const struct exchange *x, struct http_head *head)
+{
+	if (head->framing == FRAMING_NONE && x->method != METHOD_HEAD && head->status != 204 &&
+	    head->status != 304)
+		head->has_length = true;
+}
+
 /* How the body reaches the client. */
 static struct reply
 reply_to(struct exchange *x, const struct http_head *head)
@@ -192,6 +201,7 @@ response_begin(struct exchange *x, struct span data)
 		stream_begin(x, data);
 		return;
 	}
+	say_empty(x, &w->head);
 	reply = reply_to(x, &w->head);
 	h1_format_response(&out, &w->head, &reply);
 	if (out.overflow || !body_take(x, &data)) {

@@ -90,6 +90,24 @@ def test_http1_clients():
             equal([m.one(name) for m in server.requests], [None] * 6, name)
 
 
+def test_nothing_follows():
+    """HTTP/2 says so without a length, HTTP/1 cannot."""
+    def script(connection):
+        c = Server(connection)
+        while (stream := c.next()) is not None:
+            fields = {"/304": [(":status", "304")], "/204": [(":status", "204")]}
+            c.send(headers(stream, fields.get(c.answers[stream].one(":path"), OK)))
+
+    with Backend(script) as server, Lbd(both(server)) as lbd, lbd.client() as c, client(lbd) as other:
+        equal([c.get("/").one(b"content-length") for _ in range(2)], [b"0", b"0"], "lengths")
+        for status in (204, 304):
+            answer = c.get(f"/{status}")
+            equal((answer.status, answer.one(b"content-length")), (status, None), "status and length")
+        c.send(request("HEAD", "/"))
+        equal(c.response(b"HEAD").one(b"content-length"), None, "length of an answer to HEAD")
+        equal(other.request(1).one("content-length"), None, "length in HTTP/2")
+
+
 def test_http2_clients():
     """Many at once, over one connection."""
     with Backend(echo) as server, Lbd(both(server)) as lbd, client(lbd) as c:
