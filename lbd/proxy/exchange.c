@@ -302,9 +302,9 @@ void
 exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
-	const struct route_config *route;
+	const struct route_config *route = NULL;
+	enum termination why = END_OK;
 	struct exchange *x;
-	enum termination why;
 
 	if (is_misdirected(c, &w->head)) {
 		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
@@ -314,7 +314,8 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		exchange_redirect(c, stream);
 		return;
 	}
-	why = (enum termination)route_find(c, &route);
+	if (c->listener->conf->router)
+		why = (enum termination)route_find(c, &route);
 	if (why != END_OK) {
 		exchange_refuse(c, stream, why);
 		return;

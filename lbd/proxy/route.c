@@ -8,7 +8,7 @@
 struct asking {
 	const struct listener_config *listener;
 	const struct http_head *head;
-	struct address client;
+	const struct client *client;
 	struct str query;
 };
 
@@ -77,12 +77,18 @@ has_all(const struct asking *a, const struct route_match_config *list, uint32_t 
 }
 
 static bool
-is_client(const struct route_config *r, const struct address *client)
+is_client(const struct route_config *r, const struct client *client)
 {
+	struct address a;
+
+	if (r->n_clients == 0)
+		return true;
+	if (!client_ip(client, &a))
+		return false;
 	for (uint32_t i = 0; i < r->n_clients; i++)
-		if (network_holds(&r->clients[i], client))
+		if (network_holds(&r->clients[i], &a))
 			return true;
-	return r->n_clients == 0;
+	return false;
 }
 
 static bool
@@ -92,7 +98,7 @@ accepts(void *arg, uint32_t rule)
 	const struct route_config *r = &a->listener->routes[rule];
 
 	return (r->methods.n == 0 || lists_method(r->methods, a->head->method)) &&
-	    is_client(r, &a->client) && has_all(a, r->headers, r->n_headers, has_header) &&
+	    is_client(r, a->client) && has_all(a, r->headers, r->n_headers, has_header) &&
 	    has_all(a, r->query, r->n_query, has_parameter);
 }
 
@@ -109,26 +115,17 @@ query_of(struct str target, struct str path)
 	return str_skip(target, path.n < target.n ? path.n + 1 : path.n);
 }
 
-/* A target without a path, "http://host?query", has the path "/". */
-static struct str
-routed_path(const struct http_head *head)
-{
-	return head->target_slash ? STR("/") : target_path(head->target);
-}
-
 enum refusal
 route_find(struct client *c, const struct route_config **route)
 {
 	const struct listener_config *l = c->listener->conf;
 	struct worker *w = c->conn.worker;
 	struct http_head *head = &w->head;
-	struct asking a = { .listener = l, .head = head };
+	struct asking a = { .listener = l, .head = head, .client = c };
+	struct str path;
 	size_t n;
 	int rule;
 
-	*route = NULL;
-	if (!l->router)
-		return REFUSE_NOTHING;
 	switch (target_normalise(head->target, w->format, &n)) {
 	case TARGET_NORMAL:
 		break;
@@ -138,12 +135,12 @@ route_find(struct client *c, const struct route_config **route)
 	case TARGET_BAD:
 		return REFUSE_TARGET;
 	}
-	client_ip(c, &a.client);
-	a.query = query_of(head->target, target_path(head->target));
-	rule = router_find(
-	    l->router, without_root(authority_host(head->host)), routed_path(head), accepts, &a);
-	if (rule >= 0)
-		*route = &l->routes[rule];
+	path = target_path(head->target);
+	a.query = query_of(head->target, path);
+	if (head->target_slash) /* "http://host?query" */
+		path = STR("/");
+	rule = router_find(l->router, without_root(authority_host(head->host)), path, accepts, &a);
+	*route = rule >= 0 ? &l->routes[rule] : NULL;
 	return REFUSE_NOTHING;
 }
 
