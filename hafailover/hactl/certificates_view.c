@@ -36,6 +36,43 @@ cell_days(struct table *t, json_int_t days)
 		table_printf(t, style, "%lld", (long long)days);
 }
 
+/* Of lists that have an end. */
+static void
+cell_until(struct table *t, const json_t *row)
+{
+	json_int_t days = member_integer(row, "days");
+
+	if (!member_has(row, "days"))
+		table_add(t, STYLE_PLAIN, STR("-"));
+	else if (days < 0)
+		table_add(t, STYLE_BAD, STR("expired"));
+	else
+		table_printf(t, member_is(row, "alarm") ? STYLE_WARNING : STYLE_PLAIN, "%lld",
+		    (long long)days);
+}
+
+static void
+revocations_print(const json_t *list, struct look look, struct text *out)
+{
+	static const struct table_column columns[] = {
+		{ "REVOCATION LIST", false, 12 },
+		{ "DAYS", true, 0 },
+		{ "LISTENERS", false, 8 },
+	};
+	struct table *t = table_new(columns, sizeof(columns) / sizeof(*columns));
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(list, i, row)
+	{
+		table_add(t, STYLE_PLAIN, member_text(row, "file"));
+		cell_until(t, row);
+		cell_list(t, json_object_get(row, "listeners"));
+	}
+	text_append(out, STR("\n"));
+	table_print(&t, out, look);
+}
+
 void
 certificates_view_print(const json_t *answer, struct look look, struct text *out)
 {
@@ -61,6 +98,8 @@ certificates_view_print(const json_t *answer, struct look look, struct text *out
 		cell_list(t, json_object_get(row, "listeners"));
 	}
 	table_print(&t, out, look);
+	if (json_array_size(json_object_get(answer, "revocations")))
+		revocations_print(json_object_get(answer, "revocations"), look, out);
 }
 
 const json_t *

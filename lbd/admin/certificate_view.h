@@ -19,6 +19,11 @@ int64_t certificate_days(const struct tls_shelf_entry *, int64_t now_wall_ns);
 const char *
 certificate_alarm(const struct tls_shelf_entry *, int64_t now_wall_ns, char *text, size_t size);
 
+/* The same of lists of revoked certificates: from CERTIFICATE_ALARM_DAYS or a quarter of its time on. */
+int64_t revocations_days(const struct tls_shelf_revocations *, int64_t now_wall_ns);
+const char *revocations_alarm(
+    const struct tls_shelf_revocations *, int64_t now_wall_ns, char *text, size_t size);
+
 /* All of them: the answer to "certificates".  NULL: out of memory. */
 json_t *certificates_json(const struct admin_state *, int64_t now_wall_ns);
 

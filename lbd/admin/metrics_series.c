@@ -391,3 +391,18 @@ metrics_write_start_time(struct metrics *m)
 {
 	metrics_seconds(&m->text, NULL, m->source->started_wall_ns);
 }
+
+void
+metrics_write_revocations(struct metrics *m)
+{
+	const struct tls_shelf *s = m->state->certificates;
+	int64_t now = clock_wall_ns();
+
+	for (uint32_t i = 0; s && i < s->n_revocations; i++) {
+		const struct tls_shelf_revocations *r = &s->revocations[i];
+		struct metric_labels labels = metric_label("file", r->path);
+
+		if (r->lists.until != INT64_MAX)
+			metrics_integer(&m->text, &labels, revocations_days(r, now));
+	}
+}

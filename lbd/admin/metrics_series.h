@@ -37,6 +37,7 @@ void metrics_write_http2_cut(struct metrics *);
 void metrics_write_handshakes(struct metrics *);
 void metrics_write_handshake_failures(struct metrics *);
 void metrics_write_certificates(struct metrics *);
+void metrics_write_revocations(struct metrics *);
 void metrics_write_server_http2_cut(struct metrics *);
 void metrics_write_server_handshakes(struct metrics *);
 void metrics_write_server_handshake_failures(struct metrics *);

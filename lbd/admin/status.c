@@ -94,6 +94,13 @@ certificate_alarms_add(json_t **list, const struct tls_shelf *certificates)
 		if (name)
 			alarm_add(list, name, STR(""), text);
 	}
+	for (uint32_t i = 0; certificates && i < certificates->n_revocations; i++) {
+		const char *name = revocations_alarm(
+		    &certificates->revocations[i], clock_wall_ns(), text, sizeof(text));
+
+		if (name)
+			alarm_add(list, name, STR(""), text);
+	}
 }
 
 /* What an operator should look at now. */

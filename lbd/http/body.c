@@ -179,7 +179,7 @@ trailer_step(struct body *b, struct cursor *c)
 	in.n = (size_t)r;
 	c->r += in.n;
 	if (b->keep_trailers)
-		c->trailers = trailer_rewrite(c->p + c->w, in);
+		c->trailers = trailer_rewrite(c->p + c->w, in, b->reserved, b->n_reserved);
 	if (b->output == BODY_AS_IS) {
 		c->w += c->trailers;
 		c->trailers = 0;

@@ -26,6 +26,8 @@ struct body {
 	uint32_t extensions; /* bytes of chunk extensions so far, bounded */
 	uint64_t left; /* of the length, or of the present chunk */
 	uint64_t payload; /* body bytes seen, without framing */
+	const struct str *reserved; /* names that no trailer field passed on may resemble */
+	uint32_t n_reserved;
 };
 
 struct body_step {

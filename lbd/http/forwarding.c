@@ -3,6 +3,7 @@
 
 #include "lbd/http/field.h"
 #include "lbd/http/scan.h"
+#include "lbd/http/word.h"
 
 uint32_t
 forwarding_owned(const struct forward *forward)
@@ -20,34 +21,12 @@ forwarding_owned(const struct forward *forward)
 	return owned;
 }
 
-static bool
-is_alphanumeric(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-/* As word_resembles; neither is a literal. */
-static bool
-resembles(struct str a, struct str b)
-{
-	size_t i = 0;
-
-	if (a.n != b.n)
-		return false;
-	while (i < a.n &&
-	    (is_alphanumeric(a.p[i]) ? (a.p[i] | 0x20) == (b.p[i] | 0x20)
-				     : !is_alphanumeric(b.p[i])))
-		i++;
-	return i == a.n;
-}
-
 void
 forwarding_reserve(struct http_head *head, const struct str *names, uint32_t n)
 {
 	for (unsigned i = 0; i < head->n_fields; i++)
-		for (uint32_t j = 0; j < n; j++)
-			if (resembles(head->fields[i].name, names[j]))
-				head->fields[i].one_hop = true;
+		if (word_resembles_any(head->fields[i].name, names, n))
+			head->fields[i].one_hop = true;
 }
 
 /* A client on a unix socket has no address; the RFC's word for one that nobody can name is this. */

@@ -3,6 +3,7 @@
 
 #include "lbd/http/field.h"
 #include "lbd/http/h1_fields.h"
+#include "lbd/http/word.h"
 
 ssize_t
 trailer_check(struct str in)
@@ -43,7 +44,7 @@ line_write(char *out, struct str name, struct str value)
 }
 
 size_t
-trailer_rewrite(char *out, struct str in)
+trailer_rewrite(char *out, struct str in, const struct str *reserved, uint32_t n_reserved)
 {
 	const char *start = out;
 	struct http_field f;
@@ -54,7 +55,7 @@ trailer_rewrite(char *out, struct str in)
 		if (r <= H1_EMPTY_LINE)
 			return (size_t)(out - start);
 		in = str_skip(in, (size_t)r);
-		if (field_in_trailer(f.name))
+		if (field_in_trailer(f.name) && !word_resembles_any(f.name, reserved, n_reserved))
 			out = line_write(out, f.name, f.value);
 	}
 }

@@ -15,8 +15,9 @@ ssize_t trailer_check(struct str in);
 
 /*
  * Writes a section that trailer_check accepted to `out`, which may be at or before its start, without the
- * fields that have no business there, and without the empty line.  Never longer than what it read.
+ * fields that have no business there or resemble one of the reserved names, and without the empty line.  Never
+ * longer than what it read.
  */
-size_t trailer_rewrite(char *out, struct str in);
+size_t trailer_rewrite(char *out, struct str in, const struct str *reserved, uint32_t n_reserved);
 
 #endif

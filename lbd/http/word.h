@@ -55,4 +55,7 @@ word_is(struct str s, const char *lower)
 /* The same, but any byte that is no letter or digit may stand for '-': CGI makes them all one. */
 bool word_resembles(struct str s, const char *lower);
 
+/* Does one of those names, which are no literals, resemble it? */
+bool word_resembles_any(struct str s, const struct str *names, uint32_t n);
+
 #endif

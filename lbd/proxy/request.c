@@ -42,9 +42,12 @@ enum termination
 request_start(struct exchange *x, struct span rest)
 {
 	const struct http_head *head = &exchange_worker(x)->head;
-	uint64_t limit = x->snapshot->config->limits.body_size;
+	const struct lbd_config *config = x->snapshot->config;
+	uint64_t limit = config->limits.body_size;
 
 	body_init(&x->request_body, head->framing, head->length, BODY_AS_IS, true);
+	x->request_body.reserved = config->reserved;
+	x->request_body.n_reserved = config->n_reserved;
 	if (limit && head->framing == FRAMING_LENGTH && head->length > limit)
 		return (enum termination)REFUSE_BODY_SIZE;
 	if (!x->request_body.done)

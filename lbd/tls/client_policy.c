@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 #include "lbd/tls/certificate.h"
-#include "lbd/tls/engine.h"
+#include "lbd/tls/revocation.h"
 
 static int
 out_of_memory(struct err *err)
@@ -39,25 +38,12 @@ authorities_add(
 	return code;
 }
 
-/* One more list of that text into the store; 1, 0 at its end, -1 if it is broken. */
-static int
-revocations_next(struct tls_client_policy *p, OSSL_LIB_CTX *lib, BIO *in)
+static bool
+revocations_take(void *arg, X509_CRL *list)
 {
-	X509_CRL *list = X509_CRL_new_ex(lib, NULL);
-	unsigned long e;
-	int added;
+	const struct tls_client_policy *p = arg;
 
-	if (!list || !PEM_read_bio_X509_CRL(in, &list, NULL, NULL)) {
-		X509_CRL_free(list);
-		e = ERR_peek_last_error();
-		if (ERR_GET_LIB(e) != ERR_LIB_PEM || ERR_GET_REASON(e) != PEM_R_NO_START_LINE)
-			return -1;
-		ERR_clear_error();
-		return 0;
-	}
-	added = X509_STORE_add_crl(p->store, list);
-	X509_CRL_free(list);
-	return added == 1 ? 1 : -1;
+	return X509_STORE_add_crl(p->store, list) == 1;
 }
 
 /* Whoever is listed, or whose authority has no list that is in force, is refused. */
@@ -65,24 +51,11 @@ static int
 revocations_add(
     struct tls_client_policy *p, OSSL_LIB_CTX *lib, struct tls_pem file, struct err *err)
 {
-	BIO *in = BIO_new_mem_buf(file.text.p, (int)file.text.n);
-	char text[128];
-	int more = in ? 1 : -1, n = -1;
+	int code = tls_revocations_parse(lib, file, revocations_take, p, err);
 
-	ERR_clear_error();
-	for (; more > 0; n++)
-		more = revocations_next(p, lib, in);
-	BIO_free(in);
-	if (more < 0) {
-		tls_error_text(text, sizeof(text));
-		return err_set(err, -EINVAL,
-		    "%.*s: holds a revocation list that cannot be read (%s)", STR_ARG(file.path),
-		    text);
-	}
-	if (n == 0)
-		return err_set(err, -EINVAL, "%.*s: holds no revocation list", STR_ARG(file.path));
-	X509_STORE_set_flags(p->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-	return 0;
+	if (!code)
+		X509_STORE_set_flags(p->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return code;
 }
 
 /* Lengths as well, so that nothing can move from one part to another. */

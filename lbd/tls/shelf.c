@@ -72,6 +72,48 @@ collect(struct tls_shelf *s, const struct lbd_config *config)
 }
 
 static int
+revocations_compare(const void *a, const void *b)
+{
+	const struct tls_shelf_revocations *x = a, *y = b;
+	int rc = path_compare(x->path, y->path);
+
+	return rc ? rc : (x->listener > y->listener) - (x->listener < y->listener);
+}
+
+/* Likewise. */
+static void
+revocations_collect(struct tls_shelf *s, const struct lbd_config *config)
+{
+	uint32_t n = 0, kept = 0;
+
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
+		const struct tls_config *tls = &config->listeners[i].tls;
+
+		if (tls->client_verify != TLS_VERIFY_OFF && tls->client_crl.n)
+			s->revocations[n++] =
+			    (struct tls_shelf_revocations){ .path = tls->client_crl,
+				    .listener = i };
+	}
+	qsort(s->revocations, n, sizeof(*s->revocations), revocations_compare);
+	for (uint32_t i = 0; i < n; i++)
+		if (kept == 0 || !str_eq(s->revocations[kept - 1].path, s->revocations[i].path))
+			s->revocations[kept++] = s->revocations[i];
+	s->n_revocations = kept;
+}
+
+static int
+revocations_fill(struct tls_shelf_revocations *r, const struct tls_files *files, struct err *err)
+{
+	struct str path = r->path;
+
+	r->path.p = strndup(path.p, path.n);
+	if (!r->path.p)
+		return err_set(err, -ENOMEM, "out of memory for TLS");
+	return tls_revocations_load(
+	    &r->lists, (struct tls_pem){ path, tls_files_find(files, path) }, err);
+}
+
+static int
 entry_fill(struct tls_shelf_entry *e, const struct tls_files *files, struct err *err)
 {
 	struct str certificate = e->certificate, key = e->key, ocsp = e->ocsp;
@@ -102,6 +144,10 @@ fill(struct tls_shelf *s, struct problems *problems)
 		if (entry_fill(&s->list[i], s->files, &err) < 0)
 			problems_add(
 			    problems, 0, "listeners[%u].tls: %s", s->list[i].listener, err.text);
+	for (uint32_t i = 0; i < s->n_revocations; i++)
+		if (revocations_fill(&s->revocations[i], s->files, &err) < 0)
+			problems_add(problems, 0, "listeners[%u].tls: %s",
+			    s->revocations[i].listener, err.text);
 }
 
 struct tls_shelf *
@@ -112,15 +158,18 @@ tls_shelf_new(
 	size_t known = problems->n;
 	uint32_t n = count(config);
 
-	if (s)
+	if (s) {
 		s->list = calloc(n ? n : 1, sizeof(*s->list));
-	if (!s || !s->list) {
+		s->revocations = calloc(config->n_listeners, sizeof(*s->revocations));
+	}
+	if (!s || !s->list || !s->revocations) {
 		problems_add(problems, 0, "out of memory for TLS");
-		free(s);
+		tls_shelf_free(&s);
 		return NULL;
 	}
 	s->files = files;
 	collect(s, config);
+	revocations_collect(s, config);
 	fill(s, problems);
 	if (problems->n > known)
 		tls_shelf_free(&s);
@@ -143,8 +192,12 @@ tls_shelf_free(struct tls_shelf **sp)
 		tls_ocsp_fini(&s->list[i].staple);
 		tls_names_fini(&s->list[i].names);
 	}
-	if (s)
+	for (uint32_t i = 0; s && i < s->n_revocations; i++)
+		free((void *)(uintptr_t)s->revocations[i].path.p);
+	if (s) {
 		free(s->list);
+		free(s->revocations);
+	}
 	free(s);
 }
 

@@ -99,6 +99,20 @@ def test_clients_cannot_say_it():
                     equal(server.requests[-1].all(b"x-client"), [b"stays"], "another field")
 
 
+def test_clients_cannot_say_it_in_a_trailer():
+    c = tls_config(server := Backend(), tls={**asking("optional"), "client_headers": {"subject": "Who-Is-It"}})
+    with server, Lbd(c) as lbd:
+        with client(lbd) as one:
+            one.send(b"POST / HTTP/1.1\r\nHost: www.example.org\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"0\r\nWho-Is-It: CN=admin\r\nwho.is.it: CN=admin\r\nX-Sum: 1\r\n\r\n")
+            equal(one.response(b"POST").status, 200, "status")
+        with client(lbd, alpn=["h2"]) as c, h2.H2(c.sock) as session:
+            session.send(h2.headers(1, h2.POST, False) + h2.data(1, b"x", False)
+                         + h2.headers(1, [("who_is_it", "CN=admin"), ("x-sum", "1")]))
+            equal(session.answer(1).status, 200, "status in HTTP/2")
+        equal([[name.lower() for name, _ in m.trailers] for m in server.requests], [[b"x-sum"]] * 2, "trailers")
+
+
 def test_tickets_do_not_cross_policies():
     """Two listeners with one secret; one lets anybody in."""
     with Backend() as server:
@@ -123,9 +137,9 @@ def test_tickets_do_not_cross_policies():
         check(all(r.all(b"x-client-verified") != [b"no"] for r in server.requests if r.all(b"x-client-subject")), "mix")
 
 
-def revoke(*serials_of):
+def revoke(*serials_of, time=()):
     """A revocation list of the authority."""
-    base = os.path.join(directory(), "crl" + "-".join(c.file.rsplit("/", 1)[1] for c in serials_of))
+    base = os.path.join(directory(), "crl" + "-".join([c.file.rsplit("/", 1)[1] for c in serials_of] + list(time)))
     os.makedirs(base, exist_ok=True)
     with open(os.path.join(base, "index"), "w", encoding="ascii") as index:
         for c in serials_of:
@@ -135,7 +149,7 @@ def revoke(*serials_of):
     with open(settings, "w", encoding="ascii") as f:
         f.write(f"[ca]\ndefault_ca=a\n[a]\ndatabase={base}/index\ndefault_md=sha256\ndefault_crl_days=30\n")
     openssl("ca", "-config", settings, "-gencrl", "-keyfile", authority().key, "-cert", authority().file,
-            "-out", base + ".crl")
+            "-out", base + ".crl", *time)
     return base + ".crl"
 
 
@@ -161,6 +175,19 @@ def test_revocation_takes_effect_at_a_reload():
             with client(lbd, using=one, session=session) as c:
                 equal(c.get().status, 200, "status")
                 equal(c.sock.session_reused, True, "resumed")
+
+
+def test_the_end_of_a_revocation_list_is_an_alarm():
+    over = revoke(time=("-crl_lastupdate", "20260101000000Z", "-crl_nextupdate", "20260201000000Z"))
+    with Backend() as server, Lbd(tls_config(server, tls=asking(client_crl=revoke()))) as lbd:
+        check(lbd.metric("lbpair_tls_crl_days") in (29, 30), f"days: {lbd.metric('lbpair_tls_crl_days')}")
+        row = lbd.command("certificates")["revocations"][0]
+        equal((row["listeners"], row["alarm"]), (["in"], False), "what is said of the list")
+        equal(lbd.command("status")["alarms"], [], "alarms")
+        lbd.reload(tls_config(server, tls=asking(client_crl=over)))
+        check(lbd.metric("lbpair_tls_crl_days", file=over) < 0, "days of one that is over")
+        equal([a["name"] for a in lbd.command("status")["alarms"]], ["crl_expired"], "alarms")
+        equal(refused(lbd, certificate=person()), "CERTIFICATE_EXPIRED", "a handshake")
 
 
 def test_bad_files_are_refused():

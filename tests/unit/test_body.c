@@ -375,6 +375,25 @@ test_canonical_stays(void **state)
 }
 
 static void
+test_reserved_trailers_dropped(void **state)
+{
+	static const struct str reserved[] = { STR("Who-Is-It"), STR("peer") };
+	char text[] =
+	    "0\r\nWho-Is-It: a\r\nwho.is_it: b\r\nPEER: c\r\nWho-Is: d\r\nPeers: e\r\n\r\n";
+	struct body b;
+	struct body_step step;
+
+	(void)state;
+	body_init(&b, FRAMING_CHUNKED, 0, BODY_AS_IS, true);
+	b.reserved = reserved;
+	b.n_reserved = 2;
+	step = body_decode(&b, text, sizeof(text) - 1);
+	assert_int_equal(step.refusal, REFUSE_NOTHING);
+	assert_true(
+	    str_eq((struct str){ text, step.out }, STR("0\r\nWho-Is: d\r\nPeers: e\r\n\r\n")));
+}
+
+static void
 test_trailers_dropped(void **state)
 {
 	struct str in = STR("1\r\na\r\n0\r\nX: y\r\n\r\n");
@@ -484,6 +503,7 @@ main(void)
 		cmocka_unit_test(test_large_chunk),
 		cmocka_unit_test(test_no_truncation),
 		cmocka_unit_test(test_canonical_stays),
+		cmocka_unit_test(test_reserved_trailers_dropped),
 		cmocka_unit_test(test_trailers_dropped),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_none_and_close),

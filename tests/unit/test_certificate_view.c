@@ -59,10 +59,54 @@ test_days_and_alarms(void **state)
 	assert_string_equal(certificate_alarm(&e, now, text, sizeof(text)), "certificate_early");
 }
 
+/* Many live for days only: those are not alarming all the time. */
+static void
+test_revocations(void **state)
+{
+	static const struct {
+		int64_t life_s, left_s;
+		const char *name;
+	} rows[] = {
+		{ 100 * DAY_S, 14 * DAY_S, NULL },
+		{ 100 * DAY_S, 14 * DAY_S - 1, "crl_expires" },
+		{ 8 * DAY_S, 2 * DAY_S, NULL },
+		{ 8 * DAY_S, 2 * DAY_S - 1, "crl_expires" },
+		{ 8 * DAY_S, 0, "crl_expires" },
+		{ 8 * DAY_S, -1, "crl_expired" },
+		{ 100 * DAY_S, -50 * DAY_S, "crl_expired" },
+	};
+	struct tls_shelf_revocations r = { .path = STR("/r") };
+	const int64_t now = NOW_S * NS_PER_S + 1;
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *name;
+
+		r.lists.until = NOW_S + rows[i].left_s;
+		r.lists.begun = r.lists.until - rows[i].life_s;
+		name = revocations_alarm(&r, now, text, sizeof(text));
+		assert_int_equal(name == NULL, rows[i].name == NULL);
+		if (name)
+			assert_string_equal(name, rows[i].name);
+	}
+	assert_string_equal(text, "/r has expired: certificates of clients are refused");
+	assert_int_equal(revocations_days(&r, now), -50);
+	r.lists.until = NOW_S + DAY_S;
+	assert_non_null(revocations_alarm(&r, now, text, sizeof(text)));
+	assert_string_equal(text, "/r expires in 1 days");
+	r.lists.until = INT64_MAX;
+	r.lists.begun = NOW_S;
+	assert_null(revocations_alarm(&r, now, text, sizeof(text)));
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_days_and_alarms) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_days_and_alarms),
+		cmocka_unit_test(test_revocations),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
