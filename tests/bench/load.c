@@ -8,6 +8,7 @@
  *   -R RATE     open loop: requests per second in total; 0: closed loop, as fast as answers come
  *   -p PATH     (/128)                       -l BYTES    content expected in every answer (128)
  *   -b BYTES    POST that much               -B          a browser's head of ten more fields
+ *   -H N        to N hosts by turns: h00000.example.com and so on
  *   -x          a new connection for every request, which says Connection: close
  *   -T          HTTPS; -S: new connections resume the session of the last one
  *   -i          idle: one request on every connection, then print, keep all open until stdin ends,
@@ -55,6 +56,7 @@ struct client {
 	enum client_state state;
 	bool want_write; /* EPOLLOUT is armed */
 	bool fresh; /* this connection has not seen an answer yet */
+	const char *request;
 	size_t sent;
 	int64_t started_ns;
 	struct message message;
@@ -80,13 +82,14 @@ static struct {
 	uint64_t requests, expect;
 	const char *path;
 	size_t body;
+	unsigned hosts; /* 0: www.example.com alone */
 	bool browser, close, idle, secure, resume;
 	struct sockaddr_in target;
 } conf = { .connections = 64, .seconds = 1, .path = "/128", .expect = 128 };
 
 static int poll_fd;
 static char buffer[READ_MAX];
-static char *request;
+static char *requests; /* one for each host, of the same length */
 static size_t request_n;
 static struct client *clients;
 static struct client *free_first, **free_last = &free_first; /* those that may start a request */
@@ -103,8 +106,8 @@ static struct {
 
 /* ---- the request ---- */
 
-static void
-request_build(void)
+static size_t
+request_write(char *request, size_t room, const char *host)
 {
 	static const char tool[] = "User-Agent: load/1.0\r\nAccept: */*\r\n";
 	static const char browser[] =
@@ -118,20 +121,38 @@ request_build(void)
 	    "Sec-Fetch-Mode: navigate\r\n"
 	    "Sec-Fetch-Site: same-origin\r\n"
 	    "Cache-Control: max-age=0\r\n";
-	size_t room = conf.body + 4096;
-	size_t n;
-
-	if (!(request = malloc(room)))
-		err(1, "malloc");
-	n = (size_t)snprintf(request, room, "%s %.1024s HTTP/1.1\r\nHost: www.example.com\r\n%s%s",
-	    conf.body ? "POST" : "GET", conf.path, conf.browser ? browser : tool,
+	size_t n = (size_t)snprintf(request, room, "%s %.1024s HTTP/1.1\r\nHost: %s\r\n%s%s",
+	    conf.body ? "POST" : "GET", conf.path, host, conf.browser ? browser : tool,
 	    conf.close ? "Connection: close\r\n" : "");
+
 	if (conf.body)
 		n += (size_t)snprintf(request + n, room - n,
 		    "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n", conf.body);
 	memcpy(request + n, "\r\n", 2);
 	memset(request + n + 2, 'x', conf.body);
-	request_n = n + 2 + conf.body;
+	return n + 2 + conf.body;
+}
+
+static void
+requests_build(void)
+{
+	size_t room = conf.body + 4096;
+	char *first = malloc(room), host[32] = "www.example.com";
+	unsigned n = conf.hosts ? conf.hosts : 1;
+
+	if (conf.hosts)
+		strcpy(host, "h00000.example.com");
+	if (!first)
+		err(1, "malloc");
+	request_n = request_write(first, room, host);
+	if (!(requests = malloc(n * request_n + room)))
+		err(1, "malloc");
+	for (unsigned i = 0; i < n; i++) {
+		if (conf.hosts)
+			snprintf(host, sizeof(host), "h%05u.example.com", i);
+		request_write(requests + i * request_n, room, host);
+	}
+	free(first);
 }
 
 /* ---- one connection ---- */
@@ -200,7 +221,7 @@ client_open(struct client *c)
 static void
 client_send(struct client *c)
 {
-	ssize_t n = secure_send(c->ssl, c->fd, request + c->sent, request_n - c->sent);
+	ssize_t n = secure_send(c->ssl, c->fd, c->request + c->sent, request_n - c->sent);
 	bool rest;
 
 	if (n < 0 && errno != EAGAIN) {
@@ -219,6 +240,7 @@ client_send(struct client *c)
 static void
 client_start(struct client *c, int64_t since_ns)
 {
+	c->request = requests + (conf.hosts ? run.sent % conf.hosts * request_n : 0);
 	run.sent++;
 	message_start(&c->message);
 	c->started_ns = since_ns;
@@ -509,7 +531,7 @@ options_parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:BxTSia:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:H:BxTSia:")) != -1) {
 		switch (opt) {
 		case 'n':
 			conf.connections = (unsigned)atoi(optarg);
@@ -537,6 +559,11 @@ options_parse(int argc, char **argv)
 			break;
 		case 'b':
 			conf.body = strtoul(optarg, NULL, 10);
+			break;
+		case 'H':
+			conf.hosts = (unsigned)atoi(optarg);
+			if (conf.hosts < 1 || conf.hosts > 100000)
+				errx(2, "-H takes 1 to 100000");
 			break;
 		case 'B':
 			conf.browser = true;
@@ -580,7 +607,7 @@ main(int argc, char **argv)
 	process_raise_files();
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_TIMERSLACK, 1); /* an open loop must not add its own lateness */
-	request_build();
+	requests_build();
 	if (conf.secure)
 		secure_init(conf.resume);
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);

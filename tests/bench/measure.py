@@ -30,6 +30,7 @@ class Bench:
         self.connections_max = files_max // 2 - 400
         self.idle_connections = min(9000, self.connections_max - 100)
         self.backend = None
+        self.http2_backend = None
         self.servers = []
         self.pem = None
 
@@ -62,6 +63,12 @@ class Bench:
         net, middle, low = first.rsplit(".", 2)
         base = int(middle) * 256 + int(low)
         self.servers = [f"{net}.{n >> 8}.{n & 255}:{port}" for n in range(base, base + count)]
+
+    def http2_servers(self, make):
+        """The address of one that make(bench) starts when the first asks for it."""
+        if not self.http2_backend:
+            self.http2_backend = make(self)
+        return [self.http2_backend.address]
 
     def check_backend(self):
         if not self.backend.running():

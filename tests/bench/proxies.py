@@ -18,10 +18,17 @@ LISTEN = "127.0.0.1"
 class Setup:
     """What the proxies of one scenario have in front of and behind them."""
 
-    def __init__(self, servers, algorithm="round_robin", tls=False):
+    def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False):
         self.servers = servers              # "ADDR:PORT"
+        self.hosts = hosts                  # so many are served, each by a route; others are not.  0: all
+        self.http2 = http2                  # to the servers
         self.algorithm = algorithm          # as lbd names it
         self.tls = tls                      # HTTP/1.1 and HTTP/2 by ALPN, all with the bench's certificate
+
+
+def served(hosts):
+    """Their names: those of load -H, and the one that the bench itself asks for."""
+    return [f"h{i:05}.example.com" for i in range(hosts)] + ["bench"]
 
 
 class Proxy:
@@ -76,6 +83,9 @@ class Lbd(Proxy):
         else:
             certificate = self.bench.certificate()
             listener["tls"] = {"certificates": [{"certificate": certificate, "key": certificate}]}
+        if self.setup.hosts:
+            listener["routes"] = [*({"host": h, "pool": "bench"} for h in served(self.setup.hosts)),
+                                  {"respond": {"status": 404}}]
         config = {
             "workers": 1,
             "log": {"access": {"format": "off"}},
@@ -84,7 +94,7 @@ class Lbd(Proxy):
             "timeouts": {"drain": "1s"},
             "listeners": [listener],
             "pools": [{"name": "bench", "algorithm": self.setup.algorithm,
-                       "health_check": {"type": "none"},
+                       "health_check": {"type": "none"}, "http2": self.setup.http2,
                        "servers": [{"address": a} for a in self.setup.servers]}],
         }
         return [self.bench.lbd, "-c", self.write("lbd.json", json.dumps(config, indent=1))]
@@ -95,7 +105,12 @@ class Haproxy(Proxy):
     algorithms = {"round_robin": "roundrobin", "least_connections": "leastconn"}
 
     def argv(self):
-        servers = "\n".join(f"    server s{i} {a}" for i, a in enumerate(self.setup.servers))
+        proto = " proto h2" if self.setup.http2 else ""
+        servers = "\n".join(f"    server s{i} {a}{proto}" for i, a in enumerate(self.setup.servers))
+        route = "default_backend back"
+        if self.setup.hosts:
+            hosts = self.write("hosts.map", "".join(f"{h} back\n" for h in served(self.setup.hosts)))
+            route = f"use_backend %[req.hdr(host),lower,map({hosts})]"  # else 503
         tls = f" ssl crt {self.bench.certificate()} alpn h2,http/1.1" if self.setup.tls else ""
         config = f"""
 global
@@ -114,7 +129,7 @@ defaults
 frontend front
     bind {self.address()}{tls}
     maxconn {self.bench.connections_max}
-    default_backend back
+    {route}
 
 backend back
     balance {self.algorithms[self.setup.algorithm]}
@@ -123,6 +138,34 @@ backend back
 {servers}
 """
         return [shutil.which("haproxy"), "-db", "-f", self.write("haproxy.cfg", config)]
+
+
+class Http2Server:
+    """HAProxy again, this time as a server: HTTP/2 with prior knowledge, one answer of 128 bytes."""
+
+    def __init__(self, bench):
+        port = free_port(LISTEN)
+        self.address = f"{LISTEN}:{port}"
+        directory = bench.directory_for("http2-server")
+        body, file = (os.path.join(directory, name) for name in ("body", "haproxy.cfg"))
+        with open(body, "w") as f:
+            f.write("x" * 128)
+        with open(file, "w") as f:
+            f.write(f"""
+global
+    nbthread 1
+
+defaults
+    mode http
+    timeout client 75s
+
+frontend server
+    bind {self.address}
+    http-request return status 200 content-type text/plain file {body}
+""")
+        self.child = Child([shutil.which("haproxy"), "-db", "-f", file], bench.load_cpu,
+                           os.path.join(directory, "stderr"), bench.nice)
+        wait_answers(self.child, LISTEN, port, 10)
 
 
 class Nginx(Proxy):

@@ -24,12 +24,13 @@ import attack
 import measure
 import report
 from processes import BenchError, free_port, stop_all
-from proxies import PEERS, Setup, is_floor, kind_of
+from proxies import PEERS, Setup, Http2Server, is_floor, kind_of
 from report import Verdict, median, number, spread
 
 RATE = 5000
 ATTACKED = (1000, 16)                       # requests/s and connections of those who mean no harm
-BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10}
+BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10,
+        "routes": 1.20, "routed": 0.80}
 TLS_CONNECTIONS = 3000                      # idle ones: the load generator pays for them, too
 
 
@@ -43,8 +44,11 @@ class Load:
         self.traced = traced                # requests under strace; 0: not traced
         self.calls = calls                  # the bar of system calls per request
 
-    def setup(self, servers):
-        return Setup(servers, tls=self.tls)
+    def setup(self, bench):
+        return Setup(bench.servers[:4], tls=self.tls)
+
+    def serves(self, name):
+        return self.floor or not is_floor(name)
 
     def measure(self, bench, proxy, more):
         return measure.throughput(bench, proxy, self.arguments + more)
@@ -66,6 +70,16 @@ class H2Load(Load):
         measure.h2load(bench, proxy, requests)
 
 
+class H2PoolLoad(Load):
+    """HTTP/2 to the servers, which nginx does not speak."""
+
+    def setup(self, bench):
+        return Setup(bench.http2_servers(Http2Server), http2=True)
+
+    def serves(self, name):
+        return name in ("lbd", "haproxy")
+
+
 LOADS = [
     Load("small64", "128 B answers, kept alive, 64 connections", "-n 64", 0.80, calls=4.2),
     Load("small1000", "128 B answers, kept alive, 1000 connections", "-n 1000", 0.70,
@@ -80,11 +94,13 @@ LOADS = [
     Load("tlsfull", "HTTPS, a full handshake per request, 16 at a time", "-n 16 -x -T", 0.90, traced=1000),
     Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
     H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
+    H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 0.90, traced=0),
 ]
 LOAD = {load.name: load for load in LOADS}
 FEW_AND_MANY = (4, 1000)
+FEW_AND_MANY_HOSTS = (10, 10000)
 BALANCED = ("round_robin", "least_connections")
-SCENARIOS = [*LOAD, "servers", "latency", "memory", "tlsmemory", "attacked", "calls", "instructions"]
+SCENARIOS = [*LOAD, "servers", "routes", "latency", "memory", "tlsmemory", "attacked", "calls", "instructions"]
 
 
 class Run:
@@ -145,8 +161,8 @@ class Run:
     # ---- the scenarios ----
 
     def load(self, load):
-        names = [p for p in self.proxies if load.floor or not is_floor(p)]
-        samples = self.alternate(load.name, {n: (n, load.setup(self.bench.servers[:4])) for n in names},
+        names = [p for p in self.proxies if load.serves(p)]
+        samples = self.alternate(load.name, {n: (n, load.setup(self.bench)) for n in names},
                                  lambda proxy: load.measure(self.bench, proxy, self.browser))
         if not samples:
             return
@@ -185,6 +201,29 @@ class Run:
         """Connections to all servers are open before the window."""
         measure.load(self.bench, proxy.address(), ["-n", "64", "-r", "20000"])
         return measure.throughput(self.bench, proxy, ["-n", "64"])
+
+    def routes(self):
+        """Requests to all of the hosts by turns."""
+        names = [p for p in self.proxies if p in ("lbd", "haproxy")]
+        setups = {f"{p} {n}": (p, Setup(self.bench.servers[:4], hosts=n)) for p in names for n in FEW_AND_MANY_HOSTS}
+        samples = self.alternate("routes", setups, lambda proxy: measure.throughput(
+            self.bench, proxy, ["-n", "64", "-H", str(proxy.setup.hosts)]))
+        if samples:
+            report.throughput_table(samples)
+        few, many = FEW_AND_MANY_HOSTS
+        for p in names:
+            growth = report.ratios(samples, f"{p} {many}", f"{p} {few}", "cpu_us")
+            if not growth:
+                continue
+            low, mid, high = report.quartiles(growth)
+            print(f"    {p}: {many} hosts / {few} hosts: {mid:.2f} ({low:.2f}..{high:.2f})")
+            if p == "lbd":
+                self.verdicts.append(Verdict("routes", f"{many}/{few} hosts", mid, BARS["routes"], (low, high), "itself"))
+        against = report.ratios(samples, f"lbd {many}", f"haproxy {many}", "cpu_us")
+        if against:
+            low, mid, high = report.quartiles(against)
+            self.verdicts.append(Verdict("routes", f"CPU per request, {many} hosts", mid, BARS["routed"], (low, high),
+                                         "haproxy"))
 
     def latency(self):
         direct = {}
@@ -266,8 +305,8 @@ class Run:
     def calls(self):
         for load in [l for l in LOADS if l.traced]:
             scenario, samples = load.name, {}
-            for name in [p for p in self.proxies if load.floor or not is_floor(p)]:
-                proxy = kind_of(name)(name, self.bench, load.setup(self.bench.servers[:4]))
+            for name in [p for p in self.proxies if load.serves(p)]:
+                proxy = kind_of(name)(name, self.bench, load.setup(self.bench))
                 try:
                     proxy.start()
                     samples[name] = measure.system_calls(
@@ -299,12 +338,13 @@ class Run:
                                          samples["lbd"], BARS["instructions"]))
             for algorithm in BALANCED:
                 self.instructions_of_many(samples, algorithm)
+            self.instructions_of_routes(samples)
         self.results["instructions"] = samples
         report.table(["proxy", "user instructions per request"],
                      [[n, number(v)] for n, v in samples.items()])
 
     def count_instructions(self, samples, key, name, setup):
-        arguments = LOAD["small64"].arguments + self.browser
+        arguments = LOAD["small64"].arguments + self.browser + (["-H", str(setup.hosts)] if setup.hosts else [])
         try:
             samples[key] = measure.instructions(
                 self.bench, lambda: kind_of(name)(name, self.bench, setup), arguments)
@@ -322,9 +362,21 @@ class Run:
             self.verdicts.append(Verdict("servers", f"instructions, {algorithm}",
                                          counts[1] / counts[0], BARS["servers"], against="itself"))
 
+    def instructions_of_routes(self, samples):
+        """The other half of `routes`."""
+        counts = []
+        for n in FEW_AND_MANY_HOSTS:
+            key = f"lbd {n} hosts"
+            self.count_instructions(samples, key, "lbd", Setup(self.bench.servers[:4], hosts=n))
+            counts.append(samples.get(key))
+        if all(counts):
+            self.verdicts.append(Verdict("routes", "instructions", counts[1] / counts[0], BARS["routes"],
+                                         against="itself"))
+
     def scenario(self, name):
         titles = {
             "servers": "1000 servers against 4, 128 B answers, 64 connections, own cost",
+            "routes": "10,000 hosts against 10, each a route, 128 B answers, 64 connections",
             "latency": f"added to a direct connection at {RATE} requests/s, open loop",
             "memory": f"{self.bench.idle_connections} idle connections after one request each",
             "tlsmemory": f"{TLS_CONNECTIONS} idle HTTPS connections after one request each",
