@@ -94,7 +94,7 @@ LOADS = [
     Load("tlsfull", "HTTPS, a full handshake per request, 16 at a time", "-n 16 -x -T", 0.90, traced=1000),
     Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
     H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
-    H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 0.90, traced=0),
+    H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 1.0, traced=0),
 ]
 LOAD = {load.name: load for load in LOADS}
 FEW_AND_MANY = (4, 1000)
