@@ -19,6 +19,9 @@
 #include "lbd/balance/maglev.h"
 #include "lbd/balance/round.h"
 
+/* Requests in flight are counted over all candidates once in so many picks, of n servers. */
+enum { RECOUNT_SERVERS = 32 };
+
 /* Half of a pool may be gone without panic: this many misses in a row are one in 2^24. */
 enum { REHASHES_MAX = 24 };
 
@@ -49,6 +52,9 @@ struct balancer {
 	struct choice choice; /* by weight among candidates: the rest */
 	struct choice home; /* ip_hash: by weight among all */
 	struct maglev maglev; /* consistent_hash */
+	uint32_t bound; /* percent of its share that a server may have; 0: no bound */
+	uint64_t total_weight, total_active; /* of candidates; the latter as it was lately */
+	uint32_t until_recount; /* picks */
 	uint64_t work;
 };
 
@@ -57,7 +63,7 @@ struct request {
 	uint64_t hash;
 	const struct balance_tried *tried;
 	bool again; /* the exchange has had a pick before: it takes no turn of the round */
-	bool available_only, below_limit;
+	bool available_only, below_limit, bounded;
 	int64_t now_ns;
 };
 
@@ -65,12 +71,6 @@ static bool
 uses_round(const struct balancer *b)
 {
 	return b->algorithm == BALANCE_ROUND_ROBIN || b->algorithm == BALANCE_LEAST_CONNECTIONS;
-}
-
-static bool
-uses_hash(const struct balancer *b)
-{
-	return b->algorithm == BALANCE_IP_HASH || b->algorithm == BALANCE_CONSISTENT_HASH;
 }
 
 static int
@@ -190,11 +190,14 @@ candidates_list(struct balancer *b)
 	uint32_t i;
 
 	b->n_candidates = 0;
+	b->total_weight = 0;
+	b->until_recount = 0;
 	for (i = 0; i < b->n; i++) {
 		if (!b->panic && !b->available[i])
 			b->weight[i] = 0;
 		if (b->weight[i] == 0)
 			continue;
+		b->total_weight += b->weight[i];
 		b->position[i] = b->n_candidates;
 		b->candidates[b->n_candidates++] =
 		    (struct candidate){ i, b->servers[i].slot, b->weight[i] };
@@ -229,7 +232,7 @@ balancer_update(struct balancer *b)
 		round_update(&b->round, b->weight);
 	else if (b->n_candidates)
 		choice_build(&b->choice, b->weight);
-	if (!uses_hash(b) || !home_weights_changed(b))
+	if (!balance_hashes(b->algorithm) || !home_weights_changed(b))
 		return;
 	if (b->algorithm == BALANCE_IP_HASH)
 		choice_build(&b->home, b->home_weight);
@@ -249,13 +252,22 @@ is_full(const struct balancer *b, const struct balance_server *s)
 	return s->max_connections && active_of(b, s->slot) >= s->max_connections;
 }
 
+/* Would it be above the bound with one more?  Fractions are rounded up, so that there is room for that one. */
+static bool
+is_laden(const struct balancer *b, uint32_t i)
+{
+	uint64_t active = active_of(b, b->servers[i].slot);
+
+	return active * 100 * b->total_weight >= b->bound * (b->total_active + 1) * b->weight[i];
+}
+
 static bool
 acceptable(const struct balancer *b, uint32_t i, const struct request *q)
 {
 	uint32_t k;
 
 	if (b->weight[i] == 0 || (q->available_only && !b->available[i]) ||
-	    (q->below_limit && is_full(b, &b->servers[i])))
+	    (q->below_limit && is_full(b, &b->servers[i])) || (q->bounded && is_laden(b, i)))
 		return false;
 	for (k = 0; k < q->tried->n; k++)
 		if (q->tried->index[k] == i)
@@ -434,10 +446,51 @@ pick_available_first(struct balancer *b, struct request q)
 	return i;
 }
 
+/* A count that is a few picks old moves the bound of one of many servers by less than one. */
+static void
+active_recount(struct balancer *b)
+{
+	const struct candidate *c, *end = b->candidates + b->n_candidates;
+
+	if (b->until_recount) {
+		b->until_recount--;
+		return;
+	}
+	b->until_recount = b->n_candidates / RECOUNT_SERVERS;
+	b->total_active = 0;
+	b->work += b->n_candidates;
+	for (c = b->candidates; c < end; c++)
+		b->total_active += active_of(b, c->slot);
+}
+
+/* Rather beyond the bound than nowhere. */
+static int
+pick_bounded_first(struct balancer *b, struct request q)
+{
+	int i;
+
+	if (b->bound) {
+		active_recount(b);
+		q.bounded = true;
+		i = pick_available_first(b, q);
+		if (i >= 0)
+			return i;
+		q.bounded = false;
+	}
+	return pick_available_first(b, q);
+}
+
+void
+balancer_bound(struct balancer *b, uint32_t percent)
+{
+	CHECK(percent == 0 || (percent > 100 && balance_hashes(b->algorithm)));
+	b->bound = percent;
+}
+
 int
 balancer_pick(struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
 {
-	return pick_available_first(b,
+	return pick_bounded_first(b,
 	    (struct request){
 		.hash = hash, .tried = tried, .again = tried->n > 0, .now_ns = now_ns });
 }
@@ -446,7 +499,7 @@ int
 balancer_pick_below_limit(
     struct balancer *b, uint64_t hash, const struct balance_tried *tried, int64_t now_ns)
 {
-	return pick_available_first(b,
+	return pick_bounded_first(b,
 	    (struct request){ .hash = hash,
 		.tried = tried,
 		.again = true,

@@ -6,7 +6,7 @@
  * O(log n) on average.  Loads are read from the server table, over all workers.
  *
  * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
- * a pair, and every worker, choose alike.  A weight set at run time counts as configured (an
+ * a pair, and every worker, choose alike; with a bound (balancer_bound) also on loads.  A weight set at run time counts as configured (an
  * operator who sets it on one node alone parts the two); 0 is unavailable: that server's clients
  * move, all others stay.
  *
@@ -29,6 +29,12 @@ enum balance_algorithm {
 	BALANCE_RANDOM /* by weight */
 };
 
+static inline bool
+balance_hashes(enum balance_algorithm a)
+{
+	return a == BALANCE_IP_HASH || a == BALANCE_CONSISTENT_HASH;
+}
+
 struct balance_server {
 	struct str name; /* decides its place in hash tables: the same on both nodes */
 	uint32_t slot; /* in the server table */
@@ -48,6 +54,12 @@ struct balancer *balancer_new(enum balance_algorithm, const struct balance_serve
     uint32_t n_servers, const struct server_table *, uint64_t seed);
 void balancer_free(struct balancer **);
 
+/*
+ * For hash algorithms: from now on no server gets more than that many percent, above 100, of its share by weight of
+ * the exchanges in flight.  What is too much goes to the next server that its hash leads to.  0: no bound.
+ */
+void balancer_bound(struct balancer *, uint32_t percent);
+
 /* Reads availability and weights anew.  Keeps its place in the round. */
 void balancer_update(struct balancer *);
 
@@ -59,8 +71,8 @@ struct balance_tried {
 };
 
 /*
- * The index of the server to use, or -1 if there is none (left).  `hash`: of the client's address
- * (or other key) for hash algorithms, else ignored.  After a first try in panic, retries go to
+ * The index of the server to use, or -1 if there is none (left).  `hash`: of what is hashed, for hash
+ * algorithms, else ignored.  After a first try in panic, retries go to
  * available servers first.  `now_ns` only ages response times.
  */
 int balancer_pick(struct balancer *, uint64_t hash, const struct balance_tried *, int64_t now_ns);
