@@ -182,6 +182,33 @@ metrics_write_server_http2_cut(struct metrics *m)
 	}
 }
 
+void
+metrics_write_sticky(struct metrics *m)
+{
+	static const char *const outcomes[STATS_STICKIES] = {
+		[STATS_STICKY_NEW] = "new",
+		[STATS_STICKY_KEPT] = "kept",
+		[STATS_STICKY_MOVED] = "moved",
+		[STATS_STICKY_UNKNOWN] = "unknown",
+	};
+
+	for (uint32_t i = 0; i < m->config->n_pools; i++) {
+		const struct pool_config *p = &m->config->pools[i];
+		struct metric_labels of = metric_label("pool", p->name);
+		struct stats_pool_sum sum;
+
+		if (!p->stickiness.type)
+			continue;
+		stats_sum_pool(m->source->stats, p->id, &sum);
+		for (unsigned k = 0; k < STATS_STICKIES; k++) {
+			struct metric_labels labels =
+			    metric_and(of, "outcome", str_of(outcomes[k]));
+
+			metrics_count(&m->text, &labels, sum.sticky[k]);
+		}
+	}
+}
+
 /* --- TLS, of listeners and of pools --- */
 
 static void

@@ -33,6 +33,7 @@ void metrics_write_quantiles(struct metrics *);
 void metrics_write_connect(struct metrics *);
 void metrics_write_response(struct metrics *);
 void metrics_write_rejected(struct metrics *);
+void metrics_write_sticky(struct metrics *);
 void metrics_write_http2_cut(struct metrics *);
 void metrics_write_handshakes(struct metrics *);
 void metrics_write_handshake_failures(struct metrics *);

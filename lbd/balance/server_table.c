@@ -196,14 +196,26 @@ server_drained_now(struct server_table *t, uint32_t slot)
 	return server_drained(t, slot) && atomic_exchange(&t->load[slot].drains, false);
 }
 
-bool
-server_available(const struct server_table *t, uint32_t slot)
+static bool
+server_well(const struct server_table *t, uint32_t slot)
 {
 	const struct server_shared *s = &t->shared[slot];
 
 	return atomic_load_explicit(&s->health, memory_order_relaxed) != HEALTH_DOWN &&
-	    server_operating(t, slot) &&
 	    !atomic_load_explicit(&s->unreachable, memory_order_relaxed);
+}
+
+bool
+server_available(const struct server_table *t, uint32_t slot)
+{
+	return server_operating(t, slot) && server_well(t, slot);
+}
+
+bool
+server_keeps(const struct server_table *t, uint32_t slot)
+{
+	return server_well(t, slot) &&
+	    atomic_load_explicit(&t->shared[slot].admin, memory_order_relaxed) != ADMIN_MAINTENANCE;
 }
 
 uint32_t

@@ -101,6 +101,9 @@ bool server_drained_now(struct server_table *, uint32_t slot);
 /* May this server get a new exchange?  Health, administration and unreachability together. */
 bool server_available(const struct server_table *, uint32_t slot);
 
+/* The same for one of a client that it had before: drain does not bar it. */
+bool server_keeps(const struct server_table *, uint32_t slot);
+
 /* The run-time weight if set, else `configured`; at most SERVER_WEIGHT_MAX. */
 uint32_t server_weight(const struct server_table *, uint32_t slot, uint32_t configured);
 

@@ -105,9 +105,29 @@ complete_reserved(struct lbd_config *c)
 				names[c->n_reserved++] = c->listeners[i].tls.client_headers.name[j];
 }
 
-static void
-complete_pool(struct pool_config *p)
+/* The only one that listeners have; none if they have several. */
+static struct str
+ticket_secret_file(const struct lbd_config *c)
 {
+	struct str only = { NULL, 0 };
+
+	for (uint32_t i = 0; i < c->n_listeners; i++) {
+		struct str file = c->listeners[i].tls.ticket_secret_file;
+
+		if (only.n && file.n && !str_eq(only, file))
+			return (struct str){ NULL, 0 };
+		if (file.n)
+			only = file;
+	}
+	return only;
+}
+
+static void
+complete_pool(const struct lbd_config *c, struct pool_config *p)
+{
+	config_hash_key_parse(p->hash_key, &p->hash_by, &p->hash_name);
+	if (p->stickiness.type && p->stickiness.secret_file.n == 0)
+		p->stickiness.secret_file = ticket_secret_file(c);
 	if (p->health.timeout == 0) {
 		p->health.timeout = CHECK_TIMEOUT_MS * NS_PER_MS;
 		if (p->health.interval && p->health.interval < p->health.timeout)
@@ -131,5 +151,5 @@ config_complete(struct lbd_config *c, const struct config_options *options)
 		complete_listener(c, &c->listeners[i]);
 	complete_reserved(c);
 	for (uint32_t i = 0; i < c->n_pools; i++)
-		complete_pool(&c->pools[i]);
+		complete_pool(c, &c->pools[i]);
 }

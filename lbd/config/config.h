@@ -12,6 +12,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "lbd/balance/balancer.h"
+#include "lbd/config/affinity_config.h"
 #include "lbd/config/route_config.h"
 #include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
@@ -133,6 +134,11 @@ struct retry_config {
 struct pool_config {
 	struct str name;
 	enum balance_algorithm algorithm;
+	struct str hash_key; /* as written; what it means: */
+	enum hash_key hash_by;
+	struct str hash_name; /* of the header or cookie */
+	uint32_t hash_balance_factor; /* percent; 0: no bound */
+	struct stickiness_config stickiness;
 	struct server_config *servers;
 	uint32_t n_servers;
 	uint32_t id; /* for statistics, as a listener's */

@@ -377,6 +377,16 @@ static const struct json_choice algorithms[] = {
 	{ NULL, 0 },
 };
 
+static const char *
+barred_without_hash(const void *object)
+{
+	const struct pool_config *p = object;
+
+	return balance_hashes(p->algorithm)
+	    ? NULL
+	    : "has no effect unless algorithm is \"ip_hash\" or \"consistent_hash\"";
+}
+
 static const struct json_field server_element = {
 	.kind = &json_kind_object,
 	.size = sizeof(struct server_config),
@@ -388,6 +398,13 @@ static const struct json_field pool_fields[] = {
 	    .required = true, .min = 1, .max = CONFIG_KEY_MAX, .check = check_pool_name },
 	{ JSON_ROW("algorithm", json_kind_choice, struct pool_config, algorithm),
 	    .fallback = "\"round_robin\"", .choices = algorithms },
+	{ JSON_ROW("hash_key", json_kind_string, struct pool_config, hash_key),
+	    .fallback = "\"client_ip\"", .min = 1, .max = 256,
+	    .expects = "what to hash, such as \"client_ip\" or \"header:NAME\"",
+	    .check = config_check_hash_key, .barred = barred_without_hash },
+	{ JSON_ROW(
+	      "hash_balance_factor", json_kind_integer, struct pool_config, hash_balance_factor),
+	    .fallback = "0", .max = 1000, .barred = barred_without_hash },
 	{ JSON_ROW("servers", json_kind_array, struct pool_config, servers),
 	    .beside = offsetof(struct pool_config, n_servers), .required = true, .min = 1,
 	    .max = SERVER_SLOTS_MAX, .element = &server_element, .expects = "an array of servers" },
@@ -395,6 +412,8 @@ static const struct json_field pool_fields[] = {
 	    .fallback = "{ \"type\": \"tcp\" }", .object = health_fields },
 	{ JSON_ROW("retry", json_kind_object, struct pool_config, retry), .fallback = "{}",
 	    .object = retry_fields },
+	{ JSON_ROW("stickiness", json_kind_object, struct pool_config, stickiness),
+	    .object = config_stickiness_fields },
 	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),
 	    .object = config_server_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct pool_config, http2), .fallback = "false" },

@@ -21,6 +21,13 @@ extern const struct json_field config_request_edit_fields[], config_response_edi
 extern const struct json_field config_tls_fields[];
 extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
 
+/* pools[].stickiness; schema_affinity.c. */
+extern const struct json_field config_stickiness_fields[];
+
+/* pools[].hash_key: what it means, false if nothing; NULL when good, else what is wrong. */
+bool config_hash_key_parse(struct str, enum hash_key *, struct str *name);
+const char *config_check_hash_key(struct str);
+
 /* struct field_edit *; beside: uint32_t, how many. */
 extern const struct json_kind config_kind_request_edits, config_kind_response_edits;
 

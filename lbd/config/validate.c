@@ -276,12 +276,33 @@ check_server_tls(const struct validation *v, uint32_t i)
 }
 
 static void
+check_affinity(const struct validation *v, uint32_t i)
+{
+	const struct pool_config *p = &v->c->pools[i];
+	bool tickets = false;
+
+	if (p->hash_balance_factor > 0 && p->hash_balance_factor <= 100)
+		json_config_problem(v->d,
+		    "pools[%u].hash_balance_factor: %u percent of a fair share are not enough for "
+		    "all requests: allowed are 0, which is no bound, and 101..1000",
+		    i, p->hash_balance_factor);
+	if (!p->stickiness.type || p->stickiness.secret_file.n)
+		return;
+	for (uint32_t j = 0; j < v->c->n_listeners; j++)
+		tickets = tickets || v->c->listeners[j].tls.ticket_secret_file.n;
+	json_config_problem(v->d, "pools[%u].stickiness.secret_file: is missing, and %s", i,
+	    tickets ? "listeners have different files in tls.ticket_secret_file"
+		    : "no listener has a tls.ticket_secret_file to use");
+}
+
+static void
 check_pool(const struct validation *v, uint32_t i)
 {
 	const struct pool_config *p = &v->c->pools[i];
 	char timeout[UNITS_TEXT_MAX], interval[UNITS_TEXT_MAX];
 
 	check_server_tls(v, i);
+	check_affinity(v, i);
 
 	if (p->health.interval && p->health.timeout > p->health.interval) {
 		duration_format(p->health.timeout, timeout);

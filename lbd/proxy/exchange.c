@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/http/forwarding.h"
+#include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/edit.h"
 #include "lbd/proxy/origin.h"
@@ -176,6 +177,7 @@ exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
 		.te_trailers = head->te_trailers,
 		.expects_continue = head->expect_continue,
 		.replayable = true,
+		.sticky = STICKY_NONE,
 		.started = c->head_started,
 		.take_by = TIMER_NEVER,
 		.body_by = TIMER_NEVER,
@@ -326,7 +328,9 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		return;
 	}
 	exchange_init(x, c, stream, route, head_size);
-	why = head_format(x, &w->head, head_size);
+	why = x->pool ? affinity_read(x) : END_OK;
+	if (why == END_OK)
+		why = head_format(x, &w->head, head_size);
 	if (why == END_OK)
 		why = request_start(x, rest);
 	if (why != END_OK) {

@@ -8,6 +8,7 @@
  *   exchange.c  start, timers, end            try.c     a server, another server, none
  *   request.c   the request's body            tunnel.c  after 101
  *   response.c  the response's head and body  answer.c  answers of lbd's own, the record
+ *   affinity.c  which server it asks for
  */
 #ifndef LBD_PROXY_EXCHANGE_H
 #define LBD_PROXY_EXCHANGE_H
@@ -21,6 +22,8 @@
 
 enum { EXCHANGE_MAGIC = 0x1bd30ddd, REQUEST_ID_SIZE = 32, INTERIM_MAX = 64 };
 
+enum { STICKY_NONE = -1 /* no cookie */, STICKY_UNKNOWN = -2 /* one that is nobody's */ };
+
 struct exchange {
 	uint32_t magic;
 	struct client *client; /* never NULL */
@@ -32,6 +35,10 @@ struct exchange {
 	const struct listener_config *listener;
 	const struct route_config *route; /* NULL: none, the listener's pool serves it */
 	const struct server_config *server; /* the present or last choice; NULL: none */
+
+	/* which server it asks for; affinity.h */
+	uint64_t hash; /* with hash algorithms */
+	int32_t sticky; /* the server of its cookie, an index in its pool, or STICKY_NONE .. */
 
 	/* the request */
 	struct buffer *request; /* its head, as sent on */

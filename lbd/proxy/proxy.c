@@ -204,6 +204,7 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->call_cache);
 	free(proxy->h2_bytes);
 	free(proxy->edit_room);
+	free(proxy->cookie_room);
 	free(proxy);
 	w->proxy = NULL;
 }

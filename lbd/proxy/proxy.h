@@ -45,6 +45,7 @@ struct proxy {
 	ev_idle h2_next; /* runs when one of them has; it is at `h2_feeding` */
 	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
 	char *edit_room; /* EDIT_ROOM: values of header fields; made on first use */
+	char *cookie_room; /* COOKIE_ROOM: cookies; likewise */
 	struct cache client_cache, upstream_cache, exchange_cache, stream_cache, call_cache;
 	struct proxy_shared *shared;
 };

@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/edit.h"
 #include "lbd/proxy/origin.h"
@@ -197,6 +198,7 @@ response_begin(struct exchange *x, struct span data)
 	}
 	if (x->listener->hsts_value.n)
 		head_set_field(&w->head, STR("strict-transport-security"), x->listener->hsts_value);
+	affinity_tell(x);
 	if (x->stream) {
 		stream_begin(x, data);
 		return;

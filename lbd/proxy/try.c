@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "lbd/balance/balancer.h"
 #include "lbd/balance/limit.h"
+#include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
@@ -53,11 +54,11 @@ server_take(struct exchange *x, int index)
  * waits for the next that comes free.
  */
 static int
-server_choose_below_limit(struct exchange *x, uint64_t hash)
+server_choose_below_limit(struct exchange *x)
 {
 	for (int races = 0; races < RACES_MAX; races++) {
 		int index = balancer_pick_below_limit(
-		    x->pool->balancer, hash, &x->tried, exchange_worker(x)->now);
+		    x->pool->balancer, x->hash, &x->tried, exchange_worker(x)->now);
 
 		if (index < 0)
 			break;
@@ -74,19 +75,18 @@ server_choose(struct exchange *x)
 	struct worker *w = exchange_worker(x);
 	struct pool *p = x->pool;
 	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
-	uint64_t hash = 0;
 	int index;
 
 	if (p->version != version) {
 		p->version = version;
 		balancer_update(p->balancer);
 	}
-	if (p->conf->algorithm == BALANCE_IP_HASH || p->conf->algorithm == BALANCE_CONSISTENT_HASH)
-		hash = balance_hash(x->client->ip, sizeof(x->client->ip));
-	index = balancer_pick(p->balancer, hash, &x->tried, w->now);
+	if (x->sticky >= 0 && affinity_holds(x) && server_take(x, x->sticky))
+		return x->sticky;
+	index = balancer_pick(p->balancer, x->hash, &x->tried, w->now);
 	if (index < 0)
 		return CHOICE_NONE;
-	return server_take(x, index) ? index : server_choose_below_limit(x, hash);
+	return server_take(x, index) ? index : server_choose_below_limit(x);
 }
 
 static enum retry_verdict

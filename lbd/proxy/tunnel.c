@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/check.h"
+#include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 
 static void
@@ -166,6 +167,7 @@ tunnel_start(struct exchange *x, struct span rest)
 	timer_clear(downstream_timer(x)); /* from now on the server's is the tunnel's */
 	x->status = (uint16_t)head->status;
 	x->response_ns = exchange_worker(x)->now - x->sent_at;
+	affinity_tell(x);
 	if (tunnel_answer(x, rest) < 0) {
 		tunnel_end(x, END_CLIENT_CLOSED);
 		return;

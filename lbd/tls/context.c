@@ -219,20 +219,15 @@ alpn_fill(struct tls_context *c, unsigned protocols)
 	}
 }
 
-/* The secret without the end of its line. */
 static int
 tickets_init(struct builder *b)
 {
-	struct str path = b->config->ticket_secret_file,
-		   secret = tls_files_find(b->shelf->files, path);
+	struct str secret;
+	int code =
+	    tls_files_secret(b->shelf->files, b->config->ticket_secret_file, &secret, b->err);
 
-	while (path.n && secret.n &&
-	    (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
-		secret.n--;
-	if (secret.n < TLS_SECRET_MIN)
-		return err_set(b->err, -EINVAL,
-		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
-		    STR_ARG(path), secret.n, TLS_SECRET_MIN);
+	if (code)
+		return code;
 	return tls_ticket_keys_init(&b->context->tickets, b->context->engine->lib, secret,
 		   b->context->clients.digest) < 0
 	    ? out_of_memory(b)

@@ -121,14 +121,33 @@ read_system_ca(struct tls_files *files, struct problems *problems)
 }
 
 static void
-read_pool(struct tls_files *files, const struct tls_server_config *c, struct problems *problems)
+read_pool(struct tls_files *files, const struct pool_config *p, struct problems *problems)
 {
+	const struct tls_server_config *c = &p->tls;
+
+	read_one(files, p->stickiness.secret_file, problems);
 	if (c->verify && c->ca.n)
 		read_one(files, c->ca, problems);
 	else if (c->verify)
 		read_system_ca(files, problems);
 	read_one(files, c->certificate, problems);
 	read_one(files, c->key, problems);
+}
+
+/* Of those that could be read. */
+static void
+check_secrets(
+    const struct tls_files *files, const struct lbd_config *config, struct problems *problems)
+{
+	struct str secret;
+	struct err err;
+
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		struct str path = config->pools[i].stickiness.secret_file;
+
+		if (path.n && has(files, path) && tls_files_secret(files, path, &secret, &err) < 0)
+			problems_add(problems, 0, "pools[%u].stickiness: %s", i, err.text);
+	}
 }
 
 /* What the channel will carry. */
@@ -152,7 +171,8 @@ tls_files_read(struct tls_files *files, const struct lbd_config *config, struct 
 	for (uint32_t i = 0; i < config->n_listeners; i++)
 		read_listener(files, &config->listeners[i].tls, problems);
 	for (uint32_t i = 0; i < config->n_pools; i++)
-		read_pool(files, &config->pools[i].tls, problems);
+		read_pool(files, &config->pools[i], problems);
+	check_secrets(files, config, problems);
 	check_size(files, problems);
 }
 
@@ -193,6 +213,21 @@ tls_files_find(const struct tls_files *files, struct str path)
 		if (str_eq(files->list[i].path, path))
 			return files->list[i].content;
 	return (struct str){ NULL, 0 };
+}
+
+int
+tls_files_secret(
+    const struct tls_files *files, struct str path, struct str *secret, struct err *err)
+{
+	*secret = tls_files_find(files, path);
+	while (path.n && secret->n &&
+	    (secret->p[secret->n - 1] == '\n' || secret->p[secret->n - 1] == '\r'))
+		secret->n--;
+	if (secret->n < TLS_SECRET_MIN)
+		return err_set(err, -EINVAL,
+		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
+		    STR_ARG(path), secret->n, TLS_SECRET_MIN);
+	return 0;
 }
 
 void

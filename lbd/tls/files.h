@@ -41,6 +41,10 @@ int tls_files_make_secret(struct tls_files *, const struct tls_files *before);
 
 void tls_files_fini(struct tls_files *);
 
+/* A secret of TLS_SECRET_MIN bytes and more, without the end of its line.  0, or -EINVAL with a reason. */
+enum { TLS_SECRET_MIN = 32 };
+int tls_files_secret(const struct tls_files *, struct str path, struct str *secret, struct err *);
+
 /* Empty: there is no such file, which tls_files_read has said, or nothing is in it. */
 struct str tls_files_find(const struct tls_files *, struct str path);
 

@@ -13,7 +13,7 @@
 
 #include "lbd/tls/client_policy.h"
 
-enum { TLS_TICKET_PERIOD_S = 6 * 3600, TLS_SECRET_MIN = 32 };
+enum { TLS_TICKET_PERIOD_S = 6 * 3600 };
 
 struct tls_ticket_key {
 	int64_t period; /* its number: seconds since 1970 / TLS_TICKET_PERIOD_S */

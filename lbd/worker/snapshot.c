@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lbd/balance/balancer.h"
+#include "lbd/balance/sticky.h"
 #include "lbd/tls/context.h"
 #include "lbd/tls/upstream.h"
 #include "lbd/worker/acceptor.h"
@@ -53,10 +53,26 @@ listener_init(
 }
 
 static int
+pool_stick(struct pool *p, const struct tls_files *files, const struct snapshot *s, struct err *err)
+{
+	struct str secret;
+	int code;
+
+	if (!p->conf->stickiness.type)
+		return 0;
+	code = tls_files_secret(files, p->conf->stickiness.secret_file, &secret, err);
+	if (code)
+		return code;
+	p->sticky = sticky_new(secret, p->servers, p->conf->n_servers);
+	return p->sticky ? 0 : out_of_memory(s, err);
+}
+
+static int
 pool_init(
     struct snapshot *s, uint32_t i, const struct tls_files *files, uint64_t seed, struct err *err)
 {
 	struct pool *p = &s->pools[i];
+	int code;
 
 	p->conf = &s->config->pools[i];
 	p->stats = stats_pool(s->worker->stats, p->conf->id);
@@ -74,7 +90,9 @@ pool_init(
 	    p->conf->algorithm, p->servers, p->conf->n_servers, s->worker->servers, seed + i);
 	if (!p->balancer)
 		return out_of_memory(s, err);
-	return pool_secure(p, s->worker, files, err);
+	balancer_bound(p->balancer, p->conf->hash_balance_factor);
+	code = pool_stick(p, files, s, err);
+	return code ? code : pool_secure(p, s->worker, files, err);
 }
 
 static int
@@ -125,6 +143,7 @@ snapshot_free(struct snapshot **sp)
 	}
 	for (uint32_t i = 0; s->pools && i < s->config->n_pools; i++) {
 		balancer_free(&s->pools[i].balancer);
+		sticky_free(&s->pools[i].sticky);
 		free(s->pools[i].servers);
 		tls_upstream_unref(&s->pools[i].tls);
 	}

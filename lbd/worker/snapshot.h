@@ -19,6 +19,7 @@
 
 struct worker;
 struct listener;
+struct sticky;
 struct tls_context;
 struct tls_shelf;
 struct tls_upstream;
@@ -42,6 +43,7 @@ struct pool {
 	const struct pool_config *conf;
 	struct balance_server *servers;
 	struct balancer *balancer;
+	struct sticky *sticky; /* words of its cookie; NULL: it has none */
 	struct stats_pool *stats;
 	struct tls_upstream *tls; /* NULL: plain */
 	struct retry_budget budget;

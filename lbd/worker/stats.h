@@ -47,6 +47,15 @@ enum stats_handshake {
 	STATS_HANDSHAKES
 };
 
+/* What became of a request to a pool with a cookie. */
+enum stats_sticky {
+	STATS_STICKY_NEW, /* it had none */
+	STATS_STICKY_KEPT, /* its server answered */
+	STATS_STICKY_MOVED, /* another one did */
+	STATS_STICKY_UNKNOWN, /* it had one of nobody's */
+	STATS_STICKIES
+};
+
 struct stats_listener {
 	counter connections; /* open now (a gauge: written by its worker alone) */
 	counter connections_total;
@@ -65,6 +74,7 @@ struct stats_pool {
 	counter retries_denied; /* by the budget */
 	counter queued; /* waiting for a server now (a gauge) */
 	counter queued_total;
+	counter sticky[STATS_STICKIES];
 	counter http2_cut[H2_OFFENCES]; /* connections to its servers */
 	counter tls_handshakes[STATS_HANDSHAKES]; /* with its servers */
 	counter tls_failures[TLS_FAILURES];

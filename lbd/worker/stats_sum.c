@@ -194,6 +194,8 @@ stats_sum_pool(struct stats_blocks blocks, uint32_t id, struct stats_pool_sum *s
 		sum->retries_denied += counter_get(&p->counters.retries_denied);
 		sum->queued += counter_get(&p->counters.queued);
 		sum->queued_total += counter_get(&p->counters.queued_total);
+		for (unsigned k = 0; k < STATS_STICKIES; k++)
+			sum->sticky[k] += counter_get(&p->counters.sticky[k]);
 		for (unsigned o = 0; o < H2_OFFENCES; o++)
 			sum->http2_cut[o] += counter_get(&p->counters.http2_cut[o]);
 		for (unsigned h = 0; h < STATS_HANDSHAKES; h++)

@@ -50,6 +50,7 @@ void stats_sum_listener(struct stats_blocks, uint32_t listener_id, struct stats_
 
 struct stats_pool_sum {
 	uint64_t retries, retries_denied, queued, queued_total;
+	uint64_t sticky[STATS_STICKIES];
 	uint64_t http2_cut[H2_OFFENCES];
 	uint64_t tls_handshakes[STATS_HANDSHAKES], tls_failures[TLS_FAILURES];
 	struct histogram_sum connect, response;

@@ -185,7 +185,8 @@ def check_man():
                 "redirect_https": "redirectHttps", "hsts": "hsts",
                 "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
                 "split": "share", "request_headers": "requestEdits"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond"):
+    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond",
+                 "stickiness"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]
