@@ -144,9 +144,8 @@ address_parse_host(struct address *a, struct str text)
 	return (v6 ? in6_parse(a, text, 0, &err) : in_parse(a, text, 0, &err)) == 0;
 }
 
-/* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
-static bool
-address_bytes(const struct address *a, uint8_t bytes[16])
+bool
+address_ip(const struct address *a, uint8_t bytes[16])
 {
 	switch (a->sa.sa_family) {
 	case AF_INET:
@@ -190,7 +189,7 @@ address_format_host(const struct address *a, char text[ADDRESS_TEXT_MAX])
 {
 	uint8_t bytes[16];
 
-	if (!address_bytes(a, bytes)) {
+	if (!address_ip(a, bytes)) {
 		memcpy(text, "unix", 5);
 		return 4;
 	}
@@ -301,7 +300,7 @@ network_holds(const struct network *n, const struct address *a)
 {
 	uint8_t bytes[16];
 
-	if (!address_bytes(a, bytes))
+	if (!address_ip(a, bytes))
 		return false;
 	if (is_mapped(bytes) && n->prefix < MAPPED_BITS)
 		return false;

@@ -38,6 +38,9 @@ size_t address_format_host(const struct address *, char text[ADDRESS_TEXT_MAX]);
 
 bool address_equal(const struct address *, const struct address *);
 
+/* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
+bool address_ip(const struct address *, uint8_t ip[16]);
+
 struct network {
 	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
 	uint8_t prefix; /* 0..128 over all 16 bytes */

@@ -273,6 +273,26 @@ metrics_write_handshake_failures(struct metrics *m)
 }
 
 void
+metrics_write_proxy_faults(struct metrics *m)
+{
+	for (uint32_t i = 0; i < m->config->n_listeners; i++) {
+		const struct listener_config *l = &m->config->listeners[i];
+		struct metric_labels of = metric_label("listener", l->name);
+		struct stats_listener_sum sum;
+
+		if (!l->proxied.all && !l->proxied.n_from)
+			continue;
+		stats_sum_listener(m->source->stats, l->id, &sum);
+		for (unsigned f = PROXY_NO_FAULT + 1; f < PROXY_FAULTS; f++) {
+			struct str reason = str_of(proxy_fault_name((enum proxy_fault)f));
+			struct metric_labels labels = metric_and(of, "reason", reason);
+
+			metrics_count(&m->text, &labels, sum.proxy_faults[f]);
+		}
+	}
+}
+
+void
 metrics_write_server_handshakes(struct metrics *m)
 {
 	for (uint32_t i = 0; i < m->config->n_pools; i++) {

@@ -37,6 +37,7 @@ void metrics_write_sticky(struct metrics *);
 void metrics_write_http2_cut(struct metrics *);
 void metrics_write_handshakes(struct metrics *);
 void metrics_write_handshake_failures(struct metrics *);
+void metrics_write_proxy_faults(struct metrics *);
 void metrics_write_certificates(struct metrics *);
 void metrics_write_revocations(struct metrics *);
 void metrics_write_server_http2_cut(struct metrics *);

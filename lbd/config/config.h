@@ -58,6 +58,13 @@ struct forwarded_config {
 	bool x_forwarded, rfc7239;
 };
 
+/* Whose connections begin with a PROXY header. */
+struct proxied_config {
+	bool all;
+	const struct network *from; /* unless all: those of these networks */
+	uint32_t n_from;
+};
+
 /* To the same host and target over TLS. */
 struct redirect_config {
 	uint16_t status; /* 0: requests are served */
@@ -84,6 +91,7 @@ struct listener_config {
 	const struct router *router; /* of these; NULL: none, all goes to the pool */
 	struct header_edits request_headers, response_headers; /* before those of routes */
 	struct forwarded_config forwarded;
+	struct proxied_config proxied;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
 	struct redirect_config redirect;
@@ -146,6 +154,7 @@ struct pool_config {
 	struct retry_config retry;
 	struct tls_server_config tls;
 	bool http2; /* servers speak it; with TLS, if they say so */
+	uint16_t proxy_header; /* version that connections to servers begin with; 0: none */
 };
 
 struct lbd_config {

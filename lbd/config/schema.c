@@ -280,6 +280,7 @@ static const struct json_field listener_fields[] = {
 	    .object = config_response_edit_fields, .barred = barred_by_redirect },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
+	{ JSON_ROW("proxy_protocol", config_kind_proxied, struct listener_config, proxied) },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
 	    .object = config_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct listener_config, http2), .fallback = "false",
@@ -417,6 +418,8 @@ static const struct json_field pool_fields[] = {
 	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),
 	    .object = config_server_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct pool_config, http2), .fallback = "false" },
+	{ JSON_ROW("send_proxy_protocol", json_kind_integer, struct pool_config, proxy_header),
+	    .max = 2 },
 	{ 0 },
 };
 

@@ -31,6 +31,9 @@ const char *config_check_hash_key(struct str);
 /* struct field_edit *; beside: uint32_t, how many. */
 extern const struct json_kind config_kind_request_edits, config_kind_response_edits;
 
+/* struct proxied_config; schema_proxied.c. */
+extern const struct json_kind config_kind_proxied;
+
 /* uint16_t: 301, 302, 303, 307 or 308. */
 extern const struct json_kind config_kind_redirect_status;
 

@@ -16,6 +16,7 @@
 #include "common/units.h"
 #include "lbd/health/probe_h2.h"
 #include "lbd/health/stream.h"
+#include "lbd/http/proxy_header.h"
 
 /* Request, then answer: a head longer than that is no answer to a health check. */
 enum { TEXT_MAX = 16384, PROBE_MAGIC = 0x70726f62 };
@@ -136,12 +137,27 @@ handshake_begin(struct probe *p)
 	return true;
 }
 
+/* >0: sent, or there is nothing to send. */
+static ssize_t
+send_proxy_header(struct probe *p)
+{
+	static const struct proxy_header own = { .kind = PROXY_LOCAL };
+	char header[PROXY_FORMAT_MAX];
+
+	if (!p->question.proxy_header)
+		return 1;
+	return stream_write(
+	    &p->stream, header, proxy_header_format(&own, p->question.proxy_header, NULL, header));
+}
+
 static bool
 phase_connect(struct probe *p)
 {
-	int rc = stream_connected(&p->stream);
+	ssize_t rc = stream_connected(&p->stream);
 
-	if (rc < 0)
+	if (rc > 0)
+		rc = send_proxy_header(p);
+	if (rc <= 0)
 		return wait_or_fail(p, rc);
 	return p->question.tls ? handshake_begin(p) : question_begin(p);
 }

@@ -153,6 +153,7 @@ on_turn(void *owner)
 		.tls = w->tls,
 		.name = tls_name(w),
 		.http2 = w->pool->http2 && !w->pool->health.port,
+		.proxy_header = w->pool->health.port ? 0 : w->pool->proxy_header,
 	};
 
 	CHECK(w->magic == WATCH_MAGIC);
@@ -253,7 +254,8 @@ watch_adopt(struct watch *w, const struct pool_config *pool, const struct server
 	bool known = w->server != NULL;
 	bool same = known && address_equal(&w->server->address, &server->address) &&
 	    health_equal(&w->pool->health, &pool->health) && w->tls == tls &&
-	    str_eq(w->server->host, server->host) && w->pool->http2 == pool->http2;
+	    str_eq(w->server->host, server->host) && w->pool->http2 == pool->http2 &&
+	    w->pool->proxy_header == pool->proxy_header;
 
 	if (known && !same)
 		state_forget(w, server);

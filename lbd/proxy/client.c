@@ -11,6 +11,8 @@
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/handshake.h"
+#include "lbd/proxy/proxied.h"
+#include "lbd/proxy/upstream.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
 static const int64_t NEW_NS = NS_PER_S; /* a new connection may take so long to speak */
@@ -100,6 +102,7 @@ client_close(struct client *c, bool reset)
 	CHECK(!c->exchange);
 	if (c->h2)
 		h2_connection_free(&c->h2);
+	upstreams_end(c);
 	client_become(c, CLIENT_LINGER); /* out of the idle list */
 	client_count_bytes(c);
 	counter_add(&c->stats->connections, (uint64_t)-1);
@@ -269,6 +272,9 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 
 	(void)loop;
 	switch ((enum client_state)c->state) {
+	case CLIENT_PROXIED:
+		proxied_readable(c);
+		break;
 	case CLIENT_HANDSHAKE:
 		handshake_readable(c);
 		break;
@@ -310,6 +316,9 @@ on_expired(struct timer *t)
 	    client_of((struct conn *)(void *)((char *)t - offsetof(struct conn, timer)));
 
 	switch ((enum client_state)c->state) {
+	case CLIENT_PROXIED:
+		proxied_refuse(c, PROXY_TIMEOUT);
+		break;
 	case CLIENT_HANDSHAKE:
 		handshake_failed(c, TLS_FAIL_TIMEOUT);
 		break;
@@ -329,8 +338,8 @@ on_expired(struct timer *t)
 
 static const struct conn_events client_events = { on_readable, on_writable, on_expired };
 
-static void
-remember_peer(struct client *c, const struct address *peer)
+void
+client_set_address(struct client *c, const struct address *peer)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	char text[ADDRESS_TEXT_MAX];
@@ -340,8 +349,10 @@ remember_peer(struct client *c, const struct address *peer)
 	if (c->family == AF_INET) {
 		memcpy(c->ip, mapped, sizeof(mapped));
 		memcpy(c->ip + 12, &peer->in.sin_addr, 4);
+		c->port = ntohs(peer->in.sin_port);
 	} else if (c->family == AF_INET6) {
 		memcpy(c->ip, &peer->in6.sin6_addr, 16);
+		c->port = ntohs(peer->in6.sin6_port);
 	}
 	c->address_n = (uint8_t)address_format_host(peer, text);
 	CHECK(c->address_n < CLIENT_ADDRESS_MAX);
@@ -356,7 +367,7 @@ client_init(struct client *c, struct listener *l, int fd, const struct address *
 
 	*c = (struct client){ .magic = CLIENT_MAGIC, .listener = l, .stats = l->stats };
 	conn_init(&c->conn, w, fd, &client_events);
-	remember_peer(c, peer);
+	client_set_address(c, peer);
 	c->accepted = c->head_started = w->now;
 	c->next = proxy->clients;
 	c->prev = &proxy->clients;
@@ -406,11 +417,45 @@ client_secured(struct client *c)
 	conn_read_on(&c->conn);
 }
 
+/* TLS begins with what was read already. */
+static void
+client_secure(struct client *c, const struct span *data)
+{
+	if (data && conn_tls_begin(&c->conn, data->p, data->n) < 0) {
+		client_close(c, false);
+		return;
+	}
+	client_become(c, CLIENT_HANDSHAKE);
+	handshake_enter(c);
+}
+
+void
+client_admit(struct client *c, const struct span *data)
+{
+	uint32_t per_client = c->listener->snapshot->config->limits.connections_per_client;
+
+	if (per_client && !client_within(c, per_client)) {
+		client_refuse_limit(c);
+		return;
+	}
+	if (c->listener->tls) {
+		client_secure(c, data);
+		return;
+	}
+	client_become(c, CLIENT_IDLE);
+	conn_deadline(&c->conn, timeouts_of(c)->client_header);
+	if (!data)
+		head_readable(c, false);
+	else if (data->n)
+		head_parse(c, *data, 0);
+	if (conn_is_open(&c->conn) && c->state != CLIENT_EXCHANGE)
+		conn_read_on(&c->conn);
+}
+
 void
 client_accepted(struct listener *l, int fd, const struct address *peer)
 {
 	struct worker *w = l->snapshot->worker;
-	uint32_t per_client = l->snapshot->config->limits.connections_per_client;
 	struct client *c = cache_get(&w->proxy->client_cache);
 
 	if (!c) {
@@ -419,19 +464,12 @@ client_accepted(struct listener *l, int fd, const struct address *peer)
 		return;
 	}
 	client_init(c, l, fd, peer);
-	if (per_client && !client_within(c, per_client)) {
-		client_refuse_limit(c);
-		return;
+	if (proxied_expected(l->conf, peer)) {
+		client_become(c, CLIENT_PROXIED);
+		proxied_enter(c);
+	} else {
+		client_admit(c, NULL);
 	}
-	if (l->tls) {
-		client_become(c, CLIENT_HANDSHAKE);
-		handshake_enter(c);
-		return;
-	}
-	conn_deadline(&c->conn, timeouts_of(c)->client_header);
-	head_readable(c, false);
-	if (conn_is_open(&c->conn) && c->state != CLIENT_EXCHANGE)
-		conn_read_on(&c->conn);
 }
 
 void

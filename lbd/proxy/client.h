@@ -8,12 +8,14 @@
 #ifndef LBD_PROXY_CLIENT_H
 #define LBD_PROXY_CLIENT_H
 
+#include "lbd/http/proxy_header.h"
 #include "lbd/proxy/conn.h"
 #include "lbd/proxy/proxy.h"
 
 enum { CLIENT_MAGIC = 0x1bd30ccc, CLIENT_ADDRESS_MAX = 48 };
 
 enum client_state {
+	CLIENT_PROXIED, /* comes through another proxy, which has yet to say for whom; proxied.h */
 	CLIENT_HANDSHAKE, /* TLS: not yet secured; handshake.h */
 	CLIENT_IDLE, /* waits for the first byte of a request; in the idle list */
 	CLIENT_HEAD, /* part of a head is here */
@@ -29,14 +31,18 @@ struct client {
 	uint8_t address_n;
 	bool limited; /* counted by connections_per_client */
 	bool handshaking; /* holds one of the worker's limits.tls_handshakes */
+	bool proxied; /* another proxy has said who it is, and where it wanted to go */
 	char address[CLIENT_ADDRESS_MAX]; /* as text, for logs and X-Forwarded-For */
 	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;
+	struct proxy_end destination; /* if proxied */
 	struct listener *listener; /* of the snapshot that the next request will use */
 	struct stats_listener *stats; /* outlives every snapshot */
 	struct snapshot
 	    *retired; /* set: its listener is gone, and this keeps it until the client is */
 	struct exchange *exchange; /* of HTTP/1 */
 	struct h2_connection *h2; /* NULL: HTTP/1 */
+	struct upstream *upstreams; /* of those servers that are told who it is */
 	struct client *next, **prev; /* all of the worker's */
 	struct client *older, *newer; /* idle ones; those that wait for their handshake */
 	int64_t accepted, head_started;
@@ -55,6 +61,15 @@ void client_exchange_ended(struct client *, bool keep_alive, bool linger);
 
 /* Ends it now; an exchange that runs is told first.  `reset`: so that nobody takes a cut body for whole. */
 void client_close(struct client *, bool reset);
+
+/* proxied.c: that is who it is. */
+void client_set_address(struct client *, const struct address *);
+
+/*
+ * It is known who it is: within its limits it goes on, with TLS or its first request.  `data`, in scratch memory:
+ * what was read of it already; NULL: nobody has looked.
+ */
+void client_admit(struct client *, const struct span *data);
 
 /* handshake.c: TLS is there, the first request may come. */
 void client_secured(struct client *);

@@ -166,6 +166,17 @@ conn_send(struct conn *c, const char *p, size_t n)
 }
 
 int
+conn_send_ahead(struct conn *c, const char *p, size_t n)
+{
+	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL | MSG_MORE);
+
+	if (sent != (ssize_t)n) /* the buffer of a new socket has room */
+		return conn_break(c, sent < 0 ? errno : EPIPE);
+	c->bytes_sent += n;
+	return 0;
+}
+
+int
 conn_flush(struct conn *c)
 {
 	struct buffer *b = c->out;

@@ -78,6 +78,12 @@ int conn_keep(struct conn *, const char *p, size_t n);
  */
 int conn_send(struct conn *, const char *p, size_t n);
 
+/*
+ * The first bytes of a connection, before TLS; few, and more follows at once, with which they leave.  0 or -errno:
+ * broken.
+ */
+int conn_send_ahead(struct conn *, const char *p, size_t n);
+
 /* Sends what waits.  0 when nothing waits any more, -EAGAIN, or -errno: broken. */
 int conn_flush(struct conn *);
 

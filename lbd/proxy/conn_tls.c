@@ -126,12 +126,23 @@ conn_handshake_start(struct conn *c, enum tls_failure *why)
 }
 
 int
+conn_tls_begin(struct conn *c, const char *p, size_t n)
+{
+	c->bytes_read -= n; /* what they hold counts when it is read */
+	return n ? buffer_append(&c->worker->buffers, &c->sealed, p, n) : 0;
+}
+
+int
 conn_handshake(struct conn *c, enum tls_failure *why)
 {
-	ssize_t n = engine_receive(c);
+	ssize_t n = 1;
 	int r;
 
 	*why = TLS_FAIL_CLOSED;
+	if (c->sealed)
+		engine_load(c);
+	else
+		n = engine_receive(c);
 	if (n == -EAGAIN)
 		return -EAGAIN;
 	if (n <= 0)

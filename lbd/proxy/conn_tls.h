@@ -11,6 +11,9 @@
 #include "lbd/proxy/conn.h"
 #include "lbd/tls/tls.h"
 
+/* Before a handshake: these bytes came first, n <= TLS_IN_SIZE.  0 or -ENOMEM. */
+int conn_tls_begin(struct conn *, const char *p, size_t n);
+
 /* Takes what came and answers it.  0: secured; -EAGAIN: more must come; else it failed, *why says how. */
 int conn_handshake(struct conn *, enum tls_failure *why);
 

@@ -10,6 +10,8 @@ static const char *
 state_name(const struct client *c)
 {
 	switch ((enum client_state)c->state) {
+	case CLIENT_PROXIED:
+		return "proxy_header";
 	case CLIENT_HANDSHAKE:
 		return "handshake";
 	case CLIENT_IDLE:

@@ -12,6 +12,8 @@
 #include "lbd/proxy/h2_server.h"
 #include "lbd/proxy/origin.h"
 
+enum { OWN_IDLE_MAX = 5 }; /* connections that one client's connection keeps for itself */
+
 static struct upstream *
 upstream_of(struct conn *c)
 {
@@ -62,6 +64,46 @@ idle_unlink(struct upstream *u)
 		list_remove(u);
 }
 
+/* A connection that is about to be opened. */
+static void
+client_link(struct upstream *u, struct client *c)
+{
+	u->client = c;
+	u->next_of = c->upstreams;
+	u->prev_of = &c->upstreams;
+	if (u->next_of)
+		u->next_of->prev_of = &u->next_of;
+	c->upstreams = u;
+}
+
+static void
+client_unlink(struct upstream *u)
+{
+	if (!u->client)
+		return;
+	*u->prev_of = u->next_of;
+	if (u->next_of)
+		u->next_of->prev_of = u->prev_of;
+	u->client = NULL;
+}
+
+/* Of those that rest, no more than OWN_IDLE_MAX stay; the oldest goes. */
+static void
+client_trim(const struct client *c)
+{
+	struct upstream *oldest = NULL;
+	unsigned n = 0;
+
+	for (struct upstream *u = c->upstreams; u; u = u->next_of) {
+		if (u->state != UPSTREAM_IDLE)
+			continue;
+		oldest = u;
+		n++;
+	}
+	if (n > OWN_IDLE_MAX)
+		upstream_close(oldest);
+}
+
 void
 upstream_unshare(struct upstream *u)
 {
@@ -76,6 +118,7 @@ upstream_close(struct upstream *u)
 		idle_unlink(u);
 	if (u->h2)
 		upstream_unshare(u);
+	client_unlink(u);
 	atomic_fetch_sub(&load_of(u)->connections, 1);
 	proxy_server_left(u->conn.worker, u->slot);
 	conn_close(&u->conn, false);
@@ -200,6 +243,10 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	u->reused = false;
 	u->exchange = NULL;
 	u->h2 = NULL;
+	u->client = NULL;
+	u->proxy_header = set->proxy_header;
+	if (u->proxy_header)
+		client_link(u, x->client);
 	u->stats = x->pool->stats;
 	u->state = UPSTREAM_BUSY;
 	u->idle_limit = TIMER_NEVER;
@@ -214,7 +261,7 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 		}
 		u->state = UPSTREAM_CONNECTING;
 	}
-	if (set->target.tls) /* the handshake begins when we are told that it is writable */
+	if (set->target.tls || u->proxy_header) /* they come when we are told that it is writable */
 		u->state = UPSTREAM_CONNECTING;
 	if (u->state == UPSTREAM_CONNECTING)
 		opening_await(u, x);
@@ -249,10 +296,12 @@ static int
 set_follow(struct upstream_set *set, const struct pool *pool, const struct server_config *server)
 {
 	if (address_equal(&server->address, &set->address) &&
-	    tls_target_is(&set->target, pool->tls, server->host))
+	    tls_target_is(&set->target, pool->tls, server->host) &&
+	    set->proxy_header == pool->conf->proxy_header)
 		return 0;
 	set_renew(set);
 	set->address = server->address;
+	set->proxy_header = pool->conf->proxy_header;
 	return tls_target_set(&set->target, pool->tls, server->host);
 }
 
@@ -285,6 +334,23 @@ idle_quiet(struct upstream_set *set)
 	return set->idle;
 }
 
+/* The same among those that serve one client alone. */
+static struct upstream *
+idle_quiet_of(const struct client *c, uint32_t slot)
+{
+	struct upstream *u, *next;
+
+	for (u = c->upstreams; u; u = next) {
+		next = u->next_of;
+		if (u->slot != slot || u->state != UPSTREAM_IDLE || u->h2)
+			continue;
+		if (!ev_is_pending(&u->conn.read))
+			return u;
+		upstream_close(u);
+	}
+	return NULL;
+}
+
 /* Tunnels have a connection to themselves. */
 static bool
 may_share(const struct upstream_set *set, const struct exchange *x)
@@ -299,6 +365,16 @@ shared_find(const struct upstream_set *set)
 {
 	for (struct upstream *u = set->shared; u; u = u->next)
 		if (u->generation == set->generation && h2_server_has_room(u->h2))
+			return u;
+	return NULL;
+}
+
+static struct upstream *
+shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t slot)
+{
+	for (struct upstream *u = c->upstreams; u; u = u->next_of)
+		if (u->slot == slot && u->h2 && u->generation == set->generation &&
+		    h2_server_has_room(u->h2))
 			return u;
 	return NULL;
 }
@@ -328,7 +404,8 @@ static struct upstream *
 shared_get(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
     struct exchange *x)
 {
-	struct upstream *u = shared_find(set);
+	struct upstream *u =
+	    set->proxy_header ? shared_find_of(x->client, set, server->slot) : shared_find(set);
 
 	if (!u)
 		u = shared_open(proxy, server, set, x);
@@ -353,7 +430,7 @@ upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
 {
 	struct upstream_set *set = set_get(proxy, server, x);
-	struct upstream *u;
+	struct upstream *u = NULL;
 
 	if (!set) {
 		errno = ENOMEM;
@@ -361,7 +438,8 @@ upstream_get(
 	}
 	if (may_share(set, x))
 		return shared_get(proxy, server, set, x);
-	u = fresh ? NULL : idle_quiet(set);
+	if (!fresh)
+		u = set->proxy_header ? idle_quiet_of(x->client, server->slot) : idle_quiet(set);
 	if (u) {
 		idle_unlink(u);
 		u->state = UPSTREAM_BUSY;
@@ -404,6 +482,8 @@ upstream_release(struct upstream **up, bool reusable)
 	idle_count(u, 1);
 	conn_read_on(&u->conn);
 	conn_deadline(&u->conn, u->idle_limit < limit ? u->idle_limit : limit);
+	if (u->client)
+		client_trim(u->client);
 }
 
 void
@@ -427,6 +507,25 @@ upstream_settle(struct upstream *u)
 	u->state = UPSTREAM_IDLE;
 	idle_count(u, 1);
 	conn_deadline(&u->conn, config->timeouts.server_idle);
+	if (u->client)
+		client_trim(u->client);
+}
+
+/* Shared ones may be at work right now: they find themselves outdated at the end of the turn. */
+void
+upstreams_end(struct client *c)
+{
+	struct upstream *u;
+
+	while ((u = c->upstreams)) {
+		if (!u->h2) {
+			upstream_close(u);
+			continue;
+		}
+		client_unlink(u);
+		u->generation = upstream_set_of(u)->generation - 1;
+		h2_server_wake(u->h2);
+	}
 }
 
 void

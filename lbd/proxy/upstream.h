@@ -4,7 +4,8 @@
  * Connecting, shaking hands for TLS, in use by one exchange, or idle.  An idle one keeps its read watcher: the
  * server's FIN is seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is
  * taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.  To servers that speak
- * HTTP/2 a connection is shared (h2_server.h).
+ * HTTP/2 a connection is shared (h2_server.h).  Where the server is told of the client (send_proxy_protocol), a
+ * connection serves that client's connection alone, shared or not, and ends with it at the latest.
  */
 #ifndef LBD_PROXY_UPSTREAM_H
 #define LBD_PROXY_UPSTREAM_H
@@ -25,6 +26,9 @@ struct upstream {
 	uint32_t generation; /* of its set when it was opened */
 	bool reused; /* has served an exchange before the present one */
 	struct exchange *exchange; /* NULL when idle, or shared */
+	struct client *client; /* the only one that it serves; NULL: anybody */
+	struct upstream *next_of, **prev_of; /* of that client */
+	unsigned proxy_header; /* version; with that it begins to speak of the client */
 	struct h2_server *h2; /* NULL: HTTP/1 */
 	struct stats_pool *stats;
 	struct upstream *next, **prev; /* of its set: idle ones, or shared ones */
@@ -41,6 +45,7 @@ struct upstream_set {
 	uint32_t adoption; /* proxy->adoption when a configuration last named it */
 	struct address address;
 	struct tls_target target;
+	unsigned proxy_header; /* version that new ones begin with; 0: none */
 };
 
 /* Nothing can be sent yet. */
@@ -72,6 +77,9 @@ void upstream_sets_renew(struct proxy *, const struct pool *);
 
 /* An old one had these: the same for those that the new one does not name. */
 void upstream_sets_forget(struct proxy *, const struct pool_config *);
+
+/* The client's connection ends, and has no exchange any more: so do those that serve it alone. */
+void upstreams_end(struct client *);
 
 void upstream_close_idle(struct proxy *);
 

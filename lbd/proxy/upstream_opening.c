@@ -12,6 +12,7 @@
 #include "lbd/proxy/h2_server.h"
 #include "lbd/proxy/handshake.h"
 #include "lbd/proxy/origin.h"
+#include "lbd/proxy/proxied.h"
 
 /* For which a server that chose HTTP/1 where HTTP/2 was offered is not offered it again. */
 static const int64_t HTTP1_NS = 60 * NS_PER_S;
@@ -122,11 +123,31 @@ upstream_secure(struct upstream *u)
 		handshake_went(u, r, why);
 }
 
+/* Whom it serves, if the server wants to know.  False: it is of no use. */
+static bool
+upstream_introduce(struct upstream *u)
+{
+	char header[PROXY_FORMAT_MAX];
+	size_t n;
+
+	if (!u->proxy_header)
+		return true;
+	if (!u->client)
+		return false; /* shared, and about to be closed */
+	n = proxied_write(u->client, u->proxy_header, header);
+	if (conn_send_ahead(&u->conn, header, n) == 0)
+		return true;
+	opening_failed(u, END_CONNECT_FAILED);
+	return false;
+}
+
 /* Or it failed: an error shows in the first send. */
 void
 upstream_opening_connected(struct upstream *u)
 {
 	ev_io_stop(u->conn.worker->loop, &u->conn.write);
+	if (!upstream_introduce(u))
+		return;
 	if (upstream_set_of(u)->target.tls)
 		upstream_secure(u);
 	else

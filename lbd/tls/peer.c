@@ -138,3 +138,42 @@ tls_peer_free(struct tls_peer **pp)
 	free(*pp);
 	*pp = NULL;
 }
+
+/* In UTF-8; empty: there is none, or it is too long to be told. */
+static struct str
+common_name(X509 *x, char room[PROXY_NAME_MAX])
+{
+	const X509_NAME *name = X509_get_subject_name(x);
+	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1), n = 0;
+	unsigned char *text = NULL;
+
+	if (at >= 0)
+		n = ASN1_STRING_to_UTF8(
+		    &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	if (n < 0 || n > PROXY_NAME_MAX)
+		n = 0;
+	if (n)
+		memcpy(room, text, (size_t)n);
+	OPENSSL_free(text);
+	ERR_clear_error();
+	return (struct str){ room, (size_t)n };
+}
+
+void
+tls_peer_tell(const struct tls *t, struct proxy_tls *told, char room[PROXY_NAME_MAX])
+{
+	X509 *x = SSL_get0_peer_certificate(t->ssl);
+	const unsigned char *alpn = NULL;
+	unsigned alpn_n = 0;
+
+	SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_n);
+	*told = (struct proxy_tls){
+		.version = tls_version_name(t),
+		.alpn = { (const char *)alpn, alpn_n },
+		.authority = str_of(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)),
+		.certificate = x != NULL,
+		.resumed = tls_was_resumed(t),
+	};
+	if (x)
+		told->common_name = common_name(x, room);
+}

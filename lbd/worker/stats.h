@@ -13,6 +13,7 @@
 
 #include "common/str.h"
 #include "lbd/http/h2_budget.h"
+#include "lbd/http/proxy_header.h"
 #include "lbd/tls/failure.h"
 #include "lbd/worker/stats_counter.h"
 #include "lbd/worker/termination.h"
@@ -67,6 +68,7 @@ struct stats_listener {
 	counter http2_cut[H2_OFFENCES]; /* connections */
 	counter tls_handshakes[STATS_HANDSHAKES];
 	counter tls_failures[TLS_FAILURES];
+	counter proxy_faults[PROXY_FAULTS]; /* connections refused for want of a PROXY header */
 };
 
 struct stats_pool {
