@@ -8,6 +8,7 @@
  *   -R RATE     open loop: requests per second in total; 0: closed loop, as fast as answers come
  *   -p PATH     (/128)                       -l BYTES    content expected in every answer (128)
  *   -b BYTES    POST that much               -B          a browser's head of ten more fields
+ *   -C COOKIES  with that Cookie field
  *   -H N        to N hosts by turns: h00000.example.com and so on
  *   -x          a new connection for every request, which says Connection: close
  *   -T          HTTPS; -S: new connections resume the session of the last one
@@ -80,7 +81,7 @@ static struct {
 	unsigned connections;
 	double seconds, warm_up, rate;
 	uint64_t requests, expect;
-	const char *path;
+	const char *path, *cookies;
 	size_t body;
 	unsigned hosts; /* 0: www.example.com alone */
 	bool browser, close, idle, secure, resume;
@@ -125,6 +126,8 @@ request_write(char *request, size_t room, const char *host)
 	    conf.body ? "POST" : "GET", conf.path, host, conf.browser ? browser : tool,
 	    conf.close ? "Connection: close\r\n" : "");
 
+	if (conf.cookies)
+		n += (size_t)snprintf(request + n, room - n, "Cookie: %.1024s\r\n", conf.cookies);
 	if (conf.body)
 		n += (size_t)snprintf(request + n, room - n,
 		    "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n", conf.body);
@@ -531,7 +534,7 @@ options_parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:H:BxTSia:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:d:w:r:R:p:l:b:C:H:BxTSia:")) != -1) {
 		switch (opt) {
 		case 'n':
 			conf.connections = (unsigned)atoi(optarg);
@@ -559,6 +562,9 @@ options_parse(int argc, char **argv)
 			break;
 		case 'b':
 			conf.body = strtoul(optarg, NULL, 10);
+			break;
+		case 'C':
+			conf.cookies = optarg;
 			break;
 		case 'H':
 			conf.hosts = (unsigned)atoi(optarg);

@@ -4,6 +4,7 @@ Whatever went wrong during a measurement (a wrong answer, a closed connection, a
 raises BenchError: a figure is either clean or absent.
 """
 import glob
+import http.client
 import json
 import os
 import re
@@ -118,6 +119,17 @@ def load(bench, address, arguments, accounts=(), timeout=120):
     child.stop()
     bench.check_backend()
     return clean_handshakes(clean(json.loads(out)), "-S" in arguments)
+
+
+def cookie(proxy, sent=None):
+    """What the proxy sets, "NAME=VALUE", in an answer to a request with that cookie; None: nothing."""
+    connection = http.client.HTTPConnection(proxy.address(), timeout=5)
+    try:
+        connection.request("GET", "/128", headers={"Cookie": sent} if sent else {})
+        set_cookie = connection.getresponse().getheader("Set-Cookie")
+    finally:
+        connection.close()
+    return set_cookie and set_cookie.split(";")[0]
 
 
 # ---- HTTP/2: its load comes from h2load, whose runs have a beginning and an end but no window ----

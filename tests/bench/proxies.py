@@ -18,10 +18,11 @@ LISTEN = "127.0.0.1"
 class Setup:
     """What the proxies of one scenario have in front of and behind them."""
 
-    def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False):
+    def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False, cookie=None):
         self.servers = servers              # "ADDR:PORT"
         self.hosts = hosts                  # so many are served, each by a route; others are not.  0: all
         self.http2 = http2                  # to the servers
+        self.cookie = cookie                # its name: clients stay with their server by it
         self.algorithm = algorithm          # as lbd names it
         self.tls = tls                      # HTTP/1.1 and HTTP/2 by ALPN, all with the bench's certificate
 
@@ -86,6 +87,9 @@ class Lbd(Proxy):
         if self.setup.hosts:
             listener["routes"] = [*({"host": h, "pool": "bench"} for h in served(self.setup.hosts)),
                                   {"respond": {"status": 404}}]
+        pool = {}
+        if self.setup.cookie:
+            pool["stickiness"] = {"name": self.setup.cookie, "secret_file": self.write("secret", "0123456789abcdef" * 2)}
         config = {
             "workers": 1,
             "log": {"access": {"format": "off"}},
@@ -95,7 +99,7 @@ class Lbd(Proxy):
             "listeners": [listener],
             "pools": [{"name": "bench", "algorithm": self.setup.algorithm,
                        "health_check": {"type": "none"}, "http2": self.setup.http2,
-                       "servers": [{"address": a} for a in self.setup.servers]}],
+                       "servers": [{"address": a} for a in self.setup.servers], **pool}],
         }
         return [self.bench.lbd, "-c", self.write("lbd.json", json.dumps(config, indent=1))]
 
@@ -106,7 +110,9 @@ class Haproxy(Proxy):
 
     def argv(self):
         proto = " proto h2" if self.setup.http2 else ""
-        servers = "\n".join(f"    server s{i} {a}{proto}" for i, a in enumerate(self.setup.servers))
+        cookie = f"    cookie {self.setup.cookie} insert indirect nocache" if self.setup.cookie else ""
+        servers = "\n".join(f"    server s{i} {a}{proto}{f' cookie s{i}' if cookie else ''}"
+                            for i, a in enumerate(self.setup.servers))
         route = "default_backend back"
         if self.setup.hosts:
             hosts = self.write("hosts.map", "".join(f"{h} back\n" for h in served(self.setup.hosts)))
@@ -135,6 +141,7 @@ backend back
     balance {self.algorithms[self.setup.algorithm]}
     http-reuse always
     option forwardfor
+{cookie}
 {servers}
 """
         return [shutil.which("haproxy"), "-db", "-f", self.write("haproxy.cfg", config)]

@@ -80,6 +80,22 @@ class H2PoolLoad(Load):
         return name in ("lbd", "haproxy")
 
 
+class StickyLoad(Load):
+    """All clients have the cookie of one server, between two others."""
+
+    def setup(self, bench):
+        return Setup(bench.servers[:4], cookie="SRV")
+
+    def serves(self, name):
+        return name in ("lbd", "haproxy")
+
+    def measure(self, bench, proxy, more):
+        cookie = measure.cookie(proxy)
+        if not cookie or measure.cookie(proxy, cookie):
+            raise BenchError(f"is not sticky: {cookie}")
+        return super().measure(bench, proxy, ["-C", f"theme=dark; {cookie}; consent=yes", *more])
+
+
 LOADS = [
     Load("small64", "128 B answers, kept alive, 64 connections", "-n 64", 0.80, calls=4.2),
     Load("small1000", "128 B answers, kept alive, 1000 connections", "-n 1000", 0.70,
@@ -94,6 +110,7 @@ LOADS = [
     Load("tlsfull", "HTTPS, a full handshake per request, 16 at a time", "-n 16 -x -T", 0.90, traced=1000),
     Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
     H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
+    StickyLoad("sticky", "128 B answers, kept alive, 64 connections; stickiness by cookie", "-n 64", 0.80, traced=0),
     H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 1.0, traced=0),
 ]
 LOAD = {load.name: load for load in LOADS}
