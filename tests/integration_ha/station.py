@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Failure, check, wait_for
+from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Failure, be_preferred, check, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -30,6 +30,7 @@ class Station:
 
         def settle():
             host.enter()
+            be_preferred()
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
         self.process = subprocess.Popen([*prefix, station_binary()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

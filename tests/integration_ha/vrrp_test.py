@@ -3,7 +3,6 @@
 Every scenario has a wire and namespaces of its own; those of one test run side by side.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from network import ALARMS, Failure, LIBC, PR_SET_PDEATHSIG, Skip, Wire, check
+from network import ALARMS, Failure, LIBC, PR_SET_PDEATHSIG, Skip, Wire, be_preferred, check
 from station import station_binary
 
 VIP, VIP6 = "192.0.2.100", "2001:db8::64"
@@ -474,12 +473,6 @@ def reflected():
         check(len(ours.history()) <= 3, ours.history())
         check(count["sent", "ok"] < count["received", "stranger"] + 5, f"reflections were answered: {count}")
         check(count["received", "ok"] == 0, count)
-
-
-def be_preferred():
-    """With all that is started: keepalived has no priority of its own; who does not run for a second loses its role."""
-    with contextlib.suppress(PermissionError):
-        os.nice(-15)
 
 
 def test_roles():
