@@ -44,12 +44,25 @@ process_end(struct process *p, int status)
 
 /* --- the workers have a configuration --- */
 
+/* Nobody opens these any more, and nobody would close them. */
+static void
+circuits_reset(struct process *p)
+{
+	for (uint32_t i = 0; i < p->config->n_pools; i++) {
+		const struct pool_config *pool = &p->config->pools[i];
+
+		for (uint32_t j = 0; j < pool->n_servers && !pool->breaker.open; j++)
+			server_circuit_reset(&p->servers, pool->servers[j].slot);
+	}
+}
+
 static void
 on_adopted(void *arg)
 {
 	struct process *p = arg;
 	struct channel_message m;
 
+	circuits_reset(p);
 	listen_table_commit(p->start->listens, p->config);
 	if (p->config_number) {
 		process_config_result(p, p->config_number, NULL);

@@ -313,8 +313,12 @@ static void
 server_administer(struct control_token *token, const struct admin_source *source,
     const struct found *found, enum server_admin admin)
 {
-	bool changed =
-	    server_set_admin(source->servers, found->server->slot, admin, clock_wall_ns());
+	uint32_t slot = found->server->slot;
+	bool changed;
+
+	if (atomic_load(&source->servers->shared[slot].admin) == ADMIN_MAINTENANCE)
+		server_comes_up(source->servers, slot, clock_ns());
+	changed = server_set_admin(source->servers, slot, admin, clock_wall_ns());
 
 	if (changed && admin != ADMIN_READY)
 		source->close_idle(source->owner, found->server->slot);

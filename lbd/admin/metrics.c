@@ -122,6 +122,12 @@ weight(const struct server_table *t, const struct server_config *s)
 }
 
 static uint64_t
+circuit_open(const struct server_table *t, const struct server_config *s)
+{
+	return !breaker_is_closed(&t->load[s->slot].breaker);
+}
+
+static uint64_t
 active(const struct server_table *t, const struct server_config *s)
 {
 	return atomic_load_explicit(&t->active[s->slot], memory_order_relaxed);
@@ -255,9 +261,16 @@ static const struct family {
 	{ "lbpair_server_up", "gauge", "1 if checks find the server well and it can be reached.",
 	    .server = is_up },
 	{ "lbpair_server_available", "gauge",
-	    "1 if the server may get requests: up, and not in drain or maintenance.",
+	    "1 if the server may get requests: up, its circuit closed, not in drain or "
+	    "maintenance.",
 	    .server = is_available },
 	{ "lbpair_server_weight", "gauge", "The weight in force.", .server = weight },
+	{ "lbpair_server_circuit_open", "gauge",
+	    "1 while the circuit breaker keeps requests from the server, but for probes.",
+	    .server = circuit_open },
+	{ "lbpair_server_circuit_opened_total", "counter",
+	    "Times that the circuit of the server opened, by reason.",
+	    .series = metrics_write_circuit_opened },
 	{ "lbpair_server_active", "gauge", "Requests at the server now.", .server = active },
 	{ "lbpair_server_idle_connections", "gauge",
 	    "Connections kept open to the server for further requests.",

@@ -387,6 +387,24 @@ metrics_write_check_duration(struct metrics *m)
 	each_server(m, write_check_duration);
 }
 
+static void
+write_circuit_opened(
+    struct metrics *m, const struct metric_labels *labels, const struct server_load *load)
+{
+	for (int r = 0; r < BREAKER_REASONS; r++) {
+		const char *reason = breaker_reason_name((enum breaker_reason)r);
+		struct metric_labels of = metric_and(*labels, "reason", str_of(reason));
+
+		metrics_count(&m->text, &of, atomic_load(&load->breaker.opened[r]));
+	}
+}
+
+void
+metrics_write_circuit_opened(struct metrics *m)
+{
+	each_server(m, write_circuit_opened);
+}
+
 /* --- the process --- */
 
 /* One of several pairs with the same certificate: they end together. */

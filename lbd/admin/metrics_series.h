@@ -45,6 +45,7 @@ void metrics_write_server_handshakes(struct metrics *);
 void metrics_write_server_handshake_failures(struct metrics *);
 void metrics_write_bytes(struct metrics *);
 void metrics_write_checks(struct metrics *);
+void metrics_write_circuit_opened(struct metrics *);
 void metrics_write_check_duration(struct metrics *);
 void metrics_write_config_info(struct metrics *);
 void metrics_write_build_info(struct metrics *);

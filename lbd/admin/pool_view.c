@@ -10,12 +10,9 @@ pool_server_is_up(const struct server_table *t, uint32_t slot)
 	    !atomic_load_explicit(&s->unreachable, memory_order_relaxed);
 }
 
-/*
- * Does the server count when panic is decided?  One of weight 0 does only if all that operate
- * have it.
- */
+/* Does a server like this one have a share of the requests?  One of weight 0 does only if all that operate have it. */
 static bool
-counts(const struct server_table *t, const struct server_config *s, bool any_weight)
+has_share(const struct server_table *t, const struct server_config *s, bool any_weight)
 {
 	return server_operating(t, s->slot) &&
 	    (!any_weight || server_weight(t, s->slot, s->weight) > 0);
@@ -30,11 +27,30 @@ is_unchecked(const struct server_table *t, const struct pool_config *p, uint32_t
 	    atomic_load_explicit(&s->health, memory_order_relaxed) == HEALTH_UNKNOWN;
 }
 
+/* Those that count when panic is decided, and those of them that are available. */
+struct count {
+	uint32_t all, available;
+};
+
+static void
+count_add(struct count *n, bool available)
+{
+	n->all++;
+	n->available += available;
+}
+
+/* Of the two kinds, the one in use: backups only where no other is available. */
+static struct count
+count_of(struct count backups, struct count others)
+{
+	return others.available == 0 && (backups.available || others.all == 0) ? backups : others;
+}
+
 struct pool_view
 pool_view(const struct server_table *t, const struct pool_config *p)
 {
 	struct pool_view view = { .servers = p->n_servers };
-	uint32_t counting = 0, good = 0;
+	struct count kinds[2] = { 0 }, n; /* others, backups */
 	bool any_weight = false;
 
 	for (uint32_t i = 0; i < p->n_servers; i++) {
@@ -50,12 +66,11 @@ pool_view(const struct server_table *t, const struct pool_config *p)
 	for (uint32_t i = 0; i < p->n_servers; i++) {
 		const struct server_config *s = &p->servers[i];
 
-		if (!counts(t, s, any_weight))
-			continue;
-		counting++;
-		good += server_available(t, s->slot);
+		if (has_share(t, s, any_weight))
+			count_add(&kinds[s->backup], server_available(t, s->slot));
 	}
-	view.panics = good < counting - good;
+	n = count_of(kinds[1], kinds[0]);
+	view.panics = n.available < n.all - n.available;
 	return view;
 }
 

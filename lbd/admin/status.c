@@ -217,6 +217,9 @@ status_server(
 	json_put(&o, "admin", json_string(server_admin_name(atomic_load(&shared->admin))));
 	json_put(&o, "reachable", json_boolean(!atomic_load(&shared->unreachable)));
 	json_put(&o, "drained", json_boolean(server_drained(t, s->slot)));
+	json_put(
+	    &o, "circuit", json_string(breaker_state_name(breaker_look(&load->breaker).state)));
+	json_put(&o, "backup", json_boolean(s->backup));
 	json_put(&o, "available", json_boolean(server_available(t, s->slot)));
 	json_put(&o, "weight", json_integer(server_weight(t, s->slot, s->weight)));
 	json_put(&o, "configured_weight", json_integer(s->weight));

@@ -3,8 +3,8 @@
  *
  * A server counts by its effective weight: the run-time one if set, else the configured one.
  * Weight 0 is out of the count like drain and maintenance, unless every server in operation has
- * weight 0: then all weigh 1.  What remains are candidates if they are available, or all of them in
- * panic.
+ * weight 0: then all weigh 1.  Of those that remain, either all backups or all others are in use, and
+ * candidates if they are available, or all of them in panic.
  *
  * A retry must not fall on a server that this exchange has tried, nor, in panic, on one that is not
  * available as long as there are others: it may cost a scan of the candidates, which a first pick
@@ -18,6 +18,8 @@
 #include "lbd/balance/choice.h"
 #include "lbd/balance/maglev.h"
 #include "lbd/balance/round.h"
+
+enum { SLOW_START_STEPS = 64 };
 
 /* Requests in flight are counted over all candidates once in so many picks, of n servers. */
 enum { RECOUNT_SERVERS = 32 };
@@ -42,6 +44,9 @@ struct balancer {
 	const struct server_table *table;
 	uint64_t random;
 	bool panic;
+	bool all_zero; /* the weights of those in operation */
+	bool mixed; /* there are backups, and others */
+	bool backups; /* those are in use */
 	bool *available; /* [n] */
 	uint32_t *weight; /* [n] of candidates, else 0 */
 	uint32_t *home_weight; /* [n] that `home` or `maglev` was built with */
@@ -55,6 +60,12 @@ struct balancer {
 	uint32_t bound; /* percent of its share that a server may have; 0: no bound */
 	uint64_t total_weight, total_active; /* of candidates; the latter as it was lately */
 	uint32_t until_recount; /* picks */
+	int64_t slow_start_ns;
+	uint32_t *rising; /* [n] steps done of a slow start; 0: it is not in one */
+	bool any_rising;
+	uint32_t *suspects; /* [n_suspects] balancer_suspect */
+	uint32_t n_suspects, next_suspect;
+	int64_t due_ns;
 	uint64_t work;
 };
 
@@ -104,6 +115,15 @@ round_start_apart(struct balancer *b)
 		round_next(&b->round);
 }
 
+static bool
+is_mixed(const struct balance_server *servers, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		if (servers[i].backup != servers[0].backup)
+			return true;
+	return false;
+}
+
 struct balancer *
 balancer_new(enum balance_algorithm algorithm, const struct balance_server *servers,
     uint32_t n_servers, const struct server_table *table, uint64_t seed)
@@ -118,17 +138,20 @@ balancer_new(enum balance_algorithm algorithm, const struct balance_server *serv
 	b->n = n_servers;
 	b->table = table;
 	b->random = seed;
+	b->mixed = is_mixed(servers, n_servers);
 	b->available = calloc(b->n, sizeof(*b->available));
 	b->weight = calloc(b->n, sizeof(*b->weight));
 	b->home_weight = calloc(b->n, sizeof(*b->home_weight));
 	b->candidates = calloc(b->n, sizeof(*b->candidates));
 	b->position = calloc(b->n, sizeof(*b->position));
+	b->rising = calloc(b->n, sizeof(*b->rising));
+	b->suspects = calloc(b->n, sizeof(*b->suspects));
 	if (!b->available || !b->weight || !b->home_weight || !b->candidates || !b->position ||
-	    parts_init(b) < 0) {
+	    !b->rising || !b->suspects || parts_init(b) < 0) {
 		balancer_free(&b);
 		return NULL;
 	}
-	balancer_update(b);
+	balancer_update(b, 0);
 	if (uses_round(b) && b->n_candidates)
 		round_start_apart(b);
 	return b;
@@ -151,6 +174,8 @@ balancer_free(struct balancer **bp)
 	free(b->home_weight);
 	free(b->candidates);
 	free(b->position);
+	free(b->rising);
+	free(b->suspects);
 	free(b);
 }
 
@@ -160,28 +185,127 @@ effective_weight(const struct balancer *b, uint32_t i)
 	return server_weight(b->table, b->servers[i].slot, b->servers[i].weight);
 }
 
-/* Fills `weight` and `available`, decides about panic. */
+static bool
+is_backup(const struct balancer *b, uint32_t i)
+{
+	return b->mixed && b->servers[i].backup;
+}
+
+/* No other server is available, and one of them is, or there is no other. */
+static bool
+needs_backups(const struct balancer *b)
+{
+	bool any = false, others = false;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		if (is_backup(b, i)) {
+			any = any || b->available[i];
+			continue;
+		}
+		if (b->available[i])
+			return false;
+		others = others || b->weight[i];
+	}
+	return b->mixed && (any || !others);
+}
+
+/* Those of the other kind do not count. */
 static void
-weights_read(struct balancer *b)
+panic_decide(struct balancer *b)
 {
 	uint32_t i, n_counting = 0, n_available = 0;
-	bool all_zero = true;
 
+	b->backups = needs_backups(b);
 	for (i = 0; i < b->n; i++) {
-		b->weight[i] = effective_weight(b, i);
-		b->available[i] = server_operating(b->table, b->servers[i].slot);
-		all_zero = all_zero && !(b->available[i] && b->weight[i]);
-	}
-	for (i = 0; i < b->n; i++) {
-		if (!b->available[i])
+		if (is_backup(b, i) != b->backups) {
 			b->weight[i] = 0;
-		else if (all_zero)
-			b->weight[i] = 1;
-		b->available[i] = b->weight[i] && server_available(b->table, b->servers[i].slot);
+			b->available[i] = false;
+		}
 		n_counting += b->weight[i] != 0;
 		n_available += b->available[i];
 	}
 	b->panic = n_available < n_counting - n_available;
+}
+
+/* Fills `weight` and `available`, decides about panic. */
+static void
+weights_read(struct balancer *b)
+{
+	uint32_t i;
+
+	b->all_zero = true;
+	for (i = 0; i < b->n; i++) {
+		b->weight[i] = effective_weight(b, i);
+		b->available[i] = server_operating(b->table, b->servers[i].slot);
+		b->all_zero = b->all_zero && !(b->available[i] && b->weight[i]);
+	}
+	for (i = 0; i < b->n; i++) {
+		if (!b->available[i])
+			b->weight[i] = 0;
+		else if (b->all_zero)
+			b->weight[i] = 1;
+		b->available[i] = b->weight[i] && server_available(b->table, b->servers[i].slot);
+	}
+	panic_decide(b);
+}
+
+static void
+due_by(struct balancer *b, int64_t at_ns)
+{
+	if (at_ns < b->due_ns)
+		b->due_ns = at_ns;
+}
+
+/* Who may be probed, and when the next one may. */
+static void
+suspects_read(struct balancer *b, int64_t now_ns)
+{
+	b->n_suspects = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t slot = b->servers[i].slot;
+		struct breaker_look look;
+
+		if (breaker_is_closed(&b->table->load[slot].breaker) ||
+		    !server_fit(b->table, slot) || (is_backup(b, i) && !b->backups) ||
+		    (!b->all_zero && !effective_weight(b, i)))
+			continue;
+		look = breaker_look(&b->table->load[slot].breaker);
+		if (look.state == BREAKER_OPEN && look.until_ns > now_ns)
+			due_by(b, look.until_ns);
+		else
+			b->suspects[b->n_suspects++] = i;
+	}
+}
+
+/* The steps that server has done by now, from 1 on; 0: it is not rising. */
+static uint32_t
+steps_of(struct balancer *b, uint32_t i, int64_t now_ns)
+{
+	int64_t since = atomic_load_explicit(
+	    &b->table->load[b->servers[i].slot].up_since_ns, memory_order_relaxed);
+	int64_t age = now_ns - since, step = b->slow_start_ns / SLOW_START_STEPS;
+
+	if (since == 0 || age >= SLOW_START_STEPS * step || !b->available[i])
+		return 0;
+	due_by(b, now_ns + step);
+	return age < step ? 1 : (uint32_t)(age / step);
+}
+
+/* While somebody rises, all weights are so much greater that his can be a part of one. */
+static void
+slow_starts_read(struct balancer *b, int64_t now_ns)
+{
+	uint32_t i;
+
+	b->any_rising = false;
+	if (!b->slow_start_ns)
+		return;
+	for (i = 0; i < b->n; i++) {
+		b->rising[i] = steps_of(b, i, now_ns);
+		b->any_rising = b->any_rising || b->rising[i];
+	}
+	for (i = 0; i < b->n && b->any_rising; i++)
+		b->weight[i] *= b->rising[i] ? b->rising[i] : SLOW_START_STEPS;
 }
 
 static void
@@ -212,32 +336,61 @@ home_weights_changed(struct balancer *b)
 	bool all_zero = true, changed = false;
 
 	for (i = 0; i < b->n; i++)
-		all_zero = all_zero && !b->servers[i].weight && !effective_weight(b, i);
+		all_zero = all_zero &&
+		    (is_backup(b, i) || (!b->servers[i].weight && !effective_weight(b, i)));
 	for (i = 0; i < b->n; i++) {
 		weight = effective_weight(b, i);
 		if (weight == 0)
 			weight = all_zero ? 1 : b->servers[i].weight;
+		if (is_backup(b, i))
+			weight = 0;
 		changed = changed || weight != b->home_weight[i];
 		b->home_weight[i] = weight;
 	}
 	return changed;
 }
 
-void
-balancer_update(struct balancer *b)
+/* Where keys are at home, if that has changed. */
+static void
+home_build(struct balancer *b)
 {
-	weights_read(b);
-	candidates_list(b);
-	if (uses_round(b))
-		round_update(&b->round, b->weight);
-	else if (b->n_candidates)
-		choice_build(&b->choice, b->weight);
-	if (!balance_hashes(b->algorithm) || !home_weights_changed(b))
+	if (!home_weights_changed(b))
 		return;
 	if (b->algorithm == BALANCE_IP_HASH)
 		choice_build(&b->home, b->home_weight);
 	else
 		maglev_build(&b->maglev, b->home_weight);
+}
+
+struct balance_outlook
+balancer_update(struct balancer *b, int64_t now_ns)
+{
+	b->due_ns = INT64_MAX;
+	weights_read(b);
+	suspects_read(b, now_ns);
+	slow_starts_read(b, now_ns);
+	candidates_list(b);
+	if (uses_round(b))
+		round_update(&b->round, b->weight);
+	else if (b->n_candidates)
+		choice_build(&b->choice, b->weight);
+	if (balance_hashes(b->algorithm))
+		home_build(b);
+	return (struct balance_outlook){ b->due_ns, b->n_suspects > 0 };
+}
+
+void
+balancer_slow_start(struct balancer *b, int64_t duration_ns)
+{
+	b->slow_start_ns = duration_ns;
+}
+
+int
+balancer_suspect(struct balancer *b)
+{
+	if (b->n_suspects == 0)
+		return -1;
+	return (int)b->suspects[b->next_suspect++ % b->n_suspects];
 }
 
 static uint32_t
@@ -379,17 +532,26 @@ draw_faster_of_two(struct balancer *b, const struct request *q)
 	return response_cost(b, j, q->now_ns) < response_cost(b, i, q->now_ns) ? j : i;
 }
 
-/* By hash, however often it must be hashed again; in the end among the candidates alone. */
+/* A server that rises gets as many of its keys back as it has done steps, and always the same first. */
+static bool
+is_back(const struct balancer *b, uint32_t i, uint64_t hash)
+{
+	if (!b->any_rising || !b->rising[i])
+		return true;
+	return hash_scale(hash_mix(hash ^ i), SLOW_START_STEPS) < b->rising[i];
+}
+
+/* By hash, however often it must be hashed again; in the end, and among backups, among the candidates alone. */
 static int
 pick_by_hash(struct balancer *b, const struct request *q)
 {
 	uint64_t number = q->hash, sequence = q->hash;
 	uint32_t i, k;
 
-	for (k = 0; k < REHASHES_MAX; k++) {
+	for (k = 0; k < REHASHES_MAX && !b->backups; k++) {
 		i = b->algorithm == BALANCE_IP_HASH ? choice_pick(&b->home, number)
 						    : maglev_pick(&b->maglev, number);
-		if (acceptable(b, i, q))
+		if (acceptable(b, i, q) && is_back(b, i, q->hash))
 			return (int)i;
 		number = hash_next(&sequence);
 	}

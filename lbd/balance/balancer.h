@@ -2,8 +2,8 @@
  * balancer.h - which server gets this exchange?  One per pool and worker.  Pure: no I/O, no clock.
  *
  * balancer_update reads who may be chosen and by what weight; it is called when
- * server_table.version changed, and may cost O(n) or build tables.  balancer_pick costs O(1) or
- * O(log n) on average.  Loads are read from the server table, over all workers.
+ * server_table.version changed or the time that it named has come, and may cost O(n) or build tables.
+ * balancer_pick costs O(1) or O(log n) on average.  Loads are read from the server table, over all workers.
  *
  * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
  * a pair, and every worker, choose alike; with a bound (balancer_bound) also on loads.  A weight set at run time counts as configured (an
@@ -13,6 +13,10 @@
  * A server in drain or maintenance is out of the count, and so is one of weight 0 unless all that
  * are ready have weight 0.  Panic: when more than half of the servers that count are unavailable,
  * all of them are candidates (balancer_panics).
+ *
+ * Backups are candidates only while no other server is available and one of them is: then all of them are, and none of
+ * the others; the rules above hold among those in use.  A slow start makes the weight of a server that came up grow
+ * from 1/64 to all of it, in 64 steps; with hashes, the share of its own keys that it gets back.
  */
 #ifndef LBD_BALANCE_BALANCER_H
 #define LBD_BALANCE_BALANCER_H
@@ -40,6 +44,7 @@ struct balance_server {
 	uint32_t slot; /* in the server table */
 	uint32_t weight; /* configured; 0 gets nothing unless all are 0 */
 	uint32_t max_connections; /* exchanges in flight; 0: no limit */
+	bool backup; /* where all are, none is */
 };
 
 struct balancer;
@@ -60,8 +65,22 @@ void balancer_free(struct balancer **);
  */
 void balancer_bound(struct balancer *, uint32_t percent);
 
+/* How long the weight of a server grows that comes up; 0, as at first: it has all of it at once. */
+void balancer_slow_start(struct balancer *, int64_t duration_ns);
+
+struct balance_outlook {
+	int64_t due_ns; /* it must be updated then, though no version changes; INT64_MAX: never */
+	bool probes; /* balancer_suspect has somebody */
+};
+
 /* Reads availability and weights anew.  Keeps its place in the round. */
-void balancer_update(struct balancer *);
+struct balance_outlook balancer_update(struct balancer *, int64_t now_ns);
+
+/*
+ * In turn, a server that would be a candidate but for its circuit, which may let a probe through now
+ * (breaker_probe knows); -1: there was none at the last update.
+ */
+int balancer_suspect(struct balancer *);
 
 /* Server indexes that this exchange has tried already. */
 enum { BALANCE_TRIED_MAX = 16 };

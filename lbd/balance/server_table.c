@@ -82,8 +82,9 @@ server_table_init(struct server_table *t, void *shared)
 	*t = (struct server_table){ .shared = shared, .version = 1 };
 	t->load = pages_new(SERVER_SLOTS_MAX * sizeof(*t->load));
 	t->active = pages_new(SERVER_SLOTS_MAX * sizeof(*t->active));
+	t->pools = pages_new(SERVER_POOLS_MAX * sizeof(*t->pools));
 	t->index = calloc(INDEX_SIZE, sizeof(*t->index));
-	if (!t->load || !t->active || !t->index) {
+	if (!t->load || !t->active || !t->pools || !t->index) {
 		server_table_fini(t);
 		return -ENOMEM;
 	}
@@ -104,9 +105,12 @@ server_table_fini(struct server_table *t)
 		munmap(t->load, SERVER_SLOTS_MAX * sizeof(*t->load));
 	if (t->active)
 		munmap(t->active, SERVER_SLOTS_MAX * sizeof(*t->active));
+	if (t->pools)
+		munmap(t->pools, SERVER_POOLS_MAX * sizeof(*t->pools));
 	free(t->index);
 	t->load = NULL;
 	t->active = NULL;
+	t->pools = NULL;
 	t->index = NULL;
 }
 
@@ -171,9 +175,12 @@ server_table_keep(struct server_table *t, const uint32_t *slots, size_t n)
 		CHECK(slots[i] < SERVER_SLOTS_MAX);
 		t->shared[slots[i]].used = 1;
 	}
-	for (slot = 0; slot < SERVER_SLOTS_MAX; slot++)
-		if (!t->shared[slot].used)
-			t->shared[slot].key[0] = '\0';
+	for (slot = 0; slot < SERVER_SLOTS_MAX; slot++) {
+		if (t->shared[slot].used || !t->shared[slot].key[0])
+			continue;
+		t->shared[slot].key[0] = '\0';
+		breaker_reset(&t->load[slot].breaker);
+	}
 	index_build(t);
 }
 
@@ -206,15 +213,21 @@ server_well(const struct server_table *t, uint32_t slot)
 }
 
 bool
-server_available(const struct server_table *t, uint32_t slot)
+server_fit(const struct server_table *t, uint32_t slot)
 {
 	return server_operating(t, slot) && server_well(t, slot);
 }
 
 bool
+server_available(const struct server_table *t, uint32_t slot)
+{
+	return server_fit(t, slot) && breaker_is_closed(&t->load[slot].breaker);
+}
+
+bool
 server_keeps(const struct server_table *t, uint32_t slot)
 {
-	return server_well(t, slot) &&
+	return server_well(t, slot) && breaker_is_closed(&t->load[slot].breaker) &&
 	    atomic_load_explicit(&t->shared[slot].admin, memory_order_relaxed) != ADMIN_MAINTENANCE;
 }
 
@@ -276,6 +289,28 @@ server_set_unreachable(struct server_table *t, uint32_t slot, bool out)
 		return false;
 	version_bump(t);
 	return true;
+}
+
+void
+server_comes_up(struct server_table *t, uint32_t slot, int64_t now_ns)
+{
+	atomic_store_explicit(&t->load[slot].up_since_ns, now_ns, memory_order_relaxed);
+}
+
+void
+server_circuit_turned(struct server_table *t, uint32_t slot, int64_t now_ns, int64_t wall_ns)
+{
+	if (breaker_is_closed(&t->load[slot].breaker))
+		server_comes_up(t, slot, now_ns);
+	atomic_store_explicit(&t->shared[slot].changed_wall_ns, wall_ns, memory_order_relaxed);
+	version_bump(t);
+}
+
+void
+server_circuit_reset(struct server_table *t, uint32_t slot)
+{
+	if (breaker_reset(&t->load[slot].breaker))
+		version_bump(t);
 }
 
 bool

@@ -16,8 +16,14 @@
 #include <stdatomic.h>
 
 #include "common/str.h"
+#include "lbd/balance/breaker.h"
 
-enum { SERVER_SLOTS_MAX = 16384, SERVER_KEY_MAX = 128, SERVER_WEIGHT_MAX = 256 };
+enum {
+	SERVER_SLOTS_MAX = 16384,
+	SERVER_POOLS_MAX = 4096,
+	SERVER_KEY_MAX = 128,
+	SERVER_WEIGHT_MAX = 256
+};
 
 enum server_health {
 	HEALTH_UNKNOWN,
@@ -52,12 +58,21 @@ struct server_load {
 	_Atomic int64_t response_ewma_at_ns;
 	_Atomic uint64_t checks_passed, checks_failed;
 	_Atomic uint32_t check_duration_us; /* of the last check */
+	_Atomic int64_t up_since_ns; /* when it came up after it was down; 0: it never was */
+	struct breaker breaker;
+};
+
+/* The same of a pool, by its id. */
+struct pool_load {
+	_Alignas(64) _Atomic uint32_t ejected; /* servers whose circuit is not closed */
+	_Atomic uint32_t queued; /* exchanges that wait for a server */
 };
 
 struct server_table {
 	struct server_shared *shared; /* [SERVER_SLOTS_MAX] */
 	struct server_load *load; /* [SERVER_SLOTS_MAX] */
 	_Atomic uint32_t *active; /* [SERVER_SLOTS_MAX] exchanges in flight; compact, for scans */
+	struct pool_load *pools; /* [SERVER_POOLS_MAX] */
 	_Atomic uint64_t version;
 	void (*changed)(void *); /* any thread, after each new version; may be NULL */
 	void *changed_arg;
@@ -98,7 +113,10 @@ bool server_drained(const struct server_table *, uint32_t slot);
 /* The same, the first time after server_set_admin or a crash alone. */
 bool server_drained_now(struct server_table *, uint32_t slot);
 
-/* May this server get a new exchange?  Health, administration and unreachability together. */
+/* Health, administration and reachability say that it may get exchanges. */
+bool server_fit(const struct server_table *, uint32_t slot);
+
+/* And so does its circuit: it may get any new exchange. */
 bool server_available(const struct server_table *, uint32_t slot);
 
 /* The same for one of a client that it had before: drain does not bar it. */
@@ -116,6 +134,15 @@ bool server_set_health(struct server_table *, uint32_t slot, enum server_health,
 bool server_set_admin(struct server_table *, uint32_t slot, enum server_admin, int64_t wall_ns);
 bool server_set_weight(struct server_table *, uint32_t slot, int32_t weight);
 bool server_set_unreachable(struct server_table *, uint32_t slot, bool);
+
+/* Before the setter that brings it back: a slow start begins now. */
+void server_comes_up(struct server_table *, uint32_t slot, int64_t now_ns);
+
+/* Its circuit has opened or closed just now. */
+void server_circuit_turned(struct server_table *, uint32_t slot, int64_t now_ns, int64_t wall_ns);
+
+/* Closed, and nothing is known: it is another server now, or its pool has no circuit breaker any more. */
+void server_circuit_reset(struct server_table *, uint32_t slot);
 
 /*
  * A connect failed or worked.  True when this failure took the server out of rotation

@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 
-enum { CHECK_TIMEOUT_MS = 2000 };
+enum { CHECK_TIMEOUT_MS = 2000, MAX_OPEN_S = 300 };
 
 /* The CPUs that this process may use; 1 if the kernel has more than we can ask for. */
 static uint32_t
@@ -123,11 +123,19 @@ ticket_secret_file(const struct lbd_config *c)
 }
 
 static void
+complete_breaker(struct breaker_config *b)
+{
+	if (b->open && b->max_open == 0)
+		b->max_open = b->open > MAX_OPEN_S * NS_PER_S ? b->open : MAX_OPEN_S * NS_PER_S;
+}
+
+static void
 complete_pool(const struct lbd_config *c, struct pool_config *p)
 {
 	config_hash_key_parse(p->hash_key, &p->hash_by, &p->hash_name);
 	if (p->stickiness.type && p->stickiness.secret_file.n == 0)
 		p->stickiness.secret_file = ticket_secret_file(c);
+	complete_breaker(&p->breaker);
 	if (p->health.timeout == 0) {
 		p->health.timeout = CHECK_TIMEOUT_MS * NS_PER_MS;
 		if (p->health.interval && p->health.interval < p->health.timeout)

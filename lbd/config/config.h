@@ -118,6 +118,7 @@ struct server_config {
 	struct address address;
 	uint32_t weight;
 	uint32_t max_connections; /* exchanges at once, over all workers; 0: no limit */
+	bool backup; /* gets requests only when no other is available */
 	uint32_t
 	    slot; /* in the server table; set by whoever adopts the snapshot, before sharing it */
 	uint32_t id; /* for statistics, likewise */
@@ -137,6 +138,11 @@ struct retry_config {
 	unsigned on; /* bits of enum retry_on */
 	bool non_idempotent;
 	uint32_t budget_percent;
+	int64_t per_try_timeout; /* 0: none */
+};
+
+struct queue_config {
+	uint32_t size; /* requests that wait, over all workers; 0: no limit */
 };
 
 struct pool_config {
@@ -152,6 +158,9 @@ struct pool_config {
 	uint32_t id; /* for statistics, as a listener's */
 	struct health_config health;
 	struct retry_config retry;
+	struct breaker_config breaker; /* open 0: none */
+	int64_t slow_start; /* 0: none */
+	struct queue_config queue;
 	struct tls_server_config tls;
 	bool http2; /* servers speak it; with TLS, if they say so */
 	uint16_t proxy_header; /* version that connections to servers begin with; 0: none */

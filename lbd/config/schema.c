@@ -301,6 +301,7 @@ static const struct json_field server_fields[] = {
 	    .max = 256 },
 	{ JSON_ROW("max_connections", json_kind_integer, struct server_config, max_connections),
 	    .fallback = "0", .max = 1000000 },
+	{ JSON_ROW("backup", json_kind_bool, struct server_config, backup) },
 	{ 0 },
 };
 
@@ -355,6 +356,16 @@ static const struct json_choice retry_causes[] = {
 	{ NULL, 0 },
 };
 
+static const char *
+barred_per_try(const void *object)
+{
+	const struct retry_config *r = object;
+
+	return r->on & RETRY_TIMEOUT
+	    ? NULL
+	    : "would end tries after which there is no other: \"on\" does not have \"timeout\"";
+}
+
 static const struct json_field retry_fields[] = {
 	{ JSON_ROW("attempts", json_kind_integer, struct retry_config, attempts), .fallback = "2",
 	    .max = 10 },
@@ -364,6 +375,37 @@ static const struct json_field retry_fields[] = {
 	    .fallback = "false" },
 	{ JSON_ROW("budget_percent", json_kind_integer, struct retry_config, budget_percent),
 	    .fallback = "20", .max = 100 },
+	{ JSON_ROW("per_try_timeout", json_kind_duration, struct retry_config, per_try_timeout),
+	    .min = 1 * MS, .max = 30 * DAY, .barred = barred_per_try },
+	{ 0 },
+};
+
+static const struct json_field breaker_fields[] = {
+	{ JSON_ROW("consecutive_failures", json_kind_integer, struct breaker_config,
+	      consecutive_failures),
+	    .fallback = "5", .max = 1000000 },
+	{ JSON_ROW("error_percent", json_kind_integer, struct breaker_config, error_percent),
+	    .fallback = "50", .max = 100 },
+	{ JSON_ROW("min_requests", json_kind_integer, struct breaker_config, min_requests),
+	    .fallback = "20", .min = 1, .max = 1000000 },
+	{ JSON_ROW("window", json_kind_duration, struct breaker_config, window),
+	    .fallback = "\"10s\"", .min = 100 * MS, .max = HOUR },
+	{ JSON_ROW("open", json_kind_duration, struct breaker_config, open), .fallback = "\"30s\"",
+	    .min = 10 * MS, .max = HOUR },
+	/* without one: 5m, or `open` if that is longer */
+	{ JSON_ROW("max_open", json_kind_duration, struct breaker_config, max_open), .min = 10 * MS,
+	    .max = DAY },
+	{ JSON_ROW(
+	      "max_ejected_percent", json_kind_integer, struct breaker_config, max_ejected_percent),
+	    .fallback = "50", .max = 100 },
+	{ JSON_ROW("probes", json_kind_integer, struct breaker_config, probes), .fallback = "3",
+	    .min = 1, .max = 100 },
+	{ 0 },
+};
+
+static const struct json_field queue_fields[] = {
+	{ JSON_ROW("size", json_kind_integer, struct queue_config, size), .required = true,
+	    .min = 1, .max = 1000000 },
 	{ 0 },
 };
 
@@ -413,6 +455,11 @@ static const struct json_field pool_fields[] = {
 	    .fallback = "{ \"type\": \"tcp\" }", .object = health_fields },
 	{ JSON_ROW("retry", json_kind_object, struct pool_config, retry), .fallback = "{}",
 	    .object = retry_fields },
+	{ JSON_ROW("circuit_breaker", json_kind_object, struct pool_config, breaker),
+	    .object = breaker_fields },
+	{ JSON_ROW("slow_start", json_kind_duration, struct pool_config, slow_start), .min = 1 * S,
+	    .max = HOUR },
+	{ JSON_ROW("queue", json_kind_object, struct pool_config, queue), .object = queue_fields },
 	{ JSON_ROW("stickiness", json_kind_object, struct pool_config, stickiness),
 	    .object = config_stickiness_fields },
 	{ JSON_ROW("tls", json_kind_object, struct pool_config, tls),

@@ -296,6 +296,28 @@ check_affinity(const struct validation *v, uint32_t i)
 }
 
 static void
+check_breaker(const struct validation *v, uint32_t i)
+{
+	const struct breaker_config *b = &v->c->pools[i].breaker;
+	char open[UNITS_TEXT_MAX], most[UNITS_TEXT_MAX];
+
+	if (!b->open)
+		return;
+	if (!b->consecutive_failures && !b->error_percent)
+		json_config_problem(v->d,
+		    "pools[%u].circuit_breaker: would never open: consecutive_failures and "
+		    "error_percent are both 0",
+		    i);
+	if (b->max_open < b->open) {
+		duration_format(b->open, open);
+		duration_format(b->max_open, most);
+		json_config_problem(v->d,
+		    "pools[%u].circuit_breaker.max_open: \"%s\" is shorter than open, \"%s\"", i,
+		    most, open);
+	}
+}
+
+static void
 check_pool(const struct validation *v, uint32_t i)
 {
 	const struct pool_config *p = &v->c->pools[i];
@@ -303,6 +325,7 @@ check_pool(const struct validation *v, uint32_t i)
 
 	check_server_tls(v, i);
 	check_affinity(v, i);
+	check_breaker(v, i);
 
 	if (p->health.interval && p->health.timeout > p->health.interval) {
 		duration_format(p->health.timeout, timeout);

@@ -77,6 +77,8 @@ state_write(struct watch *w, struct health_state state)
 static void
 reachable(struct watch *w, const char *reason)
 {
+	if (shared_of(w)->unreachable)
+		server_comes_up(w->site->table, w->slot, clock_ns());
 	if (server_set_unreachable(w->site->table, w->slot, false))
 		log_notice("server_reachable", "%s", watch_text(w, reason).text);
 }
@@ -88,6 +90,8 @@ judge(struct watch *w, const struct probe_result *r)
 	enum server_health before = state.health;
 	bool changed = health_step(&state, &w->pool->health, r->passed);
 
+	if (before == HEALTH_DOWN && state.health == HEALTH_UP)
+		server_comes_up(w->site->table, w->slot, clock_ns());
 	state_write(w, state);
 	if (changed && state.health == HEALTH_DOWN)
 		log_warning("server_down", "%s", watch_text(w, r->reason).text);
@@ -242,6 +246,7 @@ state_forget(struct watch *w, const struct server_config *server)
 	if (!address_equal(&w->server->address, &server->address)) {
 		state.health = HEALTH_UNKNOWN;
 		server_set_unreachable(w->site->table, w->slot, false);
+		server_circuit_reset(w->site->table, w->slot);
 	}
 	state.good = state.bad = 0;
 	state_write(w, state);

@@ -40,6 +40,7 @@ status_of(enum termination why)
 		return 502;
 	case END_NO_SERVER:
 	case END_QUEUE_TIMEOUT:
+	case END_QUEUE_FULL:
 	case END_CONNECT_FAILED:
 	case END_CONNECT_TIMEOUT:
 	case END_OUT_OF_MEMORY:

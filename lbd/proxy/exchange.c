@@ -181,6 +181,7 @@ exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
 		.started = c->head_started,
 		.take_by = TIMER_NEVER,
 		.body_by = TIMER_NEVER,
+		.try_by = TIMER_NEVER,
 		.connect_ns = -1,
 		.response_ns = -1,
 		.bytes_in = head_size,
@@ -258,9 +259,18 @@ exchange_complete(struct exchange *x)
 	}
 }
 
+static bool
+is_servers_fault(enum termination why)
+{
+	return why == END_SERVER_RESET || why == END_SERVER_TIMEOUT ||
+	    why == END_SERVER_BAD_RESPONSE;
+}
+
 void
 exchange_cut(struct exchange *x, enum termination why)
 {
+	if (is_servers_fault(why))
+		exchange_tell(x, CIRCUIT_BROKEN);
 	if (x->termination == END_OK)
 		x->termination = why;
 	/* a body that ends with the connection looks complete unless that is reset */
@@ -381,9 +391,10 @@ exchange_upstream_expired(struct exchange *x)
 	CHECK(x->magic == EXCHANGE_MAGIC);
 	if (x->tunnel)
 		tunnel_expired(x);
-	else if (waits_for_client(x))
+	else if (waits_for_client(x)) {
+		x->try_by = TIMER_NEVER;
 		origin_deadline(x, exchange_timeouts(x)->response);
-	else if (x->responding)
+	} else if (x->responding)
 		exchange_cut(x, END_SERVER_TIMEOUT);
 	else
 		exchange_try_failed(x, TRY_TIMEOUT, END_SERVER_TIMEOUT);

@@ -15,6 +15,7 @@
 
 #include "lbd/http/body.h"
 #include "lbd/http/h1_format.h"
+#include "lbd/proxy/circuit.h"
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/retry.h"
 #include "lbd/proxy/upstream.h"
@@ -77,11 +78,13 @@ struct exchange {
 	bool retrying; /* the next choice of a server is another try */
 	enum termination failed_why; /* the try before */
 	uint32_t slot; /* of `server` */
+	uint64_t probe; /* the present try probes it, circuit.h; 0: it does not */
 
 	/* times, ns */
 	int64_t started; /* first byte of the request */
 	int64_t tried_at; /* the present try */
 	int64_t sent_at; /* its request: when it had a connection */
+	int64_t try_by; /* the head of its answer must come; TIMER_NEVER: by no time of its own */
 	int64_t
 	    take_by; /* the client must take some of what waits for it; TIMER_NEVER: nothing does */
 	int64_t body_by; /* its body is looked at again; TIMER_NEVER: it is not its turn to send */
@@ -135,6 +138,9 @@ bool exchange_retry_status(struct exchange *, unsigned status, bool has_retry_af
 
 /* try.c: the next try now that a server may be free; false: all are still full. */
 bool exchange_try_queued(struct exchange *);
+
+/* try.c: its pool's circuit breaker hears how the present try went. */
+void exchange_tell(struct exchange *, enum circuit_result);
 
 /* try.c: gives the server up; `reusable` keeps the connection. */
 void exchange_release_server(struct exchange *, bool reusable);

@@ -89,12 +89,14 @@ origin_timer(struct exchange *x)
 	return x->call ? &x->call->timer : &x->upstream->conn.timer;
 }
 
+/* In so long, but not later than the try may last. */
 static inline void
 origin_deadline(struct exchange *x, int64_t timeout_ns)
 {
 	struct worker *w = exchange_worker(x);
+	int64_t at = w->now + timeout_ns;
 
-	timer_set(&w->wheel, origin_timer(x), w->now + timeout_ns);
+	timer_set(&w->wheel, origin_timer(x), at < x->try_by ? at : x->try_by);
 }
 
 /* It was open, and idle, before this exchange. */

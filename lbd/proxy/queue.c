@@ -2,6 +2,7 @@
 #include "lbd/proxy/queue.h"
 
 #include "common/check.h"
+#include "lbd/balance/limit.h"
 
 enum { PASSED_OVER_MAX = 16 }; /* so that a look at a long queue stays cheap */
 
@@ -33,13 +34,22 @@ pool_unlink(struct pool *p)
 		p->next_waiting->prev_waiting = p->prev_waiting;
 }
 
-void
+static _Atomic uint32_t *
+queued_of(const struct exchange *x)
+{
+	return &exchange_worker(x)->servers->pools[x->pool->conf->id].queued;
+}
+
+bool
 queue_add(struct exchange *x)
 {
 	struct proxy *proxy = exchange_worker(x)->proxy;
 	struct pool *p = x->pool;
+	uint32_t size = p->conf->queue.size;
 
 	CHECK(!x->queued);
+	if (!limit_take(queued_of(x), size ? size : UINT32_MAX))
+		return false;
 	x->queued = true;
 	x->next_waiting = NULL;
 	x->prev_waiting = p->last_waiting;
@@ -51,10 +61,12 @@ queue_add(struct exchange *x)
 	if (p->first_waiting == x)
 		pool_link(proxy, p);
 	counter_add(&p->stats->queued, 1);
+	counter_add(&p->stats->queued_total, 1);
 	atomic_fetch_add(&proxy->n_waiting, 1);
 	atomic_fetch_add(&proxy->shared->n_waiting, 1);
 	serve_soon(
 	    proxy); /* a server given up before we counted has woken nobody: look once more */
+	return true;
 }
 
 void
@@ -76,6 +88,7 @@ queue_remove(struct exchange *x)
 	if (!p->first_waiting)
 		pool_unlink(p);
 	counter_add(&p->stats->queued, (uint64_t)-1);
+	atomic_fetch_sub(queued_of(x), 1);
 	atomic_fetch_sub(&proxy->n_waiting, 1);
 	atomic_fetch_sub(&proxy->shared->n_waiting, 1);
 }

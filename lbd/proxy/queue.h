@@ -12,8 +12,8 @@
 
 void queue_init(struct proxy *);
 
-/* To the end of its pool's queue. */
-void queue_add(struct exchange *);
+/* To the end of its pool's queue.  False: that is full, over all workers. */
+bool queue_add(struct exchange *);
 void queue_remove(struct exchange *);
 
 /* A server has been given up: queues here and elsewhere may go on. */

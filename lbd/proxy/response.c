@@ -142,6 +142,10 @@ note_response(struct exchange *x, const struct http_head *head)
 	x->response_ns = w->now - x->sent_at;
 	x->status = (uint16_t)head->status;
 	x->server_keep_alive = head->keep_alive;
+	if (x->try_by != TIMER_NEVER) { /* the try has come to its answer */
+		x->try_by = TIMER_NEVER;
+		origin_deadline(x, exchange_timeouts(x)->response);
+	}
 	if (x->pool->conf->algorithm == BALANCE_LEAST_RESPONSE_TIME)
 		server_response_time(
 		    w->servers, x->slot, (uint32_t)(x->response_ns / NS_PER_US), w->now);
@@ -260,6 +264,7 @@ response_heads(struct exchange *x, struct span data)
 		eaten = h1_parse_response(
 		    (struct str){ data.p, data.n }, &response_limits, expected, &w->head);
 		if (eaten < 0) {
+			exchange_tell(x, CIRCUIT_BAD);
 			exchange_answer(x, END_SERVER_BAD_RESPONSE);
 			return;
 		}

@@ -19,11 +19,23 @@ server_leave(struct worker *w, const struct server_config *s)
 }
 
 void
+exchange_tell(struct exchange *x, enum circuit_result result)
+{
+	const struct pool_config *p = x->pool->conf;
+
+	/* of an old configuration: the present one may have no breaker, and has none to close it */
+	if (p->breaker.open && x->snapshot == exchange_worker(x)->snapshot)
+		circuit_tell(exchange_worker(x), p, x->server, &x->probe, result);
+}
+
+void
 exchange_release_server(struct exchange *x, bool reusable)
 {
 	if (x->holds_active)
 		server_leave(exchange_worker(x), x->server);
 	x->holds_active = false;
+	if (x->probe)
+		circuit_forgo(exchange_worker(x), x->server, &x->probe);
 	origin_release(x, reusable);
 }
 
@@ -68,6 +80,27 @@ server_choose_below_limit(struct exchange *x)
 	return CHOICE_FULL;
 }
 
+/* Whether it may be tried again elsewhere. */
+static bool
+is_repeatable(const struct exchange *x)
+{
+	return x->replayable &&
+	    (http_method_idempotent(x->method) || x->pool->conf->retry.non_idempotent);
+}
+
+/* A server whose circuit is to be probed by this exchange, or -1. */
+static int
+server_choose_suspect(struct exchange *x)
+{
+	struct worker *w = exchange_worker(x);
+	int index = circuit_choose(w, x->pool, is_repeatable(x), &x->probe);
+
+	if (index < 0 || server_take(x, index))
+		return index;
+	circuit_forgo(w, &x->pool->conf->servers[index], &x->probe);
+	return -1;
+}
+
 /* The index of the server for the next try, which counts the exchange as its own from now on. */
 static int
 server_choose(struct exchange *x)
@@ -77,12 +110,14 @@ server_choose(struct exchange *x)
 	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
 	int index;
 
-	if (p->version != version) {
+	if (p->version != version || w->now >= p->outlook.due_ns) {
 		p->version = version;
-		balancer_update(p->balancer);
+		p->outlook = balancer_update(p->balancer, w->now);
 	}
 	if (x->sticky >= 0 && affinity_holds(x) && server_take(x, x->sticky))
 		return x->sticky;
+	if (p->outlook.probes && x->tried.n == 0 && (index = server_choose_suspect(x)) >= 0)
+		return index;
 	index = balancer_pick(p->balancer, x->hash, &x->tried, w->now);
 	if (index < 0)
 		return CHOICE_NONE;
@@ -139,6 +174,15 @@ connect_failed(struct exchange *x)
 		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
 }
 
+/* Only what is complete can be tried again: the others have the time that their clients need. */
+static int64_t
+try_deadline(const struct exchange *x)
+{
+	int64_t most = x->pool->conf->retry.per_try_timeout;
+
+	return most && x->request_body.done ? x->tried_at + most : TIMER_NEVER;
+}
+
 /* Connected or connecting.  False: that failed at once. */
 static bool
 try_start(struct exchange *x)
@@ -151,6 +195,7 @@ try_start(struct exchange *x)
 		x->retrying = false;
 	}
 	x->tried_at = w->now;
+	x->try_by = try_deadline(x);
 	x->body_by = TIMER_NEVER;
 	x->response_ns = x->connect_ns = -1;
 	x->upstream = upstream_get(w->proxy, x->server, x, x->fresh);
@@ -169,11 +214,20 @@ request_sent(struct exchange *x)
 
 enum try_result { TRY_GOES_ON, TRY_AGAIN, TRY_ENDED };
 
+/* The end of an idle connection, or a refused stream, says nothing of the server; of a shared one, one is told. */
+static bool
+is_servers_fault(enum try_failure failure)
+{
+	return failure == TRY_CONNECT || failure == TRY_RESET || failure == TRY_TIMEOUT;
+}
+
 static enum try_result
 try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 {
 	if (failure == TRY_CONNECT)
 		connect_failed(x);
+	if (is_servers_fault(failure))
+		exchange_tell(x, CIRCUIT_BAD);
 	exchange_release_server(x, false);
 	x->failed_why = why;
 	if (retry_take(x, failure))
@@ -190,9 +244,9 @@ no_server(struct exchange *x, int choice)
 		exchange_answer(x, x->retrying ? x->failed_why : END_NO_SERVER);
 	} else if (request_hold(x) < 0) {
 		exchange_answer(x, END_OUT_OF_MEMORY);
+	} else if (!queue_add(x)) {
+		exchange_answer(x, END_QUEUE_FULL);
 	} else {
-		counter_add(&x->pool->stats->queued_total, 1);
-		queue_add(x);
 		if (x->request_body.done)
 			downstream_read_on(x); /* to see whether it goes away */
 		downstream_deadline(x, exchange_timeouts(x)->queue);
@@ -291,9 +345,11 @@ bool
 exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 {
 	const struct server_config *answered = x->server;
+	bool failed = status >= 502 && status <= 504;
 	int choice;
 
-	if (status < 502 || status > 504 || has_retry_after || !retry_take(x, failure_of(status)))
+	exchange_tell(x, failed ? CIRCUIT_BAD : CIRCUIT_GOOD);
+	if (!failed || has_retry_after || !retry_take(x, failure_of(status)))
 		return false;
 	choice = server_choose(x);
 	if (choice < 0) { /* nobody else to ask: the client gets what this one said */

@@ -161,6 +161,7 @@ tunnel_start(struct exchange *x, struct span rest)
 		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 		return;
 	}
+	exchange_tell(x, CIRCUIT_GOOD);
 	x->tunnel = true;
 	x->responding = true;
 	x->take_by = TIMER_NEVER;

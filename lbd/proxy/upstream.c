@@ -218,7 +218,7 @@ opening_await(struct upstream *u, const struct exchange *x)
 {
 	u->state = UPSTREAM_CONNECTING;
 	ev_io_start(u->conn.worker->loop, &u->conn.write);
-	conn_deadline(&u->conn, exchange_timeouts(x)->connect);
+	upstream_opening_deadline(u, x, exchange_timeouts(x)->connect);
 }
 
 /* For an exchange of an old configuration: the server may be none of the new one's, so it is not kept. */

@@ -113,7 +113,7 @@ upstream_secure(struct upstream *u)
 	if (!x)
 		return; /* shared, and about to be closed */
 	u->state = UPSTREAM_SECURING;
-	conn_deadline(&u->conn, exchange_timeouts(x)->tls_handshake);
+	upstream_opening_deadline(u, x, exchange_timeouts(x)->tls_handshake);
 	u->conn.tls = tls_connect(&upstream_set_of(u)->target, u->h2 != NULL);
 	if (u->conn.tls)
 		r = conn_handshake_start(&u->conn, &why);

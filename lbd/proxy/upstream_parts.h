@@ -2,7 +2,7 @@
 #ifndef LBD_PROXY_UPSTREAM_PARTS_H
 #define LBD_PROXY_UPSTREAM_PARTS_H
 
-#include "lbd/proxy/upstream.h"
+#include "lbd/proxy/exchange.h"
 
 /* upstream_opening.c: what happens to one that upstream_opening() holds for.  May close it. */
 void
@@ -18,6 +18,16 @@ static inline struct upstream_set *
 upstream_set_of(const struct upstream *u)
 {
 	return u->conn.worker->proxy->upstreams[u->slot];
+}
+
+/* How long it may be opening: so long, but not longer than this exchange's try may last. */
+static inline void
+upstream_opening_deadline(struct upstream *u, const struct exchange *x, int64_t timeout_ns)
+{
+	struct worker *w = u->conn.worker;
+	int64_t at = w->now + timeout_ns;
+
+	timer_set(&w->wheel, &u->conn.timer, at < x->try_by ? at : x->try_by);
 }
 
 #endif

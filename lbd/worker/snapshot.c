@@ -82,8 +82,8 @@ pool_init(
 	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
 		const struct server_config *c = &p->conf->servers[j];
 
-		p->servers[j] =
-		    (struct balance_server){ c->name, c->slot, c->weight, c->max_connections };
+		p->servers[j] = (struct balance_server){ c->name, c->slot, c->weight,
+			c->max_connections, c->backup };
 	}
 	p->version = atomic_load(&s->worker->servers->version);
 	p->balancer = balancer_new(
@@ -91,6 +91,7 @@ pool_init(
 	if (!p->balancer)
 		return out_of_memory(s, err);
 	balancer_bound(p->balancer, p->conf->hash_balance_factor);
+	balancer_slow_start(p->balancer, p->conf->slow_start); /* from the first pick on */
 	code = pool_stick(p, files, s, err);
 	return code ? code : pool_secure(p, s->worker, files, err);
 }

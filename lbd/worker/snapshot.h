@@ -48,6 +48,7 @@ struct pool {
 	struct tls_upstream *tls; /* NULL: plain */
 	struct retry_budget budget;
 	uint64_t version; /* of the server table when the balancer was updated */
+	struct balance_outlook outlook; /* from then on */
 	struct exchange *first_waiting, *last_waiting; /* for a server; proxy/queue.h */
 	struct pool *next_waiting, **prev_waiting; /* pools for which some wait */
 };

@@ -14,6 +14,7 @@ end_name(enum termination t)
 		[END_CLIENT_STALLED] = "client_stalled",
 		[END_NO_SERVER] = "no_server",
 		[END_QUEUE_TIMEOUT] = "queue_timeout",
+		[END_QUEUE_FULL] = "queue_full",
 		[END_CONNECT_FAILED] = "connect_failed",
 		[END_CONNECT_TIMEOUT] = "connect_timeout",
 		[END_SERVER_TLS] = "server_tls",

@@ -16,6 +16,7 @@ enum termination {
 	END_CLIENT_STALLED, /* the client did not read the response in time */
 	END_NO_SERVER, /* 503 none available */
 	END_QUEUE_TIMEOUT, /* 503 all at their max_connections for too long */
+	END_QUEUE_FULL, /* 503 and as many wait as may: queue.size */
 	END_CONNECT_FAILED, /* 503 */
 	END_CONNECT_TIMEOUT, /* 503 */
 	END_SERVER_TLS, /* 502 no TLS with the server: not to be trusted, for instance */

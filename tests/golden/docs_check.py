@@ -184,9 +184,9 @@ def check_man():
                 "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
                 "redirect_https": "redirectHttps", "hsts": "hsts",
                 "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
-                "split": "share", "request_headers": "requestEdits"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "tls", "redirect", "respond",
-                 "stickiness"):
+                "split": "share", "request_headers": "requestEdits", "circuit_breaker": "circuitBreaker"}
+    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "queue", "tls", "redirect",
+                 "respond", "stickiness"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]

@@ -20,6 +20,7 @@ BEYOND = {
     # one key against another
     "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
     "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "redirect_routes", "hsts_plain", "http2_tls",
+    "per_try",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     "hash_balance_factor", "hash_key_unused", "stickiness_secret", "stickiness_secrets", "stickiness_same_site",
     # values within strings: ranges of durations and sizes, addresses, lengths of paths

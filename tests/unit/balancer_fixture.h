@@ -98,7 +98,7 @@ static inline void
 health(struct balancer *b, uint32_t i, enum server_health h)
 {
 	server_set_health(&table, servers[i].slot, h, 0);
-	balancer_update(b);
+	balancer_update(b, now);
 }
 
 static inline void

@@ -57,7 +57,7 @@ test_weight_zero_serves_when_alone(void **state)
 		b = make(algorithms[a], 3, 3);
 		server_set_admin(&table, servers[0].slot, ADMIN_DRAIN, 0);
 		server_set_admin(&table, servers[2].slot, ADMIN_MAINTENANCE, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		assert_int_equal(pick(b, key(1)), 1);
 		assert_false(balancer_panics(b));
 		server_set_admin(&table, servers[0].slot, ADMIN_READY, 0);
@@ -80,7 +80,7 @@ test_unavailable_gets_nothing(void **state)
 		server_set_admin(&table, servers[2].slot, ADMIN_MAINTENANCE, 0);
 		server_set_unreachable(&table, servers[3].slot, true);
 		server_set_weight(&table, servers[4].slot, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		count_picks(b, KEYS, counts);
 		assert_int_equal(counts[0] + counts[1] + counts[2] + counts[3] + counts[4], 0);
 		assert_in_range(counts[5], 0.45 * KEYS, 0.55 * KEYS);
@@ -101,11 +101,11 @@ test_nobody_in_operation(void **state)
 		b = make_equal(algorithms[a], 3);
 		for (i = 0; i < 3; i++)
 			server_set_admin(&table, servers[i].slot, ADMIN_DRAIN, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		assert_int_equal(pick(b, key(1)), -1);
 		assert_false(balancer_panics(b));
 		server_set_admin(&table, servers[1].slot, ADMIN_READY, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		assert_int_equal(pick(b, key(1)), 1);
 		server_table_keep(&table, NULL, 0);
 		balancer_free(&b);
@@ -142,7 +142,7 @@ test_panic_is_more_than_half(void **state)
 				server_set_health(&table, servers[k].slot, HEALTH_DOWN, 0);
 			for (; k < rows[i].down + rows[i].drained; k++)
 				server_set_admin(&table, servers[k].slot, ADMIN_DRAIN, 0);
-			balancer_update(b);
+			balancer_update(b, now);
 			assert_int_equal(balancer_panics(b), rows[i].panics);
 			count_picks(b, 2000, counts);
 			for (k = 0; k < rows[i].down; k++)
@@ -244,7 +244,7 @@ test_retries_in_panic_go_to_the_available_first(void **state)
 		b = make_equal(algorithms[a], 10);
 		for (i = 0; i < 6; i++)
 			server_set_health(&table, servers[i].slot, HEALTH_DOWN, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		assert_true(balancer_panics(b));
 		memset(counts, 0, sizeof(counts));
 		for (k = 0; k < 2000; k++) {

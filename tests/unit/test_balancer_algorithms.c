@@ -53,7 +53,7 @@ test_weight_changes_at_run_time(void **state)
 	for (a = 0; a < ALGORITHMS; a++) {
 		b = make_equal(algorithms[a], 2);
 		server_set_weight(&table, servers[0].slot, 3);
-		balancer_update(b);
+		balancer_update(b, now);
 		count_picks(b, KEYS, counts);
 		if (algorithms[a] == BALANCE_ROUND_ROBIN ||
 		    algorithms[a] == BALANCE_LEAST_CONNECTIONS)
@@ -61,11 +61,11 @@ test_weight_changes_at_run_time(void **state)
 		else if (algorithms[a] != BALANCE_LEAST_RESPONSE_TIME)
 			assert_share(counts[0], KEYS, 0.75);
 		server_set_weight(&table, servers[0].slot, -1);
-		balancer_update(b);
+		balancer_update(b, now);
 		count_picks(b, KEYS, counts);
 		assert_share(counts[0], KEYS, 0.5);
 		server_set_weight(&table, servers[0].slot, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		count_picks(b, KEYS, counts);
 		assert_int_equal(counts[0], 0);
 		server_set_weight(&table, servers[0].slot, -1);
@@ -227,14 +227,14 @@ test_hash_and_weight_zero(void **state)
 		b = make_equal(hashing[a], 60);
 		picks_of_keys(b, before);
 		server_set_weight(&table, servers[9].slot, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		picks_of_keys(b, after);
 		for (i = 0; i < KEYS; i++)
 			assert_int_equal(after[i] == before[i], before[i] != 9);
 		for (i = 0; i < 60; i++)
 			server_set_admin(
 			    &table, servers[i].slot, i == 9 ? ADMIN_READY : ADMIN_DRAIN, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		picks_of_keys(b, after);
 		for (i = 0; i < KEYS; i++)
 			assert_int_equal(after[i], 9);

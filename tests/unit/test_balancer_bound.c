@@ -186,7 +186,7 @@ test_many_servers(void **state)
 	balancer_bound(b, 125);
 	for (uint32_t i = 0; i < N; i += 3)
 		server_set_health(&table, servers[i].slot, HEALTH_DOWN, 0);
-	balancer_update(b);
+	balancer_update(b, now);
 	before = balancer_work(b);
 	for (uint32_t total = 1; total <= TOTAL; total++) {
 		uint32_t got = place(b, key(total % 40));
@@ -238,7 +238,7 @@ test_panic_is_bounded(void **state)
 		balancer_bound(b, 125);
 		for (uint32_t i = 0; i < 3; i++)
 			server_set_health(&table, servers[i].slot, HEALTH_DOWN, 0);
-		balancer_update(b);
+		balancer_update(b, now);
 		assert_true(balancer_panics(b));
 		for (uint32_t total = 1; total <= 100; total++)
 			assert_bounded(place(b, key(5)), 4, total, 125, 0);

@@ -425,7 +425,7 @@ test_panic_is_the_balancers(void **state)
 
 	for (unsigned i = 0; i < 2; i++)
 		servers[i] = (struct balance_server){ f->web[i].name, f->web[i].slot,
-			f->web[i].weight, f->web[i].max_connections };
+			f->web[i].weight, f->web[i].max_connections, f->web[i].backup };
 	balancer = balancer_new(BALANCE_ROUND_ROBIN, servers, 2, &f->servers, 1);
 	assert_non_null(balancer);
 	for (unsigned bits = 0; bits < 1 << 8; bits++) {
@@ -439,7 +439,7 @@ test_panic_is_the_balancers(void **state)
 			server_set_weight(&f->servers, f->web[i].slot, of & 4 ? 0 : -1);
 			server_set_unreachable(&f->servers, f->web[i].slot, of & 8);
 		}
-		balancer_update(balancer);
+		balancer_update(balancer, 0);
 		scrape(f);
 		assert_value("lbpair_pool_panic{pool=\"web\"}", balancer_panics(balancer));
 	}

@@ -59,7 +59,9 @@ decides_by_what_may_have_happened(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *r = &rows[i];
-		struct retry_config conf = { r->attempts, r->on, r->non_idempotent, 20 };
+		struct retry_config conf = {
+			.attempts = r->attempts, .on = r->on, .non_idempotent = r->non_idempotent
+		};
 		struct retry_case c = { r->failure, r->idempotent, r->replayable, r->retries,
 			&conf };
 
