@@ -68,8 +68,8 @@ split_port(struct str text, struct str *host, struct str *port, struct err *err)
 	return 0;
 }
 
-static bool
-is_mapped(const uint8_t bytes[16])
+bool
+ip_is_mapped(const uint8_t bytes[16])
 {
 	return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
@@ -82,7 +82,7 @@ in6_parse(struct address *a, struct str host, in_port_t port, struct err *err)
 
 	if (!copy_text(host, text, sizeof(text)) || inet_pton(AF_INET6, text, &in6) != 1)
 		return err_set(err, -EINVAL, "the part in brackets is not an IPv6 address");
-	if (is_mapped(in6.s6_addr)) {
+	if (ip_is_mapped(in6.s6_addr)) {
 		a->in.sin_family = AF_INET;
 		a->in.sin_port = port;
 		memcpy(&a->in.sin_addr, in6.s6_addr + 12, 4);
@@ -193,7 +193,7 @@ address_format_host(const struct address *a, char text[ADDRESS_TEXT_MAX])
 		memcpy(text, "unix", 5);
 		return 4;
 	}
-	if (is_mapped(bytes))
+	if (ip_is_mapped(bytes))
 		inet_ntop(AF_INET, bytes + 12, text, ADDRESS_TEXT_MAX);
 	else
 		inet_ntop(AF_INET6, bytes, text, ADDRESS_TEXT_MAX);
@@ -222,9 +222,8 @@ address_equal(const struct address *a, const struct address *b)
 	}
 }
 
-/* Keeps the first `prefix` bits; true if that changed nothing. */
-static bool
-mask(uint8_t bytes[16], unsigned prefix)
+bool
+network_mask(uint8_t bytes[16], unsigned prefix)
 {
 	bool clean = true;
 
@@ -275,7 +274,7 @@ network_parse(struct network *n, struct str text, struct err *err)
 	if (slash && prefix_parse(str_skip(text, host.n + 1), width, &prefix) < 0)
 		return err_set(err, -EINVAL, "the prefix length is not a number in 0..%u", width);
 	n->prefix = (uint8_t)(prefix + 128 - width);
-	if (!mask(n->bytes, n->prefix)) {
+	if (!network_mask(n->bytes, n->prefix)) {
 		network_format(n, right);
 		return err_set(
 		    err, -EINVAL, "it has bits beyond its prefix length; write %s", right);
@@ -286,7 +285,7 @@ network_parse(struct network *n, struct str text, struct err *err)
 size_t
 network_format(const struct network *n, char text[ADDRESS_TEXT_MAX])
 {
-	bool v4 = n->prefix >= MAPPED_BITS && is_mapped(n->bytes);
+	bool v4 = n->prefix >= MAPPED_BITS && ip_is_mapped(n->bytes);
 	unsigned prefix = v4 ? n->prefix - (unsigned)MAPPED_BITS : n->prefix;
 	size_t len;
 
@@ -302,8 +301,8 @@ network_holds(const struct network *n, const struct address *a)
 
 	if (!address_ip(a, bytes))
 		return false;
-	if (is_mapped(bytes) && n->prefix < MAPPED_BITS)
+	if (ip_is_mapped(bytes) && n->prefix < MAPPED_BITS)
 		return false;
-	mask(bytes, n->prefix);
+	network_mask(bytes, n->prefix);
 	return memcmp(bytes, n->bytes, 16) == 0;
 }

@@ -36,10 +36,14 @@ size_t address_format(const struct address *, char text[ADDRESS_TEXT_MAX]);
 /* The address alone, without port or brackets; "unix" for unix sockets. */
 size_t address_format_host(const struct address *, char text[ADDRESS_TEXT_MAX]);
 
+/* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
+bool address_bytes(const struct address *, uint8_t bytes[16]);
+
 bool address_equal(const struct address *, const struct address *);
 
 /* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
 bool address_ip(const struct address *, uint8_t ip[16]);
+bool ip_is_mapped(const uint8_t ip[16]); /* it is IPv4 */
 
 struct network {
 	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -51,6 +55,9 @@ int network_parse(struct network *, struct str text, struct err *);
 
 /* As network_parse reads it, with its prefix length. */
 size_t network_format(const struct network *, char text[ADDRESS_TEXT_MAX]);
+
+/* Keeps the first `prefix` bits; true if that changed nothing. */
+bool network_mask(uint8_t ip[16], unsigned prefix);
 
 /*
  * An IPv4 address is only in IPv4 networks: "::/0" is all of IPv6 and no more.  Unix sockets
