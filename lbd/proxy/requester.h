@@ -1,0 +1,18 @@
+/*
+ * requester.h - whom a request is from: who connected, or, if forwarded.trust holds that one, whom it names.
+ */
+#ifndef LBD_PROXY_REQUESTER_H
+#define LBD_PROXY_REQUESTER_H
+
+#include "lbd/proxy/client.h"
+
+/* May it speak for others? */
+bool requester_is_trusted(const struct client *);
+
+/* Of the request in worker->head.  False: it has no address, it came through a unix socket. */
+bool requester_address(const struct client *, struct address *);
+
+/* The same in 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+bool requester_ip(const struct client *, uint8_t ip[16]);
+
+#endif
