@@ -19,6 +19,7 @@
 
 struct config_load;
 struct ping;
+struct rate_limits;
 struct reload_wait;
 
 struct process {
@@ -30,6 +31,7 @@ struct process {
 	struct tls_shelf *shelf; /* its certificates */
 	struct server_table servers;
 	struct stats_names *names;
+	struct rate_limits *limits;
 	struct access_log *access_log;
 	struct worker **workers;
 	unsigned n_workers;

@@ -7,11 +7,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "lbd/limit/rate_limits.h"
 #include "lbd/process.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/queue.h"
@@ -375,13 +377,16 @@ state_make(struct process *p, struct err *err)
 	p->servers.changed_arg = p;
 	p->names = stats_names_new();
 	p->prober = prober_new(p->loop, &p->servers);
+	p->limits = rate_limits_new();
 	p->proxy_shared.limit = client_limit_new();
 	p->proxy_shared.suspect = suspect;
 	p->proxy_shared.suspect_arg = p;
 	p->proxy_shared.drained = servers_drained;
 	p->proxy_shared.drained_arg = p;
-	if (!p->names || !p->prober || !p->proxy_shared.limit)
+	if (!p->names || !p->prober || !p->limits || !p->proxy_shared.limit)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (getrandom(&p->proxy_shared.secret, sizeof(p->proxy_shared.secret), 0) < 0)
+		return err_set(err, -errno, "no random numbers: %s", strerror(errno));
 	p->access_log = access_log_start(&log, err);
 	return p->access_log ? 0 : err->code;
 }
@@ -416,6 +421,7 @@ process_start(struct process *p, struct err *err)
 		.n_workers = p->n_workers,
 		.servers = &p->servers,
 		.names = p->names,
+		.limits = p->limits,
 		.inbox = &p->inbox,
 		.adopted = on_adopted,
 		.arg = p,
@@ -456,6 +462,7 @@ process_fini(struct process *p)
 	prober_free(&p->prober);
 	tls_shelf_free(&p->shelf);
 	client_limit_free(&p->proxy_shared.limit);
+	rate_limits_free(&p->limits);
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);
 	config_unref(&p->config);

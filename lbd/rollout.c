@@ -6,6 +6,8 @@
 #include <sys/random.h>
 
 #include "common/check.h"
+#include "common/clock.h"
+#include "lbd/limit/rate_limits.h"
 
 struct generation {
 	struct generation *next;
@@ -14,6 +16,22 @@ struct generation {
 	unsigned to_adopt; /* snapshots that their workers have not adopted */
 	unsigned in_use; /* snapshots that have not come back */
 };
+
+/* Tables of rate limits that no configuration in use has are freed. */
+static void
+limits_keep(struct rollout *r)
+{
+	rate_limits_begin(r->limits);
+	for (struct generation *g = r->generations; g; g = g->next)
+		for (uint32_t i = 0; i < g->config->n_listeners; i++) {
+			const struct listener_config *l = &g->config->listeners[i];
+
+			rate_limits_use(r->limits, l->rate_limit.rule);
+			for (uint32_t j = 0; j < l->n_routes; j++)
+				rate_limits_use(r->limits, l->routes[j].rate_limit.rule);
+		}
+	rate_limits_end(r->limits);
+}
 
 static int
 name_servers(struct rollout *r, struct pool_config *p, struct err *err)
@@ -42,16 +60,41 @@ name_id(int id, const char *what, struct str name, uint32_t *out, struct err *er
 	return 0;
 }
 
+static int
+limit_prepare(struct rollout *r, struct rate_limit_config *l, struct str listener, struct err *err)
+{
+	if (l->table_size == 0)
+		return 0;
+	l->table = rate_limits_get(r->limits, l->rule, l->rate,
+	    l->key == RATE_TOGETHER ? RATE_SET_SIZE : l->table_size, clock_ns());
+	return l->table ? 0
+			: err_set(err, -ENOMEM, "out of memory for a rate limit of listener %.*s",
+			      STR_ARG(listener));
+}
+
+static int
+limits_prepare(struct rollout *r, struct listener_config *l, struct err *err)
+{
+	int code = limit_prepare(r, &l->rate_limit, l->name, err);
+
+	for (uint32_t i = 0; i < l->n_routes && !code; i++)
+		code = limit_prepare(r, &l->routes[i].rate_limit, l->name, err);
+	return code;
+}
+
 int
 rollout_prepare(struct rollout *r, struct lbd_config *config, struct err *err)
 {
 	int code = 0;
 
+	limits_keep(r); /* nothing of one that failed */
 	for (uint32_t i = 0; i < config->n_listeners && !code; i++) {
 		struct listener_config *l = &config->listeners[i];
 
 		code =
 		    name_id(stats_listener_id(r->names, l->name), "listener", l->name, &l->id, err);
+		if (!code)
+			code = limits_prepare(r, l, err);
 	}
 	for (uint32_t i = 0; i < config->n_pools && !code; i++) {
 		struct pool_config *p = &config->pools[i];
@@ -104,6 +147,7 @@ generation_ended(struct generation *g)
 		gp = &(*gp)->next;
 	generation_free(gp);
 	slots_keep(r);
+	limits_keep(r);
 }
 
 static void

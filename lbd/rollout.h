@@ -13,6 +13,7 @@
 #include "lbd/worker/worker.h"
 
 struct generation;
+struct rate_limits;
 struct tls_shelf;
 
 struct rollout {
@@ -20,6 +21,7 @@ struct rollout {
 	unsigned n_workers;
 	struct server_table *servers;
 	struct stats_names *names;
+	struct rate_limits *limits;
 	struct mailbox *inbox; /* of the main thread; its owner is not used here */
 	void (*adopted)(void *arg); /* all workers have it */
 	void *arg;
@@ -27,7 +29,7 @@ struct rollout {
 	struct generation *generations; /* newest first */
 };
 
-/* Slots and ids into the configuration, which is not shared yet.  0 or -errno with a reason. */
+/* Slots, ids and tables of limits into the configuration, which is not shared yet.  0 or -errno with a reason. */
 int rollout_prepare(struct rollout *, struct lbd_config *, struct err *);
 
 /*

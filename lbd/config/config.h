@@ -38,7 +38,8 @@ struct admin_config {
 
 struct limits_config {
 	uint32_t connections; /* client connections, over all workers */
-	uint32_t connections_per_client; /* by address; 0: no limit */
+	uint32_t connections_per_client; /* 0: no limit */
+	struct client_prefix client_prefix; /* for that */
 	struct http_limits request; /* limits.headers, header_size, uri_size */
 	uint64_t body_size; /* of a request; 0: no limit */
 	uint32_t server_idle; /* idle connections kept per server and worker */
@@ -90,6 +91,9 @@ struct listener_config {
 	uint32_t n_routes;
 	const struct router *router; /* of these; NULL: none, all goes to the pool */
 	struct header_edits request_headers, response_headers; /* before those of routes */
+	struct access_config access;
+	struct rate_limit_config rate_limit; /* beside those of routes */
+	bool guarded; /* any of these: each request is looked at */
 	struct forwarded_config forwarded;
 	struct proxied_config proxied;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */

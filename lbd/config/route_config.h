@@ -3,6 +3,7 @@
 #define LBD_CONFIG_ROUTE_CONFIG_H
 
 #include "common/address.h"
+#include "lbd/config/limit_config.h"
 #include "lbd/route/router.h"
 #include "lbd/route/template.h"
 
@@ -56,6 +57,7 @@ struct route_config {
 	uint32_t n_headers, n_query;
 	const struct network *clients;
 	uint32_t n_clients;
+	struct rate_limit_config rate_limit;
 	struct header_edits request_headers, response_headers;
 	struct str replace_prefix; /* what path_prefix becomes; NULL: it stays */
 	/* one of these */

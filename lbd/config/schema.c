@@ -132,12 +132,23 @@ static const struct json_field admin_fields[] = {
 	{ 0 },
 };
 
+static const char *
+barred_without_client_limit(const void *object)
+{
+	const struct limits_config *l = object;
+
+	return l->connections_per_client ? NULL : "has no effect without connections_per_client";
+}
+
 static const struct json_field limits_fields[] = {
 	{ JSON_ROW("connections", json_kind_integer, struct limits_config, connections),
 	    .fallback = "50000", .min = 1, .max = 1000000 },
 	{ JSON_ROW("connections_per_client", json_kind_integer, struct limits_config,
 	      connections_per_client),
 	    .fallback = "0", .max = 1000000 },
+	{ JSON_ROW("client_prefix", json_kind_object, struct limits_config, client_prefix),
+	    .fallback = "{}", .object = config_client_prefix_fields,
+	    .barred = barred_without_client_limit },
 	{ JSON_ROW("headers", json_kind_integer, struct limits_config, request.fields),
 	    .fallback = "128", .min = 1, .max = HTTP_FIELDS_MAX },
 	{ JSON_ROW("header_size", json_kind_size, struct limits_config, request.head_size),
@@ -278,6 +289,10 @@ static const struct json_field listener_fields[] = {
 	    .object = config_request_edit_fields, .barred = barred_by_redirect },
 	{ JSON_ROW("response_headers", json_kind_object, struct listener_config, response_headers),
 	    .object = config_response_edit_fields, .barred = barred_by_redirect },
+	{ JSON_ROW("access", json_kind_object, struct listener_config, access),
+	    .object = config_access_fields },
+	{ JSON_ROW("rate_limit", json_kind_object, struct listener_config, rate_limit),
+	    .object = config_rate_limit_fields },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("proxy_protocol", config_kind_proxied, struct listener_config, proxied) },

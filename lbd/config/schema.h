@@ -14,6 +14,10 @@ extern const struct json_field config_fields[];
 /* listeners[].routes; schema_routes.c. */
 extern const struct json_field config_route_fields[];
 
+/* rate_limit, access, client_prefix; schema_limits.c. */
+extern const struct json_field config_rate_limit_fields[], config_access_fields[],
+    config_client_prefix_fields[];
+
 /* request_headers, response_headers; schema_headers.c. */
 extern const struct json_field config_request_edit_fields[], config_response_edit_fields[];
 
@@ -59,6 +63,9 @@ void config_validate(struct lbd_config *, struct json_decoder *);
  * Pools, templates and the router of a listener's routes, or problems.  False: out of memory.  validate_routes.c.
  */
 bool config_routes_complete(struct lbd_config *, struct json_decoder *, uint32_t listener);
+
+/* Rates, keys and trees of a listener's limits, or problems.  False: out of memory.  validate_limits.c. */
+bool config_limits_complete(struct lbd_config *, struct json_decoder *, uint32_t listener);
 
 /* The index of the pool with that name; -1, and the problem is listed as that of the path. */
 __attribute__((format(printf, 4, 5))) int config_find_pool(

@@ -201,6 +201,8 @@ const struct json_field config_route_fields[] = {
 	    .beside = offsetof(struct route_config, n_clients), .max = 1024,
 	    .element = &client_element,
 	    .expects = "an array of networks such as \"10.0.0.0/8\" or \"2001:db8::/32\"" },
+	{ JSON_ROW("rate_limit", json_kind_object, struct route_config, rate_limit),
+	    .object = config_rate_limit_fields },
 	{ JSON_ROW("replace_prefix", json_kind_string, struct route_config, replace_prefix),
 	    .min = 1, .max = 4 * K, .expects = "what path_prefix becomes, such as \"/v2\" or \"/\"",
 	    .check = check_route_path },

@@ -201,7 +201,8 @@ check_listener(const struct validation *v, uint32_t i)
 	char quoted[JSON_SHOWN_MAX];
 
 	check_pool_exists(v, i);
-	if (v->pools_named && !config_routes_complete(v->c, v->d, i))
+	if ((v->pools_named && !config_routes_complete(v->c, v->d, i)) ||
+	    !config_limits_complete(v->c, v->d, i))
 		problems_add(v->d->problems, 0, "%s: out of memory", v->d->file);
 	check_binds(v, i);
 	check_tls(v, i);

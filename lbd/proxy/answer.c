@@ -13,12 +13,14 @@ enum {
 	LOCATION_MAX = 3584
 };
 
-/* Whole seconds after which a 503 may be worth another try: when the next checks are through. */
+/* Whole seconds after which another try may be worth it; after a 503, when the next checks are through. */
 static unsigned
 retry_after(const struct exchange *x, unsigned status)
 {
 	int64_t seconds;
 
+	if (x->retry_after)
+		return x->retry_after;
 	if (status != 503)
 		return 0;
 	seconds = x->pool ? x->pool->conf->health.interval / NS_PER_S : 0;
@@ -33,7 +35,10 @@ status_of(enum termination why)
 	case END_CLIENT_BODY_TIMEOUT:
 		return 408;
 	case END_CLIENT_LIMIT:
+	case END_RATE_LIMIT:
 		return 429;
+	case END_ACCESS_DENIED:
+		return 403;
 	case END_SERVER_TLS:
 	case END_SERVER_RESET:
 	case END_SERVER_BAD_RESPONSE:

@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/proxy/admission.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
@@ -106,8 +107,8 @@ client_close(struct client *c, bool reset)
 	client_become(c, CLIENT_LINGER); /* out of the idle list */
 	client_count_bytes(c);
 	counter_add(&c->stats->connections, (uint64_t)-1);
-	if (c->limited)
-		client_limit_leave(w->proxy->shared->limit, c->ip);
+	if (c->counted)
+		client_limit_leave(w->proxy->shared->limit, &c->counted);
 	conn_close(&c->conn, reset);
 	*c->prev = c->next;
 	if (c->next)
@@ -383,15 +384,18 @@ client_init(struct client *c, struct listener *l, int fd, const struct address *
 
 /* limits.connections_per_client; clients of unix sockets have no address to count by. */
 static bool
-client_within(struct client *c, uint32_t limit)
+client_within(struct client *c)
 {
-	uint32_t n;
+	const struct limits_config *limits = &c->listener->snapshot->config->limits;
+	uint8_t ip[16];
 
-	if (c->family == AF_UNIX)
+	if (limits->connections_per_client == 0 || c->family == AF_UNIX)
 		return true;
-	n = client_limit_enter(c->conn.worker->proxy->shared->limit, c->ip);
-	c->limited = n != UINT32_MAX;
-	return n <= limit;
+	memcpy(ip, c->ip, sizeof(ip));
+	network_mask(ip, client_prefix_bits(&limits->client_prefix, ip));
+	c->counted = client_limit_enter(
+	    c->conn.worker->proxy->shared->limit, ip, limits->connections_per_client);
+	return c->counted;
 }
 
 static void
@@ -403,6 +407,22 @@ client_refuse_limit(struct client *c)
 	}
 	counter_add(&c->stats->rejected[END_CLIENT_LIMIT], 1);
 	client_close(c, false);
+}
+
+/* Now that its address is known: may it stay?  False: it was told so, and ends. */
+static bool
+client_may_stay(struct client *c)
+{
+	if (!admission_connection(c)) {
+		counter_add(&c->stats->rejected[END_ACCESS_DENIED], 1);
+		client_close(c, true);
+		return false;
+	}
+	if (!client_within(c)) {
+		client_refuse_limit(c);
+		return false;
+	}
+	return true;
 }
 
 void
@@ -432,12 +452,8 @@ client_secure(struct client *c, const struct span *data)
 void
 client_admit(struct client *c, const struct span *data)
 {
-	uint32_t per_client = c->listener->snapshot->config->limits.connections_per_client;
-
-	if (per_client && !client_within(c, per_client)) {
-		client_refuse_limit(c);
+	if (!client_may_stay(c))
 		return;
-	}
 	if (c->listener->tls) {
 		client_secure(c, data);
 		return;

@@ -14,6 +14,8 @@
 
 enum { CLIENT_MAGIC = 0x1bd30ccc, CLIENT_ADDRESS_MAX = 48 };
 
+struct client_count;
+
 enum client_state {
 	CLIENT_PROXIED, /* comes through another proxy, which has yet to say for whom; proxied.h */
 	CLIENT_HANDSHAKE, /* TLS: not yet secured; handshake.h */
@@ -29,13 +31,13 @@ struct client {
 	uint8_t state; /* enum client_state */
 	uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
 	uint8_t address_n;
-	bool limited; /* counted by connections_per_client */
 	bool handshaking; /* holds one of the worker's limits.tls_handshakes */
 	bool proxied; /* another proxy has said who it is, and where it wanted to go */
 	char address[CLIENT_ADDRESS_MAX]; /* as text, for logs and X-Forwarded-For */
 	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	uint16_t port;
 	struct proxy_end destination; /* if proxied */
+	struct client_count *counted; /* by connections_per_client; NULL: not */
 	struct listener *listener; /* of the snapshot that the next request will use */
 	struct stats_listener *stats; /* outlives every snapshot */
 	struct snapshot

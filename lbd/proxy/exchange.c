@@ -7,11 +7,13 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "lbd/http/forwarding.h"
+#include "lbd/proxy/admission.h"
 #include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/edit.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/proxy/requester.h"
 #include "lbd/proxy/route.h"
 #include "lbd/tls/peer.h"
 
@@ -50,19 +52,6 @@ request_id_make(struct worker *w, char id[REQUEST_ID_SIZE])
 	};
 
 	memcpy(id, text, REQUEST_ID_SIZE);
-}
-
-static bool
-client_is_trusted(const struct client *c, const struct listener_config *conf)
-{
-	struct address a;
-
-	if (conf->forwarded.n_trust == 0 || !client_ip(c, &a))
-		return false;
-	for (uint32_t i = 0; i < conf->forwarded.n_trust; i++)
-		if (network_holds(&conf->forwarded.trust[i], &a))
-			return true;
-	return false;
 }
 
 /* What the server is told of the client's certificate.  The bytes that it takes, or -ENOMEM. */
@@ -125,7 +114,7 @@ head_format(struct exchange *x, struct http_head *head, size_t head_size)
 		.request_id = { id, sizeof(id) },
 		.via = VIA,
 		.default_host = config->node,
-		.trusted = client_is_trusted(x->client, x->listener),
+		.trusted = requester_is_trusted(x->client),
 		.x_forwarded = x->listener->forwarded.x_forwarded,
 		.rfc7239 = x->listener->forwarded.rfc7239,
 		.lines = lines,
@@ -310,26 +299,33 @@ is_misdirected(const struct client *c, const struct http_head *head)
 	return c->conn.tls && head->host.n && !tls_serves(c->conn.tls, head->host);
 }
 
+/* Its route (NULL: none), or why nothing comes of it. */
+static enum termination
+head_judge(struct client *c, const struct route_config **route)
+{
+	*route = NULL;
+	if (is_misdirected(c, &c->conn.worker->head))
+		return (enum termination)REFUSE_MISDIRECTED;
+	return c->listener->conf->router ? (enum termination)route_find(c, route) : END_OK;
+}
+
 void
 exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, struct span rest)
 {
 	struct worker *w = c->conn.worker;
-	const struct route_config *route = NULL;
-	enum termination why = END_OK;
+	const struct route_config *route;
+	enum termination why = head_judge(c, &route), denied = END_OK;
+	uint32_t retry_after = 0;
 	struct exchange *x;
 
-	if (is_misdirected(c, &w->head)) {
-		exchange_refuse(c, stream, (enum termination)REFUSE_MISDIRECTED);
-		return;
-	}
-	if (c->listener->conf->redirect.status) {
-		exchange_redirect(c, stream);
-		return;
-	}
-	if (c->listener->conf->router)
-		why = (enum termination)route_find(c, &route);
 	if (why != END_OK) {
 		exchange_refuse(c, stream, why);
+		return;
+	}
+	if (c->listener->conf->guarded)
+		denied = admission_request(c, route, &retry_after);
+	if (denied == END_OK && c->listener->conf->redirect.status) {
+		exchange_redirect(c, stream);
 		return;
 	}
 	x = cache_get(&w->proxy->exchange_cache);
@@ -338,11 +334,16 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		return;
 	}
 	exchange_init(x, c, stream, route, head_size);
+	if (denied != END_OK)
+		x->pool = NULL;
+	x->retry_after = retry_after;
 	why = x->pool ? affinity_read(x) : END_OK;
 	if (why == END_OK)
 		why = head_format(x, &w->head, head_size);
 	if (why == END_OK)
 		why = request_start(x, rest);
+	if (why == END_OK)
+		why = denied;
 	if (why != END_OK) {
 		exchange_answer(x, why);
 		return;

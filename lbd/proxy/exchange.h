@@ -69,6 +69,7 @@ struct exchange {
 	bool response_done;
 	bool tunnel;
 	uint16_t status; /* what the client got; 0: nothing */
+	uint32_t retry_after; /* seconds, for a request that came too soon; else 0 */
 	uint16_t interim; /* 1xx answers so far */
 	enum termination termination;
 

@@ -7,6 +7,7 @@
 #ifndef LBD_PROXY_PROXY_H
 #define LBD_PROXY_PROXY_H
 
+#include "lbd/limit/keyed_hash.h"
 #include "lbd/worker/worker.h"
 
 struct client;
@@ -53,6 +54,7 @@ struct proxy {
 /* What the proxies of all workers share. */
 struct proxy_shared {
 	struct client_limit *limit;
+	struct hash_secret secret; /* of the keys of rate limits */
 	void (*suspect)(
 	    void *, uint32_t slot); /* any thread; tells the health checks: it does not answer */
 	void *suspect_arg;

@@ -2,6 +2,7 @@
 #include "lbd/proxy/route.h"
 
 #include "lbd/http/authority.h"
+#include "lbd/proxy/requester.h"
 #include "lbd/route/target.h"
 #include "lbd/tls/tls.h"
 
@@ -83,7 +84,7 @@ is_client(const struct route_config *r, const struct client *client)
 
 	if (r->n_clients == 0)
 		return true;
-	if (!client_ip(client, &a))
+	if (!requester_address(client, &a))
 		return false;
 	for (uint32_t i = 0; i < r->n_clients; i++)
 		if (network_holds(&r->clients[i], &a))

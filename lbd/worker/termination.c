@@ -25,6 +25,8 @@ end_name(enum termination t)
 		[END_TUNNEL_IDLE] = "tunnel_idle",
 		[END_CONNECTIONS_LIMIT] = "connections_limit",
 		[END_CLIENT_LIMIT] = "client_limit",
+		[END_RATE_LIMIT] = "rate_limit",
+		[END_ACCESS_DENIED] = "access_denied",
 		[END_OUT_OF_MEMORY] = "out_of_memory",
 		[END_NO_RESOURCES] = "no_resources",
 		[END_DRAIN] = "drain",

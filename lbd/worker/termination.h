@@ -27,6 +27,8 @@ enum termination {
 	END_TUNNEL_IDLE, /* timeouts.tunnel */
 	END_CONNECTIONS_LIMIT, /* limits.connections: an idle connection was closed, or none could be */
 	END_CLIENT_LIMIT, /* 429 limits.connections_per_client */
+	END_RATE_LIMIT, /* 429 rate_limit of a listener or a route */
+	END_ACCESS_DENIED, /* 403 access of a listener; at the accept it is a reset */
 	END_OUT_OF_MEMORY, /* 503 */
 	END_NO_RESOURCES, /* 503 lbd has no descriptor or no port left for a server connection */
 	END_DRAIN, /* the drain deadline cut it */

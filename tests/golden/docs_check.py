@@ -184,7 +184,8 @@ def check_man():
                 "health_check": "healthCheck", "certificates": "certificate", "client_headers": "clientHeaders",
                 "redirect_https": "redirectHttps", "hsts": "hsts",
                 "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
-                "split": "share", "request_headers": "requestEdits", "circuit_breaker": "circuitBreaker"}
+                "split": "share", "request_headers": "requestEdits", "circuit_breaker": "circuitBreaker",
+                "access of a listener": "accessList", "client_prefix": "clientPrefix", "rate_limit": "rateLimit"}
     for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "queue", "tls", "redirect",
                  "respond", "stickiness"):
         sections[name] = name

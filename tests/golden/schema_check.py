@@ -18,7 +18,7 @@ SCHEMA = DOCS / "schema" / "lbd.schema.json"
 # What only lbd -t sees, by what it is about.
 BEYOND = {
     # one key against another
-    "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
+    "access_both", "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
     "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "redirect_routes", "hsts_plain", "http2_tls",
     "per_try",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",

@@ -1,0 +1,142 @@
+/* validate_limits.c - what rate limits and access lists mean: rates, keys, trees. */
+#include "lbd/config/schema.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "lbd/limit/network_tree.h"
+
+/* From an empty bucket to a full one. */
+static const int64_t FILL_MAX_NS = 30 * 24 * 3600 * NS_PER_S;
+
+/* What says which requests a route is for. */
+static const char *const conditions[] = { "host", "path", "path_prefix", "method", "headers",
+	"query", "clients" };
+
+static json_t *
+conditions_json(const struct route_config *route)
+{
+	json_t *all = json_config_encode(config_route_fields, route), *some = json_object();
+
+	for (size_t i = 0; all && some && i < sizeof(conditions) / sizeof(*conditions); i++)
+		if (json_object_get(all, conditions[i]))
+			json_object_set(some, conditions[i], json_object_get(all, conditions[i]));
+	json_decref(all);
+	return some;
+}
+
+/* The first bytes of a hash over all that makes it this rule.  False: out of memory. */
+static bool
+rule_number(const struct listener_config *l, const struct route_config *route,
+    const struct rate_limit_config *r, uint64_t *number)
+{
+	json_t *rule = json_pack("{s:s#, s:o*, s:o}", "listener", l->name.p, (int)l->name.n,
+	    "route", route ? conditions_json(route) : NULL, "limit",
+	    json_config_encode(config_rate_limit_fields, r));
+	char *text = rule ? json_dumps(rule, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	bool done = text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1;
+
+	if (done)
+		memcpy(number, hash, sizeof(*number));
+	free(text);
+	json_decref(rule);
+	return done;
+}
+
+static void
+key_complete(struct rate_limit_config *r)
+{
+	const struct str header = STR("header:");
+
+	r->key = RATE_BY_CLIENT;
+	if (str_eq(r->key_text, STR("route")))
+		r->key = RATE_TOGETHER;
+	if (!str_starts(r->key_text, header))
+		return;
+	r->key = RATE_BY_HEADER;
+	r->header = str_skip(r->key_text, header.n);
+}
+
+/* `path` is that of the limit. */
+static bool
+rate_limit_complete(struct json_decoder *d, const struct listener_config *l,
+    const struct route_config *route, struct rate_limit_config *r, const char *path)
+{
+	if (r->table_size == 0)
+		return true;
+	if (!r->per_second == !r->per_minute) {
+		json_config_problem(d,
+		    "%s: has %s of requests_per_second and requests_per_minute; it needs one", path,
+		    r->per_second ? "both" : "none");
+		return true;
+	}
+	if (r->burst == 0)
+		r->burst = r->per_second ? r->per_second : (r->per_minute + 59) / 60;
+	key_complete(r);
+	r->rate = (struct rate){
+		.requests = r->per_second ? r->per_second : r->per_minute,
+		.burst = r->burst,
+		.period_ns = r->per_second ? NS_PER_S : 60 * NS_PER_S,
+	};
+	if (r->burst * (r->rate.period_ns / r->rate.requests) > FILL_MAX_NS)
+		json_config_problem(d, "%s.burst: at this rate it takes more than 30 days", path);
+	return rule_number(l, route, r, &r->rule);
+}
+
+/* Both lists in one tree.  False: out of memory. */
+static bool
+list_add(struct json_decoder *d, struct network_tree *tree, const struct network *list, uint32_t n,
+    enum access_verdict verdict, uint32_t listener)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	for (uint32_t i = 0; i < n; i++) {
+		int code = network_tree_add(tree, d->arena, &list[i], (int)verdict);
+
+		if (code == -ENOMEM)
+			return false;
+		if (code == 0)
+			continue;
+		network_format(&list[i], text);
+		json_config_problem(
+		    d, "listeners[%u].access.deny[%u]: \"%s\" is in allow, too", listener, i, text);
+	}
+	return true;
+}
+
+static bool
+access_complete(struct json_decoder *d, struct access_config *a, uint32_t listener)
+{
+	struct network_tree *tree;
+
+	if (a->n_allow + a->n_deny == 0)
+		return true;
+	tree = network_tree_new(d->arena);
+	a->tree = tree;
+	return tree && list_add(d, tree, a->allow, a->n_allow, ACCESS_ALLOW, listener) &&
+	    list_add(d, tree, a->deny, a->n_deny, ACCESS_DENY, listener);
+}
+
+bool
+config_limits_complete(struct lbd_config *c, struct json_decoder *d, uint32_t listener)
+{
+	struct listener_config *l = &c->listeners[listener];
+	char path[64];
+
+	snprintf(path, sizeof(path), "listeners[%u].rate_limit", listener);
+	if (!access_complete(d, &l->access, listener) ||
+	    !rate_limit_complete(d, l, NULL, &l->rate_limit, path))
+		return false;
+	l->guarded = l->access.tree || l->rate_limit.table_size;
+	for (uint32_t i = 0; i < l->n_routes; i++) {
+		snprintf(path, sizeof(path), "listeners[%u].routes[%u].rate_limit", listener, i);
+		if (!rate_limit_complete(d, l, &l->routes[i], &l->routes[i].rate_limit, path))
+			return false;
+		l->guarded |= l->routes[i].rate_limit.table_size > 0;
+	}
+	return true;
+}

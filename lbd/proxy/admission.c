@@ -1,0 +1,121 @@
+/* admission.c - from configuration, head and client to a verdict. */
+#include "lbd/proxy/admission.h"
+
+#include "common/clock.h"
+#include "lbd/limit/network_tree.h"
+#include "lbd/proxy/requester.h"
+
+static bool
+may_come(const struct access_config *a, const uint8_t ip[16])
+{
+	switch ((enum access_verdict)network_tree_find(a->tree, ip)) {
+	case ACCESS_ALLOW:
+		return true;
+	case ACCESS_DENY:
+		return false;
+	case ACCESS_UNLISTED:
+		return a->n_allow == 0;
+	}
+	return false;
+}
+
+/* Unix sockets have permissions of their own. */
+bool
+admission_connection(const struct client *c)
+{
+	const struct access_config *a = &c->listener->conf->access;
+
+	return !a->tree || c->family == AF_UNIX || requester_is_trusted(c) || may_come(a, c->ip);
+}
+
+/* The bytes that a key of a rate limit is made of are nobody's to choose so that they meet others. */
+static bool
+hash_header(
+    const struct hash_secret *secret, const struct http_head *head, struct str name, uint64_t *hash)
+{
+	for (unsigned i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (!str_eq_nocase(f->name, name))
+			continue;
+		*hash = ~keyed_hash(secret, f->value.p, f->value.n); /* no address has that */
+		return true;
+	}
+	return false;
+}
+
+static bool
+hash_client(const struct client *c, const struct client_prefix *prefix, uint64_t *hash)
+{
+	uint8_t ip[16];
+
+	if (!requester_ip(c, ip))
+		return false;
+	network_mask(ip, client_prefix_bits(prefix, ip));
+	*hash = keyed_hash(&c->conn.worker->proxy->shared->secret, ip, sizeof(ip));
+	return true;
+}
+
+/* Which bucket is the request's?  False: none, it has no address. */
+static bool
+hash_of(const struct client *c, const struct rate_limit_config *r, uint64_t *hash)
+{
+	const struct worker *w = c->conn.worker;
+
+	switch (r->key) {
+	case RATE_TOGETHER:
+		*hash = 0;
+		return true;
+	case RATE_BY_HEADER:
+		if (hash_header(&w->proxy->shared->secret, &w->head, r->header, hash))
+			return true;
+		break;
+	case RATE_BY_CLIENT:
+		break;
+	}
+	return hash_client(c, &r->prefix, hash);
+}
+
+/* 0, or the time until the request may come. */
+static int64_t
+rate_wait(const struct client *c, const struct rate_limit_config *r, bool take)
+{
+	int64_t now = c->conn.worker->now;
+	uint64_t hash;
+
+	if (!r->table || !hash_of(c, r, &hash))
+		return 0;
+	return take ? rate_table_take(r->table, hash, now) : rate_table_ask(r->table, hash, now);
+}
+
+/* Who is refused by one of two limits takes no token of the other. */
+static int64_t
+rates_wait(
+    const struct client *c, const struct rate_limit_config *l, const struct rate_limit_config *r)
+{
+	int64_t wait = r && r->table && l->table ? rate_wait(c, r, false) : 0;
+
+	if (wait == 0)
+		wait = rate_wait(c, l, true);
+	if (wait == 0 && r)
+		wait = rate_wait(c, r, true);
+	return wait;
+}
+
+enum termination
+admission_request(const struct client *c, const struct route_config *route, uint32_t *retry_after_s)
+{
+	const struct listener_config *l = c->listener->conf;
+	uint8_t ip[16];
+	int64_t wait;
+
+	if (l->access.tree && requester_ip(c, ip) && !may_come(&l->access, ip))
+		return END_ACCESS_DENIED;
+	if (!l->rate_limit.table && !(route && route->rate_limit.table))
+		return END_OK;
+	wait = rates_wait(c, &l->rate_limit, route ? &route->rate_limit : NULL);
+	if (wait == 0)
+		return END_OK;
+	*retry_after_s = (uint32_t)((wait + NS_PER_S - 1) / NS_PER_S);
+	return END_RATE_LIMIT;
+}
