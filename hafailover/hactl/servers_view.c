@@ -5,11 +5,12 @@
 #include "hafailover/hactl/table.h"
 #include "hafailover/hactl/when.h"
 
-/* What the operator set goes before what checks found. */
+/* What the operator set goes before what checks found, and that before what requests met with. */
 struct server_state
 servers_view_state(const json_t *server)
 {
 	struct str admin = member_text(server, "admin"), health = member_text(server, "health");
+	struct str circuit = member_text(server, "circuit");
 
 	if (str_eq(admin, STR("maintenance")))
 		return (struct server_state){ "maintenance", STYLE_WARNING };
@@ -20,8 +21,13 @@ servers_view_state(const json_t *server)
 		return (struct server_state){ "down", STYLE_BAD };
 	if (member_has(server, "reachable") && !member_is(server, "reachable"))
 		return (struct server_state){ "unreachable", STYLE_BAD };
+	if (str_eq(circuit, STR("open")))
+		return (struct server_state){ "circuit open", STYLE_BAD };
+	if (str_eq(circuit, STR("half_open")))
+		return (struct server_state){ "half-open", STYLE_WARNING };
 	if (str_eq(health, STR("up")))
-		return (struct server_state){ "up", STYLE_GOOD };
+		return (struct server_state){ member_is(server, "backup") ? "backup" : "up",
+			STYLE_GOOD };
 	return (struct server_state){ "unknown", STYLE_PLAIN };
 }
 

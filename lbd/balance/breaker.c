@@ -96,12 +96,15 @@ static void
 window_add(struct breaker *b, const struct breaker_config *c, int64_t now_ns, uint32_t requests,
     uint32_t failures)
 {
-	uint32_t now = part_now(c, now_ns);
-	_Atomic uint64_t *part = &b->window[now % BREAKER_PARTS];
-	uint64_t word = atomic_load_explicit(part, memory_order_relaxed);
+	_Atomic uint64_t *part;
+	uint64_t word;
+	uint32_t now;
 
 	if (!c->error_percent)
 		return;
+	now = part_now(c, now_ns);
+	part = &b->window[now % BREAKER_PARTS];
+	word = atomic_load_explicit(part, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(part, &word,
 	    part_add(word, now, requests, failures), memory_order_relaxed, memory_order_relaxed))
 		;
@@ -110,14 +113,14 @@ window_add(struct breaker *b, const struct breaker_config *c, int64_t now_ns, ui
 static bool
 rate_is_reached(const struct breaker *b, const struct breaker_config *c, int64_t now_ns)
 {
-	uint32_t now = part_now(c, now_ns);
-	uint64_t requests = 0, failures = 0;
+	uint64_t requests = 0, failures = 0, word;
+	uint32_t now;
 
 	if (!c->error_percent)
 		return false;
+	now = part_now(c, now_ns);
 	for (int i = 0; i < BREAKER_PARTS; i++) {
-		uint64_t word = atomic_load_explicit(&b->window[i], memory_order_relaxed);
-
+		word = atomic_load_explicit(&b->window[i], memory_order_relaxed);
 		if (!part_counts(word, now))
 			continue;
 		requests += requests_of(word);

@@ -72,6 +72,13 @@ test_states(void **state)
 		{ "{'admin':'ready','health':'unknown','reachable':false}", "unreachable" },
 		{ "{'admin':'ready','health':'unknown','reachable':true}", "unknown" },
 		{ "{'admin':'ready','health':'up','reachable':true}", "up" },
+		{ "{'admin':'ready','health':'up','circuit':'open'}", "circuit open" },
+		{ "{'admin':'ready','health':'up','circuit':'half_open','backup':true}",
+		    "half-open" },
+		{ "{'admin':'drain','health':'up','circuit':'open'}", "drain" },
+		{ "{'admin':'ready','health':'down','circuit':'open'}", "down" },
+		{ "{'admin':'ready','health':'up','circuit':'closed','backup':true}", "backup" },
+		{ "{'admin':'ready','health':'unknown','backup':true}", "unknown" },
 		{ "{}", "unknown" },
 	};
 

@@ -14,6 +14,7 @@
 
 #include "lbd/admin/metrics.h"
 #include "lbd/admin/metrics_text.h"
+#include "lbd/admin/pool_view.h"
 #include "tests/unit/admin_fixture.h"
 
 /* --- the reader --- */
@@ -415,11 +416,26 @@ test_servers_in_every_state(void **state)
 	assert_value("lbpair_pool_panic{pool=\"web\"}", 1);
 }
 
-/* The same rule as the balancer's, so the same answer in every state of three servers. */
 static void
-test_panic_is_the_balancers(void **state)
+set_state(struct fixture *f, uint32_t slot, unsigned bits)
 {
-	struct fixture *f = *state;
+	static const struct breaker_config conf = { .consecutive_failures = 1, .open = 1 };
+	const struct breaker_room room = { &f->servers.pools[0].ejected, 2 };
+	struct breaker_opening o;
+
+	server_set_health(&f->servers, slot, bits & 1 ? HEALTH_DOWN : HEALTH_UP, 1);
+	server_set_admin(&f->servers, slot, bits & 2 ? ADMIN_DRAIN : ADMIN_READY, 1);
+	server_set_weight(&f->servers, slot, bits & 4 ? 0 : -1);
+	server_set_unreachable(&f->servers, slot, bits & 8);
+	server_circuit_reset(&f->servers, slot);
+	if (bits & 16)
+		breaker_failed(&f->servers.load[slot].breaker, &conf, room, 0, 1, &o);
+}
+
+/* The same rule as the balancer's, so the same answer in every state of two servers. */
+static void
+assert_panic_is_the_balancers(struct fixture *f)
+{
 	struct balance_server servers[2];
 	struct balancer *balancer;
 
@@ -428,22 +444,28 @@ test_panic_is_the_balancers(void **state)
 			f->web[i].weight, f->web[i].max_connections, f->web[i].backup };
 	balancer = balancer_new(BALANCE_ROUND_ROBIN, servers, 2, &f->servers, 1);
 	assert_non_null(balancer);
-	for (unsigned bits = 0; bits < 1 << 8; bits++) {
-		for (unsigned i = 0; i < 2; i++) {
-			unsigned of = bits >> 4 * i;
-
-			server_set_health(
-			    &f->servers, f->web[i].slot, of & 1 ? HEALTH_DOWN : HEALTH_UP, 1);
-			server_set_admin(
-			    &f->servers, f->web[i].slot, of & 2 ? ADMIN_DRAIN : ADMIN_READY, 1);
-			server_set_weight(&f->servers, f->web[i].slot, of & 4 ? 0 : -1);
-			server_set_unreachable(&f->servers, f->web[i].slot, of & 8);
-		}
+	for (unsigned bits = 0; bits < 1 << 10; bits++) {
+		for (unsigned i = 0; i < 2; i++)
+			set_state(f, f->web[i].slot, bits >> 5 * i);
 		balancer_update(balancer, 0);
-		scrape(f);
-		assert_value("lbpair_pool_panic{pool=\"web\"}", balancer_panics(balancer));
+		assert_int_equal(
+		    pool_view(&f->servers, &f->pools[0]).panics, balancer_panics(balancer));
 	}
+	scrape(f);
+	assert_value("lbpair_pool_panic{pool=\"web\"}", balancer_panics(balancer));
 	balancer_free(&balancer);
+}
+
+static void
+test_panic_is_the_balancers(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned backups = 0; backups < 4; backups++) {
+		f->web[0].backup = backups & 1;
+		f->web[1].backup = backups & 2;
+		assert_panic_is_the_balancers(f);
+	}
 }
 
 /* A slot that a removed server had goes to a new one: nothing of the old one's counts does. */
