@@ -78,6 +78,15 @@ retries_denied(const struct metrics *m, const struct pool_config *p)
 }
 
 static uint64_t
+http1_tunnels(const struct metrics *m, const struct pool_config *p)
+{
+	struct stats_pool_sum sum;
+
+	stats_sum_pool(m->source->stats, p->id, &sum);
+	return sum.http1_tunnels;
+}
+
+static uint64_t
 queued(const struct metrics *m, const struct pool_config *p)
 {
 	struct stats_pool_sum sum;
@@ -205,6 +214,10 @@ static const struct family {
 	{ "lbpair_retries_denied_total", "counter",
 	    "Requests not tried again because the retry budget was used up.",
 	    .pool = retries_denied },
+	{ "lbpair_server_http1_tunnels_total", "counter",
+	    "WebSockets that went by HTTP/1 because a server of HTTP/2 does not take them as "
+	    "streams.",
+	    .pool = http1_tunnels },
 	{ "lbpair_queued", "gauge", "Requests that wait for a server below its max_connections.",
 	    .pool = queued },
 	{ "lbpair_queued_total", "counter", "Requests that had to wait for a server.",

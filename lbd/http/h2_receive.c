@@ -253,6 +253,9 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 			s->events->end(stream, (struct str){ NULL, 0 });
 		break;
+	case NGHTTP2_SETTINGS:
+		s->settled |= !(frame->hd.flags & NGHTTP2_FLAG_ACK);
+		break;
 	case NGHTTP2_PING:
 		if (frame->hd.flags & NGHTTP2_FLAG_ACK && s->ending == H2_NOTICE_GIVEN &&
 		    memcmp(frame->ping.opaque_data, h2_notice_ping, sizeof(h2_notice_ping)) == 0)

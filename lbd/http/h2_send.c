@@ -1,6 +1,7 @@
 /* h2_send.c - heads for the peer, and nghttp2's callbacks for what goes out. */
 #include "lbd/http/h1_fields.h"
 #include "lbd/http/h2_session_parts.h"
+#include "lbd/http/word.h"
 
 enum { FRAME_HEAD = 9, TRAILERS_MAX = 128, ADDED_MAX = 64 /* fields, to a request */ };
 
@@ -202,10 +203,12 @@ field_belongs(const struct http_field *f)
 }
 
 int32_t
-h2_send_request(struct h2_session *s, struct str head, struct str scheme, bool end, void *stream)
+h2_send_request(
+    struct h2_session *s, struct str head, struct str scheme, enum h2_follows follows, void *stream)
 {
 	nghttp2_data_provider body = { .read_callback = on_read_data };
 	nghttp2_nv nv[HTTP_FIELDS_MAX + ADDED_MAX];
+	bool tunnel = follows == H2_WEBSOCKET;
 	struct http_field f;
 	size_t n = 4;
 	ssize_t r;
@@ -217,14 +220,19 @@ h2_send_request(struct h2_session *s, struct str head, struct str scheme, bool e
 	r = h1_field_parse(head, &f); /* Host, always the first */
 	CHECK(r > H1_EMPTY_LINE);
 	nv[2] = pair(STR(":authority"), f.value);
+	if (tunnel) {
+		nv[0] = pair(STR(":method"), STR("CONNECT"));
+		nv[n++] = pair(STR(":protocol"), STR("websocket"));
+	}
 	for (head = str_skip(head, (size_t)r); (r = h1_field_parse(head, &f)) > H1_EMPTY_LINE;
 	     head = str_skip(head, (size_t)r)) {
-		if (!field_belongs(&f))
+		if (!field_belongs(&f) || (tunnel && word_is(f.name, "sec-websocket-key")))
 			continue;
 		CHECK(n < sizeof(nv) / sizeof(nv[0]));
 		nv[n++] = pair(f.name, f.value);
 	}
-	return nghttp2_submit_request(s->ng, NULL, nv, n, end ? NULL : &body, stream);
+	return nghttp2_submit_request(
+	    s->ng, NULL, nv, n, follows == H2_NOTHING ? NULL : &body, stream);
 }
 
 void

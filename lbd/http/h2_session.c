@@ -265,13 +265,27 @@ h2_session_respond(struct h2_session *s, int32_t id, const struct http_head *hea
 }
 
 int32_t
-h2_session_ask(struct h2_session *s, struct str head, struct str scheme, bool end, void *stream)
+h2_session_ask(
+    struct h2_session *s, struct str head, struct str scheme, enum h2_follows follows, void *stream)
 {
-	int32_t id = h2_send_request(s, head, scheme, end, stream);
+	int32_t id = h2_send_request(s, head, scheme, follows, stream);
 
 	if (id < 0 && h2_session_submitted(s, id) < 0)
 		return -ENOMEM;
 	return id;
+}
+
+bool
+h2_session_settled(const struct h2_session *s)
+{
+	return s->settled;
+}
+
+bool
+h2_session_tunnels(const struct h2_session *s)
+{
+	return nghttp2_session_get_remote_settings(
+		   s->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 uint32_t

@@ -102,11 +102,20 @@ size_t h2_session_memory(const struct h2_session *);
 int h2_session_respond(struct h2_session *, int32_t id, const struct http_head *, bool end);
 
 /*
- * With a server: a request whose head is that of HTTP/1, as h1_format_request wrote it.  `end`: nothing follows
- * it.  The stream's number, or -ENOMEM.
+ * With a server: a request whose head is that of HTTP/1, as h1_format_request wrote it.  What follows it decides
+ * what that becomes.  The stream's number, or -ENOMEM.
  */
-int32_t
-h2_session_ask(struct h2_session *, struct str head, struct str scheme, bool end, void *stream);
+enum h2_follows {
+	H2_NOTHING,
+	H2_BODY,
+	H2_WEBSOCKET /* a tunnel: RFC 8441; only if h2_session_tunnels */
+};
+int32_t h2_session_ask(
+    struct h2_session *, struct str head, struct str scheme, enum h2_follows, void *stream);
+
+/* The server has said by its SETTINGS what it takes; tunnels are among that. */
+bool h2_session_settled(const struct h2_session *);
+bool h2_session_tunnels(const struct h2_session *);
 
 /* How many streams may be open; 0: none may be opened any more. */
 uint32_t h2_session_streams_max(const struct h2_session *);

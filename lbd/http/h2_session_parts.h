@@ -34,6 +34,7 @@ struct h2_session {
 	bool client; /* we are: the peer is a server */
 	int32_t last_seen; /* by the server that has said that it ends */
 	uint32_t pongs;
+	bool settled; /* the peer's SETTINGS have come */
 	struct h2_block *block; /* the head that is being received; NULL: none yet */
 	bool in_head;
 	unsigned continuations; /* of the present block */
@@ -80,8 +81,8 @@ void h2_receive_callbacks(nghttp2_session_callbacks *);
 void h2_send_callbacks(nghttp2_session_callbacks *);
 
 /* The head of a request, and of an answer, on its way.  0 or an error of nghttp2. */
-int32_t
-h2_send_request(struct h2_session *, struct str head, struct str scheme, bool end, void *stream);
+int32_t h2_send_request(
+    struct h2_session *, struct str head, struct str scheme, enum h2_follows, void *stream);
 int h2_send_head(struct h2_session *, int32_t id, const struct http_head *, bool end);
 
 #endif

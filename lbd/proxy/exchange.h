@@ -52,6 +52,7 @@ struct exchange {
 	uint8_t minor;
 	bool keep_alive; /* the client would like to go on */
 	bool wants_upgrade;
+	bool http1_tunnel; /* not as a stream to the server */
 	bool te_trailers;
 	bool expects_continue;
 	bool replayable; /* `request` and `held` are all that was sent */

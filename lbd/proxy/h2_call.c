@@ -64,10 +64,15 @@ h2_call_new(struct h2_server *h, struct exchange *x)
 		.server = h,
 		.exchange = x,
 		.reused = h2_server_open(h) && h->n_calls == 0,
-		.told = h2_server_open(h),
+		.tunnel = x->wants_upgrade,
+		.told =
+		    x->wants_upgrade ? h2_server_tunnels(h) == H2_TUNNELS_TAKEN : h2_server_open(h),
 		.reading = true,
 	};
 	timer_init(&c->timer, on_expired);
+	if (c->tunnel && !c->told) /* what the server takes is to be known by then */
+		timer_set(&worker_of(c)->wheel, &c->timer,
+		    worker_of(c)->now + exchange_timeouts(x)->connect);
 	body_init(&c->body, x->request_body.framing, 0, BODY_PAYLOAD, true);
 	h2_server_add(h, c);
 	return c;
@@ -157,13 +162,15 @@ int
 h2_call_ask(struct h2_call *c, const char *head, size_t n)
 {
 	const struct exchange *x = c->exchange;
-	bool end = x->request_body.framing == FRAMING_NONE;
+	enum h2_follows follows = x->request_body.framing == FRAMING_NONE ? H2_NOTHING : H2_BODY;
 	struct str scheme = h2_server_conn(c->server)->tls ? STR("https") : STR("http");
 
 	if (!session_of(c))
 		return -EPIPE;
-	c->finished = end;
-	c->id = h2_session_ask(session_of(c), (struct str){ head, n }, scheme, end, c);
+	if (c->tunnel)
+		follows = H2_WEBSOCKET;
+	c->finished = follows == H2_NOTHING;
+	c->id = h2_session_ask(session_of(c), (struct str){ head, n }, scheme, follows, c);
 	h2_server_wake(c->server);
 	if (c->id > 0)
 		return 0;
@@ -207,6 +214,16 @@ h2_call_send(struct h2_call *c, const char *p, size_t n, bool end)
 	return 0;
 }
 
+void
+h2_call_shutdown(struct h2_call *c)
+{
+	c->finished = true;
+	if (!session_of(c))
+		return;
+	h2_session_resume(session_of(c), c->id);
+	h2_server_wake(c->server);
+}
+
 static size_t
 on_waiting(void *arg, bool *end)
 {
@@ -242,6 +259,10 @@ on_sent(void *arg, size_t bytes, bool end)
 	(void)bytes;
 	c->left = true;
 	c->end_sent |= end;
+	if (end && c->tunnel) {
+		c->drained = true;
+		make_ready(c);
+	}
 }
 
 /* --- the answer --- */
@@ -265,7 +286,8 @@ on_response(void *arg, enum refusal refusal, bool end)
 		return;
 	if (x->method == METHOD_HEAD)
 		head->framing = FRAMING_NONE;
-	c->incoming.chunked = head->framing == FRAMING_CHUNKED;
+	c->incoming.chunked =
+	    head->framing == FRAMING_CHUNKED && !(c->tunnel && head->status / 100 == 2);
 	if (refusal)
 		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 	else

@@ -33,7 +33,8 @@ struct h2_call {
 	bool ready; /* in that list */
 	bool reading; /* its exchange wants to know what comes */
 	bool drained; /* and that the server took what it was sent */
-	bool told; /* that the connection is open */
+	bool told; /* that the connection is open; of a tunnel: and that it may be one */
+	bool tunnel;
 	bool reused; /* it was idle before */
 	bool left; /* the head is on its way */
 	bool answered; /* a final head has come */
@@ -55,6 +56,7 @@ h2_call_ask(struct h2_call *, const char *head, size_t n); /* the request's head
 int h2_call_send(struct h2_call *, const char *p, size_t n, bool end);
 ssize_t h2_call_read(struct h2_call *, struct span *data, size_t most);
 void h2_call_read_on(struct h2_call *);
+void h2_call_shutdown(struct h2_call *); /* of a tunnel: we send no more */
 
 /* --- for the connection --- */
 

@@ -8,6 +8,7 @@
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_call.h"
 #include "lbd/proxy/h2_wire.h"
+#include "lbd/proxy/origin.h"
 
 static const struct http_limits answer_limits = {
 	.head_size = 64 * 1024,
@@ -66,14 +67,22 @@ h2_server_has_room(const struct h2_server *h)
 	return !h->dead && !h->probing && h->n_calls < most;
 }
 
-/* The oldest whose exchange waits; they stand newest first. */
+enum h2_tunnels
+h2_server_tunnels(const struct h2_server *h)
+{
+	if (!h->session || !h2_session_settled(h->session))
+		return H2_TUNNELS_UNKNOWN;
+	return h2_session_tunnels(h->session) ? H2_TUNNELS_TAKEN : H2_TUNNELS_REFUSED;
+}
+
+/* The oldest whose exchange waits, tunnels left out or not; they stand newest first. */
 static struct h2_call *
-call_waiting(const struct h2_server *h)
+call_waiting(const struct h2_server *h, bool tunnels)
 {
 	struct h2_call *oldest = NULL;
 
 	for (struct h2_call *c = h->calls; c; c = c->next)
-		if (c->exchange && !c->told)
+		if (c->exchange && !c->told && (tunnels || !c->tunnel))
 			oldest = c;
 	return oldest;
 }
@@ -81,7 +90,7 @@ call_waiting(const struct h2_server *h)
 struct exchange *
 h2_server_waiting(const struct h2_server *h)
 {
-	const struct h2_call *c = call_waiting(h);
+	const struct h2_call *c = call_waiting(h, true);
 
 	return c ? c->exchange : NULL;
 }
@@ -148,6 +157,34 @@ h2_server_probe(struct h2_server *h)
 	h2_server_wake(h);
 }
 
+/* --- what it takes --- */
+
+/* That server would not take it as a call: it gets a connection to itself, as in HTTP/1. */
+static void
+tunnel_divert(struct exchange *x)
+{
+	x->http1_tunnel = true;
+	counter_add(&x->pool->stats->http1_tunnels, 1);
+	origin_release(x, false);
+	exchange_reconnect(x);
+}
+
+static void
+tunnels_settle(struct h2_server *h)
+{
+	bool taken = h2_server_tunnels(h) == H2_TUNNELS_TAKEN;
+	struct h2_call *c;
+
+	h->settled = true;
+	while ((c = call_waiting(h, true))) {
+		c->told = true;
+		if (taken)
+			exchange_connected(c->exchange);
+		else
+			tunnel_divert(c->exchange);
+	}
+}
+
 /* --- the socket --- */
 
 void
@@ -163,6 +200,8 @@ h2_server_readable(struct h2_server *h)
 		h2_wire_feed(c, h->session, data);
 	else
 		h2_server_die(h);
+	if (!h->settled && h->session && h2_session_settled(h->session))
+		tunnels_settle(h);
 	h2_server_wake(h);
 }
 
@@ -204,7 +243,7 @@ calls_tell(struct h2_server *h)
 {
 	struct h2_call *c;
 
-	while ((c = call_waiting(h))) {
+	while ((c = call_waiting(h, false))) {
 		c->told = true;
 		exchange_connected(c->exchange);
 	}
@@ -259,6 +298,7 @@ h2_server_die(struct h2_server *h)
 	conn_close(h2_server_conn(h), false);
 	for (c = h->calls; c; c = next) {
 		next = c->next;
+		c->told |= c->tunnel && h->session;
 		h2_call_lost(c);
 	}
 	h2_session_free(&h->session);

@@ -26,6 +26,7 @@ struct h2_server {
 	uint32_t n_calls, n_used; /* used: with an exchange */
 	struct late_work turn;
 	bool dead; /* nothing is sent or received any more */
+	bool settled; /* what it takes is known, and those who waited for that were told */
 	bool probing; /* a PING is to be answered */
 	uint32_t pongs; /* before that */
 };
@@ -61,6 +62,10 @@ void h2_server_probe(struct h2_server *);
 
 /* The exchange that has waited longest for it to open, or NULL. */
 struct exchange *h2_server_waiting(const struct h2_server *);
+
+/* May a call be a tunnel?  RFC 8441: not before the server has said so. */
+enum h2_tunnels { H2_TUNNELS_UNKNOWN, H2_TUNNELS_TAKEN, H2_TUNNELS_REFUSED };
+enum h2_tunnels h2_server_tunnels(const struct h2_server *);
 
 /* --- for calls --- */
 

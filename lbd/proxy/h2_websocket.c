@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "lbd/http/h1_fields.h"
+#include "lbd/http/h1_format.h"
 
 enum { SHA1_SIZE = 20, KEY_BYTES = 16 };
 
@@ -76,4 +78,33 @@ websocket_response(struct http_head *head, const char key[WEBSOCKET_KEY_SIZE])
 	}
 	head->status = 200;
 	return proofs == 1;
+}
+
+struct str
+websocket_key(struct str head)
+{
+	struct str key = { NULL, 0 };
+	struct http_field f;
+	ssize_t r = 1;
+
+	head = str_skip(head, (size_t)((char *)memchr(head.p, '\n', head.n) + 1 - head.p));
+	for (; (r = h1_field_parse(head, &f)) > H1_EMPTY_LINE; head = str_skip(head, (size_t)r)) {
+		if (!str_eq_nocase(f.name, key_name))
+			continue;
+		if (key.n || f.value.n != WEBSOCKET_KEY_SIZE)
+			return (struct str){ NULL, 0 };
+		key = f.value;
+	}
+	return key;
+}
+
+bool
+websocket_grant(struct http_head *head, struct str key, char accept[WEBSOCKET_ACCEPT_SIZE])
+{
+	CHECK(key.n == WEBSOCKET_KEY_SIZE);
+	websocket_accept(key.p, accept);
+	head->status = 101;
+	head->reason = str_of(http_reason(101));
+	head->has_length = false;
+	return head_set_field(head, accept_name, (struct str){ accept, WEBSOCKET_ACCEPT_SIZE });
 }

@@ -23,8 +23,40 @@ origin_ask(struct exchange *x, const char *head, size_t n)
 static inline int
 origin_send(struct exchange *x, const char *p, size_t n)
 {
-	return x->call ? h2_call_send(x->call, p, n, x->request_body.done)
+	return x->call ? h2_call_send(x->call, p, n, x->request_body.done && !x->call->tunnel)
 		       : conn_send(&x->upstream->conn, p, n);
+}
+
+/* Nothing can be asked yet. */
+static inline bool
+origin_opening(const struct exchange *x)
+{
+	return x->call ? !x->call->told : upstream_opening(x->upstream);
+}
+
+/* In a tunnel: the server sends no more; we send no more. */
+static inline bool
+origin_eof(const struct exchange *x)
+{
+	return x->call ? x->call->incoming.end_read : x->upstream->conn.eof;
+}
+
+static inline void
+origin_shutdown(struct exchange *x)
+{
+	if (x->call)
+		h2_call_shutdown(x->call);
+	else
+		conn_shutdown(&x->upstream->conn);
+}
+
+/* The same, and that has not left yet, or something before it. */
+static inline bool
+origin_unsent(const struct exchange *x)
+{
+	const struct h2_call *c = x->call;
+
+	return c ? c->out || (c->finished && !c->end_sent) : x->upstream->conn.out != NULL;
 }
 
 /* Something that was sent has not left yet. */

@@ -229,7 +229,7 @@ request_readable(struct exchange *x)
 	enum termination why;
 	ssize_t n;
 
-	if (!x->upstream || upstream_opening(x->upstream) || origin_pending(x)) {
+	if (!x->upstream || origin_opening(x) || origin_pending(x)) {
 		downstream_read_off(x);
 		return;
 	}

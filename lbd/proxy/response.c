@@ -295,6 +295,8 @@ exchange_upstream_head(struct exchange *x)
 	origin_deadline(x, exchange_timeouts(x)->response);
 	if (w->head.status < 200)
 		interim_forward(x);
+	else if (x->wants_upgrade && w->head.status < 300)
+		tunnel_start(x, (struct span){ w->scratch, 0 });
 	else
 		response_begin(x, (struct span){ w->scratch, 0 });
 }

@@ -58,6 +58,7 @@ server_take(struct exchange *x, int index)
 	x->server = s;
 	x->slot = s->slot;
 	x->holds_active = true;
+	x->http1_tunnel = false;
 	return true;
 }
 
@@ -271,7 +272,7 @@ try_server(struct exchange *x)
 		exchange_answer(x, END_NO_RESOURCES);
 		return TRY_ENDED;
 	}
-	if (upstream_opening(x->upstream)) {
+	if (origin_opening(x)) {
 		if (request_hold(x) < 0) {
 			exchange_answer(x, END_OUT_OF_MEMORY);
 			return TRY_ENDED;

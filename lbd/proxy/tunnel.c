@@ -2,13 +2,15 @@
  * tunnel.c - after 101 (Switching Protocols): bytes both ways, each side's end passed on.
  *
  * A side that stops sending gets nothing taken away: the other direction goes on until it ends too, or
- * until nothing has moved either way for timeouts.tunnel.  The timer is the server connection's.
+ * until nothing has moved either way for timeouts.tunnel.  The timer is the server's side's.  A server that
+ * speaks HTTP/2 gives it a stream instead of a connection.
  */
 #include <errno.h>
 
 #include "common/check.h"
 #include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/origin.h"
 
 static void
 tunnel_end(struct exchange *x, enum termination why)
@@ -22,23 +24,21 @@ tunnel_end(struct exchange *x, enum termination why)
 static void
 tunnel_active(struct exchange *x)
 {
-	conn_deadline(&x->upstream->conn, exchange_timeouts(x)->tunnel);
+	origin_deadline(x, exchange_timeouts(x)->tunnel);
 }
 
 /* Over when neither side sends any more and all has been delivered. */
 static bool
 tunnel_is_over(const struct exchange *x)
 {
-	const struct conn *u = &x->upstream->conn;
-
-	return downstream_eof(x) && u->eof && !downstream_pending(x) && !u->out;
+	return downstream_eof(x) && origin_eof(x) && !downstream_pending(x) && !origin_unsent(x);
 }
 
 /* Nothing more is taken from one side before the other has what was. */
 static void
 client_balance(struct exchange *x)
 {
-	if (x->upstream->conn.out)
+	if (origin_pending(x))
 		downstream_read_off(x);
 	else
 		downstream_read_on(x);
@@ -48,15 +48,14 @@ static void
 server_balance(struct exchange *x)
 {
 	if (downstream_full(x))
-		conn_read_off(&x->upstream->conn);
+		origin_read_off(x);
 	else
-		conn_read_on(&x->upstream->conn);
+		origin_read_on(x);
 }
 
 void
 tunnel_client_readable(struct exchange *x)
 {
-	struct conn *to = &x->upstream->conn;
 	struct span data;
 	ssize_t n = downstream_read(x, &data, SCRATCH_READ);
 
@@ -68,13 +67,13 @@ tunnel_client_readable(struct exchange *x)
 	}
 	tunnel_active(x);
 	if (n == 0) {
-		conn_shutdown(to);
+		origin_shutdown(x);
 		if (tunnel_is_over(x))
 			tunnel_end(x, END_OK);
 		return;
 	}
 	x->bytes_in += (uint64_t)n;
-	if (conn_send(to, data.p, data.n) < 0)
+	if (origin_send(x, data.p, data.n) < 0)
 		tunnel_end(x, END_SERVER_RESET);
 	else
 		client_balance(x);
@@ -84,7 +83,7 @@ void
 tunnel_server_readable(struct exchange *x)
 {
 	struct span data;
-	ssize_t n = conn_read(&x->upstream->conn, &data, downstream_room(x));
+	ssize_t n = origin_read(x, &data, downstream_room(x));
 
 	if (n == -EAGAIN)
 		return;
@@ -124,17 +123,17 @@ void
 tunnel_client_writable(struct exchange *x)
 {
 	if (tunnel_drained(x, downstream_flush(x), END_CLIENT_CLOSED))
-		conn_read_on(&x->upstream->conn);
+		origin_read_on(x);
 }
 
 void
 tunnel_server_writable(struct exchange *x)
 {
-	if (tunnel_drained(x, conn_flush(&x->upstream->conn), END_SERVER_RESET))
+	if (tunnel_drained(x, origin_flush(x), END_SERVER_RESET))
 		downstream_read_on(x);
 }
 
-/* The server's 101 as the client's protocol says it, and what came with it.  0 or -errno. */
+/* The server's yes, as the client's protocol says it, and what came with it.  0 or -errno. */
 static int
 tunnel_answer(struct exchange *x, struct span rest)
 {
@@ -150,14 +149,40 @@ tunnel_answer(struct exchange *x, struct span rest)
 	return err ? err : downstream_send(x, rest.p, rest.n);
 }
 
+/* From the server's version of HTTP to the client's.  False: the server's yes is none. */
+static bool
+tunnel_translate(struct exchange *x, char accept[WEBSOCKET_ACCEPT_SIZE])
+{
+	struct http_head *head = &exchange_worker(x)->head;
+
+	if (x->call && x->stream)
+		return true;
+	if (x->call)
+		return websocket_grant(head, websocket_key(buffer_text(x->request)), accept);
+	return !x->stream || websocket_response(head, x->stream->websocket_key);
+}
+
+/* What the client sent before it had the answer. */
+static int
+tunnel_send_early(struct exchange *x)
+{
+	struct span early;
+	int err;
+
+	if (!x->call)
+		conn_keep(&x->upstream->conn, NULL, 0);
+	early = downstream_kept(x);
+	err = origin_send(x, early.p, early.n);
+	downstream_keep(x, NULL, 0);
+	return err;
+}
+
 void
 tunnel_start(struct exchange *x, struct span rest)
 {
-	struct http_head *head = &exchange_worker(x)->head;
-	struct conn *u = &x->upstream->conn;
-	struct span early;
+	char accept[WEBSOCKET_ACCEPT_SIZE];
 
-	if (x->stream && !websocket_response(head, x->stream->websocket_key)) {
+	if (!tunnel_translate(x, accept)) {
 		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 		return;
 	}
@@ -166,25 +191,22 @@ tunnel_start(struct exchange *x, struct span rest)
 	x->responding = true;
 	x->take_by = TIMER_NEVER;
 	timer_clear(downstream_timer(x)); /* from now on the server's is the tunnel's */
-	x->status = (uint16_t)head->status;
+	x->status = (uint16_t)exchange_worker(x)->head.status;
 	x->response_ns = exchange_worker(x)->now - x->sent_at;
 	affinity_tell(x);
 	if (tunnel_answer(x, rest) < 0) {
 		tunnel_end(x, END_CLIENT_CLOSED);
 		return;
 	}
-	conn_keep(u, NULL, 0);
-	early = downstream_kept(x); /* what the client sent before it had the answer */
-	if (conn_send(u, early.p, early.n) < 0) {
+	if (tunnel_send_early(x) < 0) {
 		tunnel_end(x, END_SERVER_RESET);
 		return;
 	}
-	downstream_keep(x, NULL, 0);
 	client_balance(x);
 	server_balance(x);
 	tunnel_active(x);
 	if (downstream_eof(x))
-		conn_shutdown(u);
+		origin_shutdown(x);
 }
 
 void

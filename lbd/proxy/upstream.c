@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/h2_server.h"
+#include "lbd/proxy/h2_websocket.h"
 #include "lbd/proxy/origin.h"
 
 enum { OWN_IDLE_MAX = 5 }; /* connections that one client's connection keeps for itself */
@@ -351,14 +352,6 @@ idle_quiet_of(const struct client *c, uint32_t slot)
 	return NULL;
 }
 
-/* Tunnels have a connection to themselves. */
-static bool
-may_share(const struct upstream_set *set, const struct exchange *x)
-{
-	return x->pool->conf->http2 && !x->wants_upgrade &&
-	    x->client->conn.worker->now >= set->http1_until;
-}
-
 /* The newest that has room. */
 static struct upstream *
 shared_find(const struct upstream_set *set)
@@ -377,6 +370,36 @@ shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t 
 		    h2_server_has_room(u->h2))
 			return u;
 	return NULL;
+}
+
+/* For this exchange; NULL: none is open. */
+static struct upstream *
+shared_for(const struct upstream_set *set, const struct exchange *x)
+{
+	return set->proxy_header ? shared_find_of(x->client, set, x->slot) : shared_find(set);
+}
+
+/* As a stream, if that can be: of a client of HTTP/1 it must say how to answer it. */
+static bool
+may_share_tunnel(const struct upstream_set *set, struct exchange *x)
+{
+	const struct upstream *u;
+
+	if (x->http1_tunnel || (!x->stream && !websocket_key(buffer_text(x->request)).n))
+		return false;
+	u = shared_for(set, x);
+	if (u && h2_server_tunnels(u->h2) == H2_TUNNELS_REFUSED) {
+		x->http1_tunnel = true;
+		counter_add(&x->pool->stats->http1_tunnels, 1);
+	}
+	return !x->http1_tunnel;
+}
+
+static bool
+may_share(const struct upstream_set *set, struct exchange *x)
+{
+	return x->pool->conf->http2 && x->client->conn.worker->now >= set->http1_until &&
+	    (!x->wants_upgrade || may_share_tunnel(set, x));
 }
 
 /* A new one, for this exchange and others. */
@@ -404,8 +427,7 @@ static struct upstream *
 shared_get(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
     struct exchange *x)
 {
-	struct upstream *u =
-	    set->proxy_header ? shared_find_of(x->client, set, server->slot) : shared_find(set);
+	struct upstream *u = shared_for(set, x);
 
 	if (!u)
 		u = shared_open(proxy, server, set, x);

@@ -77,6 +77,7 @@ struct stats_pool {
 	counter queued; /* waiting for a server now (a gauge) */
 	counter queued_total;
 	counter sticky[STATS_STICKIES];
+	counter http1_tunnels; /* that a server of HTTP/2 would not take as streams */
 	counter http2_cut[H2_OFFENCES]; /* connections to its servers */
 	counter tls_handshakes[STATS_HANDSHAKES]; /* with its servers */
 	counter tls_failures[TLS_FAILURES];

@@ -194,6 +194,7 @@ stats_sum_pool(struct stats_blocks blocks, uint32_t id, struct stats_pool_sum *s
 			continue;
 		sum->retries += counter_get(&p->counters.retries);
 		sum->retries_denied += counter_get(&p->counters.retries_denied);
+		sum->http1_tunnels += counter_get(&p->counters.http1_tunnels);
 		sum->queued += counter_get(&p->counters.queued);
 		sum->queued_total += counter_get(&p->counters.queued_total);
 		for (unsigned k = 0; k < STATS_STICKIES; k++)

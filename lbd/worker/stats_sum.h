@@ -50,7 +50,7 @@ struct stats_listener_sum {
 void stats_sum_listener(struct stats_blocks, uint32_t listener_id, struct stats_listener_sum *);
 
 struct stats_pool_sum {
-	uint64_t retries, retries_denied, queued, queued_total;
+	uint64_t retries, retries_denied, queued, queued_total, http1_tunnels;
 	uint64_t sticky[STATS_STICKIES];
 	uint64_t http2_cut[H2_OFFENCES];
 	uint64_t tls_handshakes[STATS_HANDSHAKES], tls_failures[TLS_FAILURES];

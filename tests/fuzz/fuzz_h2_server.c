@@ -221,7 +221,8 @@ start(struct trial *t)
 		struct call *c = &t->calls[i];
 
 		c->trial = t;
-		c->id = h2_session_ask(t->session, heads[i % 2], STR("http"), i % 2 == 0, c);
+		c->id = h2_session_ask(
+		    t->session, heads[i % 2], STR("http"), i % 2 ? H2_BODY : H2_NOTHING, c);
 		if (c->id < 0)
 			fail("not asked");
 	}

@@ -79,7 +79,17 @@ on_sent(void *arg, size_t bytes, bool end)
 	((struct call *)arg)->sent = end;
 }
 
+/* A tunnel's client says nothing yet. */
+static size_t
+on_waiting(void *arg, bool *end)
+{
+	(void)arg;
+	*end = false;
+	return 0;
+}
+
 static const struct h2_events events = {
+	.waiting = on_waiting,
 	.data = on_data,
 	.end = on_end,
 	.closed = on_closed,
@@ -111,7 +121,8 @@ ask(unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(
-		    h2_session_ask(session, head_of_get, STR("http"), true, &calls[i]), 2 * i + 1);
+		    h2_session_ask(session, head_of_get, STR("http"), H2_NOTHING, &calls[i]),
+		    2 * i + 1);
 	output(out, sizeof(out));
 }
 
@@ -158,7 +169,8 @@ test_a_request(void **state)
 	size_t n, at = sizeof(preface) - 1, size;
 
 	(void)state;
-	assert_int_equal(h2_session_ask(session, head_of_get, STR("http"), true, &calls[0]), 1);
+	assert_int_equal(
+	    h2_session_ask(session, head_of_get, STR("http"), H2_NOTHING, &calls[0]), 1);
 	n = output(out, sizeof(out));
 	assert_true(n > at && memcmp(out, preface, at) == 0);
 	while (at + 9 <= n && out[at + 3] != NGHTTP2_HEADERS)
@@ -171,6 +183,44 @@ test_a_request(void **state)
 	assert_memory_equal(decode(hd, out + at + 9, size)->name, ":method", 7);
 	nghttp2_hd_inflate_del(hd);
 	assert_null(memmem(out + at, n - at, "onnection", 9));
+}
+
+/* RFC 8441: only when the server has said so; without the key that HTTP/1 has. */
+static void
+test_a_websocket(void **state)
+{
+	static const struct str chat = STR(
+	    "GET /chat HTTP/1.1\r\nHost: test\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	    "X-A: 1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+	static const char *const names[] = { ":method", ":scheme", ":authority", ":path",
+		":protocol", "x-a" };
+	static char out[H2_OUTPUT_MIN];
+	nghttp2_hd_inflater *hd;
+	const char *p = out + 9;
+	nghttp2_nv nv;
+	size_t n;
+	int flags;
+
+	(void)state;
+	assert_false(h2_session_settled(session) || h2_session_tunnels(session));
+	FEED("\0\0\6\4\0\0\0\0\0\0\x08\0\0\0\1");
+	assert_true(h2_session_settled(session) && h2_session_tunnels(session));
+	output(out, sizeof(out));
+	assert_int_equal(h2_session_ask(session, chat, STR("http"), H2_WEBSOCKET, &calls[0]), 1);
+	n = output(out, sizeof(out));
+	assert_int_equal(out[3], NGHTTP2_HEADERS);
+	assert_int_equal(out[4], NGHTTP2_FLAG_END_HEADERS);
+	assert_int_equal(nghttp2_hd_inflate_new(&hd), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		p += nghttp2_hd_inflate_hd2(
+		    hd, &nv, &flags, (const uint8_t *)p, (size_t)(out + n - p), 1);
+		assert_true(flags & NGHTTP2_HD_INFLATE_EMIT);
+		assert_true(str_eq(str_of(names[i]), (struct str){ (char *)nv.name, nv.namelen }));
+		if (i == 0)
+			assert_memory_equal(nv.value, "CONNECT", 7);
+	}
+	assert_ptr_equal(p, out + n);
+	nghttp2_hd_inflate_del(hd);
 }
 
 static void
@@ -278,6 +328,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_websocket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_how_streams_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_servers_limit, setup, teardown),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -64,6 +65,47 @@ test_responses(void **state)
 	assert_true(head.fields[0].one_hop);
 }
 
+static void
+test_keys_of_clients(void **state)
+{
+	static const struct {
+		const char *fields, *key;
+	} rows[] = {
+		{ "", "" },
+		{ "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", key },
+		{ "A: b\r\nsec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\r\nB: c\r\n", key },
+		{ "Sec-WebSocket-Key: short\r\n", "" },
+		{ "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: "
+		  "dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		    "" },
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int n = snprintf(
+		    text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].fields);
+		struct str found = websocket_key((struct str){ text, (size_t)n });
+
+		assert_true(str_eq(found, str_of(rows[i].key)));
+	}
+}
+
+static void
+test_a_grant(void **state)
+{
+	static struct http_head head;
+	char accept[WEBSOCKET_ACCEPT_SIZE];
+
+	(void)state;
+	head.n_fields = 0;
+	head.status = 200;
+	assert_true(websocket_grant(&head, str_of(key), accept));
+	assert_int_equal(head.status, 101);
+	assert_int_equal(head.n_fields, 1);
+	assert_true(str_eq(head.fields[0].value, str_of(proof)));
+}
+
 int
 main(void)
 {
@@ -72,6 +114,8 @@ main(void)
 		cmocka_unit_test(test_a_key_is_base64_of_16_bytes),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_keys_of_clients),
+		cmocka_unit_test(test_a_grant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
