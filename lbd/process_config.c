@@ -121,6 +121,14 @@ engines_make(struct process *p, const struct lbd_config *config, struct err *err
 	return 0;
 }
 
+/* --- pages --- */
+
+static struct str
+page_content(const void *files, struct str path)
+{
+	return tls_files_find(files, path);
+}
+
 /* --- to the workers --- */
 
 /* The workers get it; what is not the workers' follows at once. */
@@ -332,6 +340,8 @@ process_config_take(struct process *p, struct channel_message *m)
 	names_take(m->names);
 	if (!p->draining)
 		l->config = config_load(m->text, &p->start->options, &l->problems);
+	if (l->config && config_pages_fill(l->config, page_content, &l->files) < 0)
+		config_unref(&l->config);
 	if (l->config)
 		load_start(l);
 	else
@@ -356,6 +366,8 @@ process_config_first(struct process *p, struct err *err)
 	struct tls_shelf *shelf = NULL;
 	int code = engines_make(p, p->start->config, err);
 
+	if (!code && config_pages_fill(p->start->config, page_content, files) < 0)
+		code = err_set(err, -ENOMEM, "out of memory for the error pages");
 	if (!code)
 		shelf = shelf_make(p, p->start->config, files, &problems);
 	if (shelf)

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "lbd/balance/balancer.h"
 #include "lbd/config/affinity_config.h"
+#include "lbd/config/pages.h"
 #include "lbd/config/route_config.h"
 #include "lbd/config/tls_config.h"
 #include "lbd/http/h1_parse.h"
@@ -96,6 +97,7 @@ struct listener_config {
 	bool guarded; /* any of these: each request is looked at */
 	struct forwarded_config forwarded;
 	struct proxied_config proxied;
+	struct pages_config error_pages;
 	bool http2; /* without TLS: from clients that know it; with TLS, ALPN decides */
 	struct tls_config tls; /* n_certificates 0: plain */
 	struct redirect_config redirect;
@@ -167,6 +169,8 @@ struct pool_config {
 	struct queue_config queue;
 	struct tls_server_config tls;
 	bool http2; /* servers speak it; with TLS, if they say so */
+	struct pages_config error_pages; /* before those of the listener */
+	struct page_config maintenance_page; /* where all servers are in maintenance */
 	uint16_t proxy_header; /* version that connections to servers begin with; 0: none */
 };
 

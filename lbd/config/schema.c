@@ -296,6 +296,7 @@ static const struct json_field listener_fields[] = {
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields },
 	{ JSON_ROW("proxy_protocol", config_kind_proxied, struct listener_config, proxied) },
+	{ JSON_ROW("error_pages", config_kind_pages, struct listener_config, error_pages) },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
 	    .object = config_tls_fields },
 	{ JSON_ROW("http2", json_kind_bool, struct listener_config, http2), .fallback = "false",
@@ -482,6 +483,8 @@ static const struct json_field pool_fields[] = {
 	{ JSON_ROW("http2", json_kind_bool, struct pool_config, http2), .fallback = "false" },
 	{ JSON_ROW("send_proxy_protocol", json_kind_integer, struct pool_config, proxy_header),
 	    .max = 2 },
+	{ JSON_ROW("error_pages", config_kind_pages, struct pool_config, error_pages) },
+	{ JSON_ROW("maintenance_page", config_kind_page, struct pool_config, maintenance_page) },
 	{ 0 },
 };
 

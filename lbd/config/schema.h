@@ -35,6 +35,9 @@ const char *config_check_hash_key(struct str);
 /* struct field_edit *; beside: uint32_t, how many. */
 extern const struct json_kind config_kind_request_edits, config_kind_response_edits;
 
+/* struct pages_config, struct page_config; schema_pages.c. */
+extern const struct json_kind config_kind_pages, config_kind_page;
+
 /* struct proxied_config; schema_proxied.c. */
 extern const struct json_kind config_kind_proxied;
 

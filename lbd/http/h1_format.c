@@ -206,31 +206,42 @@ h1_format_response(struct writer *w, const struct http_head *head, const struct 
 	write_bytes(w, "\r\n", 2);
 }
 
-void
-h1_format_error(struct writer *w, unsigned status, bool head_only, bool keep_alive,
-    unsigned retry_after, struct str lines)
+/* "404 Not Found" */
+static void
+write_error_text(struct writer *w, unsigned status, struct str reason)
 {
-	struct str reason = str_of(http_reason(status));
-
-	write_status_line(w, status, reason);
-	write_str(w, STR("Content-Type: text/plain\r\n"));
-	write_length(w, 4 + reason.n + 1); /* "404 Not Found\n" */
-	if (status == 405)
-		write_str(w, STR("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"));
-	if (retry_after) {
-		write_str(w, STR("Retry-After: "));
-		write_uint(w, retry_after);
-		write_bytes(w, "\r\n", 2);
-	}
-	write_str(w, lines);
-	write_str(w,
-	    keep_alive ? STR("Connection: keep-alive\r\n\r\n") : STR("Connection: close\r\n\r\n"));
-	if (head_only)
-		return;
 	write_uint(w, status);
 	write_bytes(w, " ", 1);
 	write_str(w, reason);
 	write_bytes(w, "\n", 1);
+}
+
+void
+h1_format_error(struct writer *w, const struct error_response *r)
+{
+	struct str reason = str_of(http_reason(r->status));
+	bool page = r->content_type.n > 0;
+
+	write_status_line(w, r->status, reason);
+	write_line(w, STR("Content-Type: "), page ? r->content_type : STR("text/plain"));
+	write_length(w, page ? r->body.n : 4 + reason.n + 1);
+	if (r->status == 405)
+		write_str(w, STR("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"));
+	if (r->retry_after) {
+		write_str(w, STR("Retry-After: "));
+		write_uint(w, r->retry_after);
+		write_bytes(w, "\r\n", 2);
+	}
+	write_str(w, r->lines);
+	write_str(w,
+	    r->keep_alive ? STR("Connection: keep-alive\r\n\r\n")
+			  : STR("Connection: close\r\n\r\n"));
+	if (r->head_only)
+		return;
+	if (page)
+		write_str(w, r->body);
+	else
+		write_error_text(w, r->status, reason);
 }
 
 void

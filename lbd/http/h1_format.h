@@ -96,12 +96,17 @@ struct reply {
 /* Always says HTTP/1.1 (RFC 9110 6.2: own version).  Content-Length is generated from has_length/length. */
 void h1_format_response(struct writer *, const struct http_head *, const struct reply *);
 
-/*
- * A response of lbd's own: status line, Date-less minimal head, short text body (none for HEAD).
- * `retry_after` in seconds, 0: none.  405 carries Allow.  `lines`: what else the head says, with their ends.
- */
-void h1_format_error(struct writer *, unsigned status, bool head_only, bool keep_alive,
-    unsigned retry_after, struct str lines);
+/* An error that lbd itself answers. */
+struct error_response {
+	unsigned status;
+	bool head_only, keep_alive;
+	unsigned retry_after; /* seconds; 0: nothing is said of it */
+	struct str lines; /* what else the head says, with their ends */
+	struct str content_type, body; /* of a page; no type: status and reason as a text */
+};
+
+/* Status line, Date-less minimal head, body (none for HEAD).  405 carries Allow. */
+void h1_format_error(struct writer *, const struct error_response *);
 
 /* A response of lbd's own, other than an error. */
 struct own_response {

@@ -5,11 +5,12 @@
 #include "common/clock.h"
 #include "lbd/http/redirect.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/error_page.h"
 #include "lbd/proxy/route.h"
 #include "lbd/tls/tls.h"
 
 enum {
-	ANSWER_MAX = 4096, /* what h2_stream_answer takes */
+	ANSWER_MAX = 4096, /* of a redirect, without its line */
 	LOCATION_MAX = 3584
 };
 
@@ -80,6 +81,16 @@ lines_of(const struct listener_config *l, char room[LINES_MAX])
 	return (struct str){ room, (size_t)(w.p - room) };
 }
 
+/* In HTTP/2 many may be asked for at once and not be read: what would be held for that is bounded. */
+static void
+page_use(struct error_response *r, const struct page_config *page, const struct h2_stream *stream)
+{
+	if (!page || (stream && !h2_stream_may_answer(stream, page->body.n)))
+		return;
+	r->content_type = page->content_type;
+	r->body = page->body;
+}
+
 /* Before the answer is formatted. */
 static void
 answer_begin(struct exchange *x, unsigned status, bool may_go_on)
@@ -114,12 +125,20 @@ exchange_answer(struct exchange *x, enum termination why)
 {
 	char lines[LINES_MAX];
 	struct worker *w = exchange_worker(x);
-	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
+	struct error_response r;
 
 	x->termination = why;
 	answer_begin(x, status_of(why), !is_refusal(why));
-	h1_format_error(&out, x->status, x->method == METHOD_HEAD, x->keep_alive,
-	    retry_after(x, x->status), lines_of(x->listener, lines));
+	r = (struct error_response){
+		.status = x->status,
+		.head_only = x->method == METHOD_HEAD,
+		.keep_alive = x->keep_alive,
+		.retry_after = retry_after(x, x->status),
+		.lines = lines_of(x->listener, lines),
+	};
+	page_use(&r, error_page_of_exchange(x), x->stream);
+	h1_format_error(&out, &r);
 	answer_send(x, &out);
 }
 
@@ -302,15 +321,19 @@ void
 exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
 {
 	struct worker *w = c->conn.worker;
-	bool head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD"));
-	unsigned status = status_of(why);
-	struct writer out = { w->format, w->format + ANSWER_MAX, false };
+	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
 	char lines[LINES_MAX];
+	struct error_response r = {
+		.status = status_of(why),
+		.head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD")),
+		.lines = lines_of(c->listener->conf, lines),
+	};
 	size_t n;
 
-	h1_format_error(&out, status, head_only, false, 0, lines_of(c->listener->conf, lines));
+	page_use(&r, page_find(&c->listener->conf->error_pages, r.status), stream);
+	h1_format_error(&out, &r);
 	n = (size_t)(out.p - w->format);
-	refusal_record(c, why, status, n);
+	refusal_record(c, why, r.status, n);
 	last_send(c, stream, n);
 }
 
@@ -336,8 +359,12 @@ exchange_redirect(struct client *c, struct h2_stream *stream)
 		exchange_refuse(c, stream, (enum termination)REFUSE_TARGET_LENGTH);
 		return;
 	}
-	h1_format_error(&out, conf->status, w->head.method_id == METHOD_HEAD, false, 0,
-	    (struct str){ line, (size_t)(location.p - line) });
+	h1_format_error(&out,
+	    &(struct error_response){
+		.status = conf->status,
+		.head_only = w->head.method_id == METHOD_HEAD,
+		.lines = { line, (size_t)(location.p - line) },
+	    });
 	CHECK(!out.overflow);
 	n = (size_t)(out.p - w->format);
 	refusal_record(c, END_OK, conf->status, n);

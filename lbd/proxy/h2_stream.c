@@ -246,6 +246,12 @@ h2_stream_room(const struct h2_stream *s)
 	return h2_stream_full(s) ? ROOM_MIN : share(s) - buffer_used(s->out);
 }
 
+bool
+h2_stream_may_answer(const struct h2_stream *s, size_t n)
+{
+	return s->connection->held + n <= HELD_MAX;
+}
+
 int
 h2_stream_send(struct h2_stream *s, const char *p, size_t n)
 {

@@ -52,6 +52,9 @@ size_t h2_stream_room(const struct h2_stream *);
 /* The answer's head, and what came with it.  `end`: that is all.  0 or -ENOMEM. */
 int h2_stream_respond(struct h2_stream *, const struct http_head *, struct span data, bool end);
 
+/* There is memory for an answer of that size, even if nobody reads it. */
+bool h2_stream_may_answer(const struct h2_stream *, size_t n);
+
 /* An answer of our own, complete, as HTTP/1 says it. */
 int h2_stream_answer(struct h2_stream *, const char *p, size_t n);
 

@@ -53,7 +53,7 @@ add(struct tls_files *files, struct str path, char *content, size_t n)
 
 /* An absent path is no file. */
 static void
-read_one(struct tls_files *files, struct str path, struct problems *problems)
+read_at_most(struct tls_files *files, struct str path, size_t max, struct problems *problems)
 {
 	char *content;
 	struct err err;
@@ -61,10 +61,23 @@ read_one(struct tls_files *files, struct str path, struct problems *problems)
 
 	if (path.n == 0 || has(files, path))
 		return;
-	if (file_read(path.p, TLS_FILE_MAX, &content, &n, &err) < 0)
+	if (file_read(path.p, max, &content, &n, &err) < 0)
 		problems_add(problems, 0, "%s", err.text);
 	else if (add(files, path, content, n) < 0)
 		problems_add(problems, 0, "out of memory for %.*s", STR_ARG(path));
+}
+
+static void
+read_one(struct tls_files *files, struct str path, struct problems *problems)
+{
+	read_at_most(files, path, TLS_FILE_MAX, problems);
+}
+
+static void
+read_pages(struct tls_files *files, const struct pages_config *pages, struct problems *problems)
+{
+	for (uint32_t i = 0; i < pages->n; i++)
+		read_at_most(files, pages->list[i].path, PAGE_SIZE_MAX, problems);
 }
 
 static void
@@ -161,17 +174,25 @@ check_size(const struct tls_files *files, struct problems *problems)
 		n += SIZES_MAX + files->list[i].path.n + files->list[i].content.n;
 	if (n > TLS_FILES_MAX)
 		problems_add(problems, 0,
-		    "the files of certificates and keys have %zu MiB together: allowed are %d",
+		    "the files of certificates, keys and pages have %zu MiB together: allowed are "
+		    "%d",
 		    (n >> 20) + 1, TLS_FILES_MAX >> 20);
 }
 
 void
 tls_files_read(struct tls_files *files, const struct lbd_config *config, struct problems *problems)
 {
-	for (uint32_t i = 0; i < config->n_listeners; i++)
+	for (uint32_t i = 0; i < config->n_listeners; i++) {
 		read_listener(files, &config->listeners[i].tls, problems);
-	for (uint32_t i = 0; i < config->n_pools; i++)
-		read_pool(files, &config->pools[i], problems);
+		read_pages(files, &config->listeners[i].error_pages, problems);
+	}
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		const struct pool_config *p = &config->pools[i];
+
+		read_pool(files, p, problems);
+		read_pages(files, &p->error_pages, problems);
+		read_at_most(files, p->maintenance_page.path, PAGE_SIZE_MAX, problems);
+	}
 	check_secrets(files, config, problems);
 	check_size(files, problems);
 }

@@ -1,5 +1,5 @@
 /*
- * files.h - certificates, keys and the like: the contents of the files that a configuration names.
+ * files.h - certificates, keys and the like: the contents of the files that a configuration names, error pages, too.
  *
  * Keys may be readable by root alone, so the supervisor reads them, keeps them for the next proxy process, and
  * sends them through its channel with each new configuration; a proxy process never opens one.  What is made

@@ -443,8 +443,16 @@ error_check(unsigned status, bool head_only, bool keep_alive, unsigned retry, co
 {
 	struct writer w = { room, room + sizeof(room), false };
 
-	h1_format_error(&w, status, head_only, keep_alive, retry,
-	    status == 400 ? STR("X: y\r\nZ: a\r\n") : STR(""));
+	h1_format_error(&w,
+	    &(struct error_response){
+		.status = status,
+		.head_only = head_only,
+		.keep_alive = keep_alive,
+		.retry_after = retry,
+		.lines = status == 400 ? STR("X: y\r\nZ: a\r\n") : STR(""),
+		.content_type = status == 504 ? STR("text/html") : STR(""),
+		.body = STR("<p>Later."),
+	    });
 	*w.p = '\0';
 	assert_string_equal(room, want);
 	assert_true(
@@ -469,6 +477,12 @@ test_error(void **state)
 	    "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nContent-Length: 23\r\n"
 	    "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
 	    "Connection: close\r\n\r\n405 Method Not Allowed\n");
+	error_check(504, false, true, 0,
+	    "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/html\r\nContent-Length: 9\r\n"
+	    "Connection: keep-alive\r\n\r\n<p>Later.");
+	error_check(504, true, false, 7,
+	    "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/html\r\nContent-Length: 9\r\n"
+	    "Retry-After: 7\r\nConnection: close\r\n\r\n");
 	error_check(502, true, true, 0,
 	    "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n"
 	    "Connection: keep-alive\r\n\r\n");
