@@ -179,6 +179,10 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/serverAddress");
 	} else if (f->kind == &config_kind_redirect_status) {
 		compare_statuses(path, node);
+	} else if (f->kind == &config_kind_proxied) {
+		node = keyword(node, "anyOf");
+		compare_text(path, json_array_get(node, 0), "type", "boolean");
+		compare_text(path, json_array_get(node, 1), "type", "array");
 	} else if (f->kind == &config_kind_request_edits) {
 		compare_text(path, node, "$ref", "#/$defs/requestFields");
 	} else if (f->kind == &config_kind_response_edits) {
