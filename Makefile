@@ -31,7 +31,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
             $(if $(FUZZER),-fsanitize=fuzzer-no-link)
 LINK     := -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS)
 LIBS       := -lev -ljansson -lssl -lcrypto -lcap-ng -lm
-LIBS_lbd   := -lnghttp2 $(LIBS)
+LIBS_lbd   := -lnghttp2 -lcares $(LIBS)
 LIBS_hafailover := -lnl-3 -lbpf $(LIBS)
 LIBS_hactl := $(LIBS)
 

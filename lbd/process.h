@@ -1,8 +1,9 @@
 /*
- * process.h - the main thread of the proxy process: its state, for the two files that share it.
+ * process.h - the main thread of the proxy process: its state, for the files that share it.
  *
  *   proxy_process.c  start, the supervisor's messages, heartbeat, drain, the end
  *   process_config.c  a new configuration, from the supervisor's message to the workers
+ *   process_names.c  names of servers: their addresses change, and the workers get a configuration with others
  *   process_yield.c  connections end here because the other node has taken over
  *   process_admin.c  what the control socket and the metrics see and ask for
  */
@@ -12,6 +13,7 @@
 #include "lbd/admin/admin.h"
 #include "lbd/health/prober.h"
 #include "lbd/proxy/proxy.h"
+#include "lbd/resolve/resolver.h"
 #include "lbd/rollout.h"
 #include "lbd/supervisor/channel.h"
 #include "lbd/supervisor/proxy_start.h"
@@ -27,6 +29,7 @@ struct process {
 	struct ev_loop *loop;
 	struct mailbox inbox;
 	struct lbd_config *config; /* what the workers have, or get just now */
+	struct lbd_config *written; /* the same with names; without, it is `config` */
 	int64_t config_loaded_wall_ns;
 	struct tls_shelf *shelf; /* its certificates */
 	struct server_table servers;
@@ -38,6 +41,11 @@ struct process {
 	struct worker_shared workers_shared;
 	struct proxy_shared proxy_shared;
 	struct rollout rollout;
+	struct resolver *resolver;
+	struct names_wait *names_wait; /* for the first answers; NULL: nobody waits */
+	ev_timer
+	    names_pace; /* names have other addresses, and it is too soon for another rollout */
+	int64_t rolled_ns; /* when the last rollout began */
 	struct prober *prober;
 	struct admin *admin;
 	struct stats **stats; /* the workers' */
@@ -77,6 +85,24 @@ void process_config_result(struct process *, uint64_t number, const char *why_no
 
 /* The one to start with.  0 or -errno with a reason. */
 int process_config_first(struct process *, struct err *);
+
+/* The one in force, with the addresses that names have now.  0 or -errno with a reason. */
+int process_config_again(struct process *, struct err *);
+
+/* Waits for the names of the first configuration, and nothing else runs on the loop yet.  0 or -errno with a reason. */
+int process_names_start(struct process *, struct err *);
+void process_names_stop(struct process *);
+
+/*
+ * Asks for the names of a configuration to come, and runs `go` when they are answered, or after a while: before it
+ * returns, or later.
+ */
+void process_names_await(
+    struct process *, struct lbd_config *, void (*go)(void *arg, const char *why_not), void *arg);
+
+/* `written` was rolled out; or another one, whose names were asked for, was refused. */
+void process_names_follow(struct process *);
+void process_names_revert(struct process *);
 
 /* What runs beside the main thread is over then. */
 void process_config_wait(struct process *);

@@ -239,6 +239,7 @@ process_admin_start(struct process *p, struct err *err)
 		.close_idle = admin_close_idle,
 		.check_reason = admin_check_reason,
 		.checked_wall_ns = admin_checked,
+		.resolver = p->resolver,
 		.servers = &p->servers,
 		.names = p->names,
 		.access_log = p->access_log,

@@ -16,8 +16,8 @@
 #include "common/problems.h"
 #include "common/text.h"
 #include "lbd/process.h"
+#include "lbd/resolve/members.h"
 #include "lbd/supervisor/log_files.h"
-#include "lbd/supervisor/names.h"
 #include "lbd/tls/context.h"
 
 /* On its way from CONFIG to RESULT. */
@@ -25,7 +25,7 @@ struct config_load {
 	struct letter letter; /* back from the thread */
 	struct process *process;
 	pthread_t thread;
-	bool joined;
+	bool joined; /* or never started */
 	struct lbd_config *config;
 	struct tls_files files;
 	struct tls_shelf *shelf; /* NULL: see problems */
@@ -131,7 +131,10 @@ page_content(const void *files, struct str path)
 
 /* --- to the workers --- */
 
-/* The workers get it; what is not the workers' follows at once. */
+/*
+ * The workers get it; what is not the workers' follows at once.  Shelf NULL: listeners and pools are the present ones,
+ * with other servers.
+ */
 static int
 config_give(
     struct process *p, struct lbd_config *config, const struct tls_shelf *shelf, struct err *err)
@@ -141,7 +144,7 @@ config_give(
 
 	if (code)
 		return code;
-	code = prober_prepare(p->prober, config, shelf->files, err);
+	code = prober_prepare(p->prober, config, shelf ? shelf->files : NULL, err);
 	if (!code)
 		code = rollout_start(&p->rollout, config, p->start->listens, shelf, err);
 	if (code)
@@ -149,22 +152,45 @@ config_give(
 	p->config = config_ref(config);
 	prober_apply(p->prober, config);
 	config_unref(&old);
-	p->config_loaded_wall_ns = clock_wall_ns();
+	p->rolled_ns = clock_ns();
 	return 0;
 }
 
+/* The same with the addresses that its names have now. */
 static int
-config_use(struct process *p, struct lbd_config *config, struct tls_shelf **shelf, struct err *err)
+config_give_resolved(
+    struct process *p, struct lbd_config *written, const struct tls_shelf *shelf, struct err *err)
 {
-	int code = config_give(p, config, *shelf, err);
+	struct lbd_config *config = members_config(written, p->resolver);
+	int code = config ? config_give(p, config, shelf, err)
+			  : err_set(err, -ENOMEM, "out of memory for the names of servers");
+
+	config_unref(&config);
+	return code;
+}
+
+static int
+config_use(struct process *p, struct lbd_config *written, struct tls_shelf **shelf, struct err *err)
+{
+	int code = config_give_resolved(p, written, *shelf, err);
 
 	if (code)
 		return code;
+	config_unref(&p->written);
+	p->written = config_ref(written);
+	p->config_loaded_wall_ns = clock_wall_ns();
 	tls_shelf_seal(*shelf);
 	tls_shelf_free(&p->shelf);
 	p->shelf = *shelf;
 	*shelf = NULL;
+	process_names_follow(p);
 	return 0;
+}
+
+int
+process_config_again(struct process *p, struct err *err)
+{
+	return config_give_resolved(p, p->written, NULL, err);
 }
 
 static void
@@ -229,21 +255,42 @@ config_follow(struct process *p, struct channel_message *m)
 	m->log_fd = m->access_log_fd = -1;
 }
 
+/* `why_not`: its names cannot be asked for. */
 static void
-load_end(struct config_load *l)
+load_end(void *arg, const char *why_not)
 {
+	struct config_load *l = arg;
 	struct process *p = l->process;
 	struct err err;
 
+	p->loading = NULL;
 	if (p->draining)
 		config_refuse(p, l->message.number, "lbd drains");
 	else if (!l->shelf)
 		config_refuse_all(p, l->message.number, &l->problems);
+	else if (why_not)
+		config_refuse(p, l->message.number, why_not);
 	else if (config_use(p, l->config, &l->shelf, &err) < 0)
 		config_refuse(p, l->message.number, err.text);
 	else
 		config_follow(p, &l->message);
+	if (!p->config_number && !p->draining)
+		process_names_revert(p);
 	load_free(&l);
+}
+
+/* All but the names of its servers is there. */
+static void
+load_loaded(struct config_load *l)
+{
+	struct process *p = l->process;
+
+	if (l->config && l->shelf && !p->draining) {
+		p->loading = l;
+		process_names_await(p, l->config, load_end, l);
+	} else {
+		load_end(l, NULL);
+	}
 }
 
 static void
@@ -258,11 +305,10 @@ static void
 open_loaded(struct letter *letter, void *owner)
 {
 	struct config_load *l = (struct config_load *)letter;
-	struct process *p = owner;
 
+	(void)owner;
 	load_join(l);
-	p->loading = NULL;
-	load_end(l);
+	load_loaded(l);
 }
 
 static void *
@@ -285,6 +331,7 @@ thread_start(struct config_load *l)
 	sigfillset(&all); /* signals are the main thread's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	code = pthread_create(&l->thread, NULL, load_thread, l);
+	l->joined = code != 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -code;
 }
@@ -298,12 +345,12 @@ load_start(struct config_load *l)
 
 	if (engines_make(p, l->config, &err) < 0) {
 		problems_add(&l->problems, 0, "%s", err.text);
-		load_end(l);
+		load_loaded(l);
 	} else if (has_tls(l->config) && thread_start(l) == 0) {
 		p->loading = l;
 	} else {
 		l->shelf = shelf_make(p, l->config, &l->files, &l->problems);
-		load_end(l);
+		load_loaded(l);
 	}
 }
 
@@ -316,6 +363,7 @@ load_new(struct process *p, struct channel_message *m)
 	if (!l)
 		return NULL;
 	l->process = p;
+	l->joined = true;
 	channel_message_init(&l->message, m->type);
 	l->message.number = m->number;
 	l->message.log_fd = m->log_fd;
@@ -337,7 +385,6 @@ process_config_take(struct process *p, struct channel_message *m)
 		config_refuse(p, m->number, NULL);
 		return;
 	}
-	names_take(m->names);
 	if (!p->draining)
 		l->config = config_load(m->text, &p->start->options, &l->problems);
 	if (l->config && config_pages_fill(l->config, page_content, &l->files) < 0)
@@ -345,7 +392,7 @@ process_config_take(struct process *p, struct channel_message *m)
 	if (l->config)
 		load_start(l);
 	else
-		load_end(l);
+		load_loaded(l);
 }
 
 /* Without them the configuration that follows is refused. */

@@ -65,11 +65,12 @@ on_adopted(void *arg)
 	struct channel_message m;
 
 	circuits_reset(p);
-	listen_table_commit(p->start->listens, p->config);
+	if (!p->ready || p->config_number)
+		listen_table_commit(p->start->listens, p->config);
 	if (p->config_number) {
 		process_config_result(p, p->config_number, NULL);
 		p->config_number = 0;
-	} else {
+	} else if (!p->ready) {
 		channel_message_init(&m, CHANNEL_READY);
 		process_send(p, &m);
 		p->ready = true;
@@ -239,6 +240,7 @@ take_message(struct process *p, struct channel_message *m)
 	case CHANNEL_HEARTBEAT:
 	case CHANNEL_RELOAD:
 	case CHANNEL_RENEW:
+	case CHANNEL_NAMES:
 	case CHANNEL_RESULT:
 	case CHANNEL_TYPES:
 		log_err("channel_message_bad", "type=%d", (int)m->type);
@@ -412,8 +414,10 @@ watchers_start(struct process *p)
 static int
 process_start(struct process *p, struct err *err)
 {
-	int code = state_make(p, err);
+	int code;
 
+	watchers_start(p);
+	code = state_make(p, err);
 	if (code || (code = workers_make(p, err)))
 		return code;
 	p->rollout = (struct rollout){
@@ -458,6 +462,7 @@ process_fini(struct process *p)
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_free(&p->workers[i]);
 	access_log_stop(&p->access_log);
+	process_names_stop(p);
 	rollout_fini(&p->rollout);
 	prober_free(&p->prober);
 	tls_shelf_free(&p->shelf);
@@ -466,6 +471,7 @@ process_fini(struct process *p)
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);
 	config_unref(&p->config);
+	config_unref(&p->written);
 	free(p->workers);
 	free(p->pings);
 	free(p->drains);
@@ -484,8 +490,7 @@ proxy_process_run(struct proxy_start *start)
 		log_err("proxy_start_failed", "reason=\"no event loop\"");
 		return EXIT_FAILURE;
 	}
-	watchers_start(&p);
-	if (process_start(&p, &err) < 0) {
+	if (process_names_start(&p, &err) < 0 || process_start(&p, &err) < 0) {
 		log_err("proxy_start_failed", "reason=%s", log_quoted(str_of(err.text)).text);
 		return EXIT_FAILURE;
 	}

@@ -39,12 +39,14 @@ name_servers(struct rollout *r, struct pool_config *p, struct err *err)
 	for (uint32_t i = 0; i < p->n_servers; i++) {
 		struct server_config *s = &p->servers[i];
 		int slot = server_table_slot(r->servers, p->name, s->name);
-		int id = stats_server_id(r->names, p->name, s->name);
+		int id = stats_server_id(r->names, p->name, s->of.n ? s->of : s->name);
 
 		if (slot < 0)
 			return err_set(err, slot, "server %.*s/%.*s: %s", STR_ARG(p->name),
 			    STR_ARG(s->name), strerror(-slot));
 		s->slot = (uint32_t)slot;
+		if (s->late && p->health.type != CHECK_NONE)
+			server_await_check(r->servers, s->slot);
 		s->id = id < 0 ? STATS_NO_SERVER : (uint32_t)id;
 	}
 	return 0;
@@ -158,7 +160,7 @@ open_adopted(struct letter *l, void *owner)
 	struct generation *g = s->owner;
 
 	(void)owner;
-	if (--g->to_adopt == 0)
+	if (--g->to_adopt == 0 && g == g->rollout->generations)
 		g->rollout->adopted(g->rollout->arg);
 }
 
@@ -232,7 +234,8 @@ snapshot_for(struct rollout *r, struct generation *g, unsigned worker,
 	}
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = worker;
-	s = snapshot_new(r->workers[worker], g->config, sockets, shelf, seed, err);
+	s = snapshot_new(r->workers[worker], g->config, sockets,
+	    (struct snapshot_tls){ shelf, r->newest[worker] }, seed, err);
 	free(sockets);
 	if (!s)
 		return NULL;
@@ -257,8 +260,10 @@ snapshots_give(struct rollout *r, struct generation *g, const struct listen_tabl
 			return err->code;
 		}
 	}
-	for (i = 0; i < r->n_workers; i++)
+	for (i = 0; i < r->n_workers; i++) {
+		r->newest[i] = made[i];
 		worker_give(r->workers[i], made[i]);
+	}
 	return 0;
 }
 
@@ -279,6 +284,16 @@ rollout_start(struct rollout *r, struct lbd_config *config, const struct listen_
 		return 0;
 	generation_free(&r->generations);
 	return err->code;
+}
+
+unsigned
+rollout_generations(const struct rollout *r)
+{
+	unsigned n = 0;
+
+	for (const struct generation *g = r->generations; g; g = g->next)
+		n++;
+	return n;
 }
 
 void

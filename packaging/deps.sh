@@ -73,6 +73,7 @@ for group in "$@"; do
 		need libev-dev libev-devel has_header ev.h
 		need libssl-dev openssl-devel has_header openssl/ssl.h
 		need libnghttp2-dev libnghttp2-devel has_header nghttp2/nghttp2.h
+		need libc-ares-dev c-ares-devel has_header ares.h
 		need libjansson-dev jansson-devel has_header jansson.h
 		need libcap-ng-dev libcap-ng-devel has_header cap-ng.h
 		need libnl-3-dev libnl3-devel has_header libnl3/netlink/netlink.h

@@ -15,6 +15,7 @@
 
 #include "common/control.h"
 #include "lbd/config/config.h"
+#include "lbd/resolve/resolver.h"
 #include "lbd/worker/access_log.h"
 #include "lbd/worker/stats_sum.h"
 
@@ -58,6 +59,7 @@ struct admin_source {
 	const char *(*check_reason)(void *owner, uint32_t slot);
 	int64_t (*checked_wall_ns)(void *owner, uint32_t slot);
 
+	const struct resolver *resolver; /* of names of servers; NULL: none */
 	struct server_table *servers;
 	const struct stats_names *names;
 	struct stats_blocks stats; /* one per worker, in their order */

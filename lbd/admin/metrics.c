@@ -115,7 +115,7 @@ panic(const struct metrics *m, const struct pool_config *p)
 static uint64_t
 is_up(const struct server_table *t, const struct server_config *s)
 {
-	return pool_server_is_up(t, s->slot);
+	return server_is_well(t, s->slot);
 }
 
 static uint64_t
@@ -292,6 +292,12 @@ static const struct family {
 	    .series = metrics_write_checks },
 	{ "lbpair_server_check_duration_seconds", "gauge", "How long the last health check took.",
 	    .series = metrics_write_check_duration },
+	{ "lbpair_dns_queries_total", "counter",
+	    "Questions for addresses of servers' names, by result.",
+	    .series = metrics_write_dns_queries },
+	{ "lbpair_dns_names", "gauge",
+	    "Names of servers: resolved, stale (the last answer was a failure), or unresolved.",
+	    .series = metrics_write_dns_names },
 	{ "lbpair_config_info", "gauge", "1, with the digest of the configuration in force.",
 	    .series = metrics_write_config_info },
 	{ "lbpair_build_info", "gauge", "1, with the version.",

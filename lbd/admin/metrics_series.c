@@ -423,6 +423,37 @@ metrics_write_certificates(struct metrics *m)
 }
 
 void
+metrics_write_dns_queries(struct metrics *m)
+{
+	struct resolver_count n;
+
+	if (!m->source->resolver)
+		return;
+	resolver_count(m->source->resolver, &n);
+	for (enum dns_result r = 0; r < DNS_RESULTS; r++) {
+		struct metric_labels labels = metric_label("result", str_of(dns_result_name(r)));
+
+		metrics_count(&m->text, &labels, n.queries[r]);
+	}
+}
+
+void
+metrics_write_dns_names(struct metrics *m)
+{
+	const struct metric_labels resolved = metric_label("state", STR("resolved"));
+	const struct metric_labels stale = metric_label("state", STR("stale"));
+	const struct metric_labels unresolved = metric_label("state", STR("unresolved"));
+	struct resolver_count n;
+
+	if (!m->source->resolver)
+		return;
+	resolver_count(m->source->resolver, &n);
+	metrics_count(&m->text, &resolved, n.resolved);
+	metrics_count(&m->text, &stale, n.stale);
+	metrics_count(&m->text, &unresolved, n.unresolved);
+}
+
+void
 metrics_write_config_info(struct metrics *m)
 {
 	struct metric_labels labels = metric_label("digest", str_of(m->config->digest));

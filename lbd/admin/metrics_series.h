@@ -47,6 +47,8 @@ void metrics_write_bytes(struct metrics *);
 void metrics_write_checks(struct metrics *);
 void metrics_write_circuit_opened(struct metrics *);
 void metrics_write_check_duration(struct metrics *);
+void metrics_write_dns_queries(struct metrics *);
+void metrics_write_dns_names(struct metrics *);
 void metrics_write_config_info(struct metrics *);
 void metrics_write_build_info(struct metrics *);
 void metrics_write_loop_lag(struct metrics *);

@@ -1,15 +1,6 @@
 /* pool_view.c - counts servers; the rule of panic is the balancer's. */
 #include "lbd/admin/pool_view.h"
 
-bool
-pool_server_is_up(const struct server_table *t, uint32_t slot)
-{
-	const struct server_shared *s = &t->shared[slot];
-
-	return atomic_load_explicit(&s->health, memory_order_relaxed) != HEALTH_DOWN &&
-	    !atomic_load_explicit(&s->unreachable, memory_order_relaxed);
-}
-
 /* Does a server like this one have a share of the requests?  One of weight 0 does only if all that operate have it. */
 static bool
 has_share(const struct server_table *t, const struct server_config *s, bool any_weight)
@@ -49,7 +40,7 @@ count_of(struct count backups, struct count others)
 struct pool_view
 pool_view(const struct server_table *t, const struct pool_config *p)
 {
-	struct pool_view view = { .servers = p->n_servers };
+	struct pool_view view = { .servers = p->n_servers + p->n_unresolved };
 	struct count kinds[2] = { 0 }, n; /* others, backups */
 	bool any_weight = false;
 

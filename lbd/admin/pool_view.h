@@ -7,16 +7,13 @@
 #include "lbd/config/config.h"
 
 struct pool_view {
-	uint32_t servers;
+	uint32_t servers; /* names without an address included */
 	uint32_t available; /* may get a new exchange */
 	uint32_t unchecked; /* of these: their first check has not ended yet */
 	bool panics; /* more than half of those in operation are not: all of them are tried */
 };
 
 struct pool_view pool_view(const struct server_table *, const struct pool_config *);
-
-/* Checks find it well and workers reach it, whatever the operator has set. */
-bool pool_server_is_up(const struct server_table *, uint32_t slot);
 
 /* Over all pools.  `up`: available, and not merely for want of a check. */
 struct pool_count {

@@ -103,6 +103,19 @@ certificate_alarms_add(json_t **list, const struct tls_shelf *certificates)
 	}
 }
 
+static void
+names_alarms_add(json_t **list, const struct lbd_config *config)
+{
+	char text[512];
+
+	for (uint32_t i = 0; i < config->n_pools; i++)
+		for (uint32_t j = 0; j < config->pools[i].n_unresolved; j++) {
+			snprintf(text, sizeof(text), "%.*s has no address",
+			    STR_ARG(config->pools[i].unresolved[j]->host));
+			alarm_add(list, "name_unresolved", config->pools[i].name, text);
+		}
+}
+
 /* What an operator should look at now. */
 static json_t *
 alarms_json(const struct admin_source *source, const struct admin_state *state)
@@ -114,12 +127,13 @@ alarms_json(const struct admin_source *source, const struct admin_state *state)
 		const struct pool_config *p = &config->pools[i];
 		struct pool_view view = pool_view(source->servers, p);
 
-		if (p->n_servers && view.available == 0)
+		if (view.available == 0)
 			alarm_add(&list, "pool_down", p->name, "no server is available");
 		else if (view.panics)
 			alarm_add(&list, "pool_panic", p->name,
 			    "more than half of the servers are not available: all are tried");
 	}
+	names_alarms_add(&list, config);
 	certificate_alarms_add(&list, state->certificates);
 	return list;
 }
@@ -232,6 +246,35 @@ status_server(
 	return o;
 }
 
+/* A name without an address: what the others have, as far as it makes sense. */
+static json_t *
+status_unresolved(
+    const struct admin_source *source, const struct pool_config *p, const struct server_config *s)
+{
+	enum dns_result why = resolver_result(source->resolver, s->host, s->resolve_max);
+	char reason[64];
+	json_t *o = json_object();
+
+	snprintf(reason, sizeof(reason), "DNS: %s",
+	    why == DNS_OK ? "no answer yet" : dns_result_name(why));
+	json_put(&o, "pool", json_of_str(p->name));
+	json_put(&o, "name", json_of_str(s->name));
+	json_put(&o, "address", json_of_str(s->address_text));
+	json_put(&o, "health", json_string("unresolved"));
+	json_put(&o, "admin", json_string(server_admin_name(ADMIN_READY)));
+	json_put(&o, "reachable", json_false());
+	json_put(&o, "drained", json_false());
+	json_put(&o, "available", json_false());
+	json_put(&o, "weight", json_integer(s->weight));
+	json_put(&o, "configured_weight", json_integer(s->weight));
+	json_put(&o, "active", json_integer(0));
+	json_put(&o, "connections", json_integer(0));
+	json_put(&o, "idle", json_integer(0));
+	json_put(&o, "reason", json_string(reason));
+	json_put(&o, "changed_at", json_null());
+	return o;
+}
+
 json_t *
 status_servers(const struct admin_source *source, const struct admin_state *state)
 {
@@ -242,6 +285,8 @@ status_servers(const struct admin_source *source, const struct admin_state *stat
 
 		for (uint32_t j = 0; j < p->n_servers; j++)
 			json_append(&list, status_server(source, p, &p->servers[j]));
+		for (uint32_t j = 0; j < p->n_unresolved; j++)
+			json_append(&list, status_unresolved(source, p, p->unresolved[j]));
 	}
 	json_put(&o, "servers", list);
 	return o;

@@ -130,7 +130,7 @@ balancer_new(enum balance_algorithm algorithm, const struct balance_server *serv
 {
 	struct balancer *b = calloc(1, sizeof(*b));
 
-	CHECK(n_servers > 0 && n_servers <= SERVER_SLOTS_MAX);
+	CHECK(n_servers <= SERVER_SLOTS_MAX);
 	if (!b)
 		return NULL;
 	b->algorithm = algorithm;
@@ -139,13 +139,13 @@ balancer_new(enum balance_algorithm algorithm, const struct balance_server *serv
 	b->table = table;
 	b->random = seed;
 	b->mixed = is_mixed(servers, n_servers);
-	b->available = calloc(b->n, sizeof(*b->available));
-	b->weight = calloc(b->n, sizeof(*b->weight));
-	b->home_weight = calloc(b->n, sizeof(*b->home_weight));
-	b->candidates = calloc(b->n, sizeof(*b->candidates));
-	b->position = calloc(b->n, sizeof(*b->position));
-	b->rising = calloc(b->n, sizeof(*b->rising));
-	b->suspects = calloc(b->n, sizeof(*b->suspects));
+	b->available = calloc(b->n + 1, sizeof(*b->available));
+	b->weight = calloc(b->n + 1, sizeof(*b->weight));
+	b->home_weight = calloc(b->n + 1, sizeof(*b->home_weight));
+	b->candidates = calloc(b->n + 1, sizeof(*b->candidates));
+	b->position = calloc(b->n + 1, sizeof(*b->position));
+	b->rising = calloc(b->n + 1, sizeof(*b->rising));
+	b->suspects = calloc(b->n + 1, sizeof(*b->suspects));
 	if (!b->available || !b->weight || !b->home_weight || !b->candidates || !b->position ||
 	    !b->rising || !b->suspects || parts_init(b) < 0) {
 		balancer_free(&b);

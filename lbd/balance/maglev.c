@@ -21,10 +21,10 @@ struct maglev_member {
 int
 maglev_init(struct maglev *m, uint32_t n)
 {
-	CHECK(n > 0 && n < NOBODY);
+	CHECK(n < NOBODY);
 	*m = (struct maglev){ .n = n };
 	m->table = calloc(MAGLEV_SIZE, sizeof(*m->table));
-	m->members = calloc(n, sizeof(*m->members));
+	m->members = calloc(n + 1, sizeof(*m->members));
 	return m->table && m->members ? 0 : -ENOMEM;
 }
 

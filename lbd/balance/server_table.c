@@ -57,7 +57,7 @@ static void
 shared_correct(struct server_shared *s)
 {
 	s->key[SERVER_KEY_MAX - 1] = '\0';
-	if (s->health > HEALTH_DOWN)
+	if (s->health > HEALTH_NEW)
 		s->health = HEALTH_UNKNOWN;
 	if (s->admin > ADMIN_MAINTENANCE)
 		s->admin = ADMIN_READY;
@@ -184,6 +184,15 @@ server_table_keep(struct server_table *t, const uint32_t *slots, size_t n)
 	index_build(t);
 }
 
+void
+server_await_check(struct server_table *t, uint32_t slot)
+{
+	_Atomic uint8_t *health = &t->shared[slot].health;
+
+	if (atomic_load_explicit(health, memory_order_relaxed) == HEALTH_UNKNOWN)
+		atomic_store_explicit(health, HEALTH_NEW, memory_order_relaxed);
+}
+
 bool
 server_operating(const struct server_table *t, uint32_t slot)
 {
@@ -203,19 +212,20 @@ server_drained_now(struct server_table *t, uint32_t slot)
 	return server_drained(t, slot) && atomic_exchange(&t->load[slot].drains, false);
 }
 
-static bool
-server_well(const struct server_table *t, uint32_t slot)
+bool
+server_is_well(const struct server_table *t, uint32_t slot)
 {
 	const struct server_shared *s = &t->shared[slot];
+	uint8_t health = atomic_load_explicit(&s->health, memory_order_relaxed);
 
-	return atomic_load_explicit(&s->health, memory_order_relaxed) != HEALTH_DOWN &&
+	return health != HEALTH_DOWN && health != HEALTH_NEW &&
 	    !atomic_load_explicit(&s->unreachable, memory_order_relaxed);
 }
 
 bool
 server_fit(const struct server_table *t, uint32_t slot)
 {
-	return server_operating(t, slot) && server_well(t, slot);
+	return server_operating(t, slot) && server_is_well(t, slot);
 }
 
 bool
@@ -227,7 +237,7 @@ server_available(const struct server_table *t, uint32_t slot)
 bool
 server_keeps(const struct server_table *t, uint32_t slot)
 {
-	return server_well(t, slot) && breaker_is_closed(&t->load[slot].breaker) &&
+	return server_is_well(t, slot) && breaker_is_closed(&t->load[slot].breaker) &&
 	    atomic_load_explicit(&t->shared[slot].admin, memory_order_relaxed) != ADMIN_MAINTENANCE;
 }
 
@@ -380,6 +390,8 @@ server_health_name(enum server_health health)
 		return "up";
 	case HEALTH_DOWN:
 		return "down";
+	case HEALTH_NEW:
+		return "new";
 	}
 	CHECK_NEVER();
 }

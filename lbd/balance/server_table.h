@@ -28,8 +28,9 @@ enum {
 enum server_health {
 	HEALTH_UNKNOWN,
 	HEALTH_UP,
-	HEALTH_DOWN
-}; /* unknown is served: checks decide first */
+	HEALTH_DOWN,
+	HEALTH_NEW
+}; /* unknown is served: checks decide first; new came to others, and waits for its first check */
 enum server_admin {
 	ADMIN_READY,
 	ADMIN_DRAIN,
@@ -104,6 +105,9 @@ int server_table_slot(struct server_table *, struct str pool, struct str server)
  */
 void server_table_keep(struct server_table *, const uint32_t *slots, size_t n);
 
+/* Nothing is known of it yet, and others serve: no exchanges before its first check. */
+void server_await_check(struct server_table *, uint32_t slot);
+
 /* Ready, that is neither in drain nor in maintenance; whatever its health. */
 bool server_operating(const struct server_table *, uint32_t slot);
 
@@ -112,6 +116,9 @@ bool server_drained(const struct server_table *, uint32_t slot);
 
 /* The same, the first time after server_set_admin or a crash alone. */
 bool server_drained_now(struct server_table *, uint32_t slot);
+
+/* Checks have not found it ill and workers reach it, whatever the operator has set. */
+bool server_is_well(const struct server_table *, uint32_t slot);
 
 /* Health, administration and reachability say that it may get exchanges. */
 bool server_fit(const struct server_table *, uint32_t slot);

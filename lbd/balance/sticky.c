@@ -10,6 +10,7 @@
 enum { NOBODY = 0xffff, MAC_SIZE = 32 };
 
 struct sticky {
+	EVP_MAC_CTX *mac; /* with the secret, for sticky_like */
 	char (*words)[STICKY_WORD_SIZE];
 	uint16_t *table;
 	uint32_t mask; /* places in the table, at least twice as many as words, less one */
@@ -32,7 +33,7 @@ base64url(const unsigned char *bytes, char word[STICKY_WORD_SIZE])
 
 /* All words with one key.  False: OpenSSL has no memory. */
 static bool
-words_make(struct sticky *s, EVP_MAC_CTX *mac, const struct balance_server *servers, uint32_t n)
+words_make(struct sticky *s, const struct balance_server *servers, uint32_t n)
 {
 	static const char label[] = "lbpair cookie 1";
 	unsigned char bytes[MAC_SIZE];
@@ -41,18 +42,19 @@ words_make(struct sticky *s, EVP_MAC_CTX *mac, const struct balance_server *serv
 	for (uint32_t i = 0; i < n; i++) {
 		const struct str name = servers[i].name;
 
-		if (EVP_MAC_init(mac, NULL, 0, NULL) != 1 ||
-		    EVP_MAC_update(mac, (const unsigned char *)label, sizeof(label)) != 1 ||
-		    EVP_MAC_update(mac, (const unsigned char *)name.p, name.n) != 1 ||
-		    EVP_MAC_final(mac, bytes, &size, sizeof(bytes)) != 1)
+		if (EVP_MAC_init(s->mac, NULL, 0, NULL) != 1 ||
+		    EVP_MAC_update(s->mac, (const unsigned char *)label, sizeof(label)) != 1 ||
+		    EVP_MAC_update(s->mac, (const unsigned char *)name.p, name.n) != 1 ||
+		    EVP_MAC_final(s->mac, bytes, &size, sizeof(bytes)) != 1)
 			return false;
 		base64url(bytes, s->words[i]);
 	}
 	return true;
 }
 
-static bool
-words_fill(struct sticky *s, struct str secret, const struct balance_server *servers, uint32_t n)
+/* NULL: out of memory. */
+static EVP_MAC_CTX *
+mac_new(struct str secret)
 {
 	const OSSL_PARAM with[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){ "SHA256" }, 0),
@@ -60,13 +62,13 @@ words_fill(struct sticky *s, struct str secret, const struct balance_server *ser
 	};
 	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
-	bool done = mac &&
-	    EVP_MAC_init(mac, (const unsigned char *)secret.p, secret.n, with) == 1 &&
-	    words_make(s, mac, servers, n);
 
-	EVP_MAC_CTX_free(mac);
+	if (mac && EVP_MAC_init(mac, (const unsigned char *)secret.p, secret.n, with) != 1) {
+		EVP_MAC_CTX_free(mac);
+		mac = NULL;
+	}
 	EVP_MAC_free(hmac);
-	return done;
+	return mac;
 }
 
 /* Where to look for a word of STICKY_WORD_SIZE bytes first. */
@@ -92,24 +94,40 @@ table_fill(struct sticky *s, uint32_t n)
 	}
 }
 
-struct sticky *
-sticky_new(struct str secret, const struct balance_server *servers, uint32_t n)
+/* Takes the context over. */
+static struct sticky *
+sticky_make(EVP_MAC_CTX *mac, const struct balance_server *servers, uint32_t n)
 {
-	struct sticky *s = calloc(1, sizeof(*s));
+	struct sticky *s = mac ? calloc(1, sizeof(*s)) : NULL;
 
-	CHECK(n > 0 && n <= SERVER_SLOTS_MAX);
-	if (!s)
+	CHECK(n <= SERVER_SLOTS_MAX);
+	if (!s) {
+		EVP_MAC_CTX_free(mac);
 		return NULL;
+	}
+	s->mac = mac;
 	s->mask = 1;
 	while (s->mask < 2 * n)
 		s->mask = s->mask * 2 + 1;
-	s->words = calloc(n, sizeof(*s->words));
+	s->words = calloc(n + 1, sizeof(*s->words));
 	s->table = calloc(s->mask + 1, sizeof(*s->table));
-	if (!s->words || !s->table || !words_fill(s, secret, servers, n))
+	if (!s->words || !s->table || !words_make(s, servers, n))
 		sticky_free(&s);
 	else
 		table_fill(s, n);
 	return s;
+}
+
+struct sticky *
+sticky_new(struct str secret, const struct balance_server *servers, uint32_t n)
+{
+	return sticky_make(mac_new(secret), servers, n);
+}
+
+struct sticky *
+sticky_like(const struct sticky *other, const struct balance_server *servers, uint32_t n)
+{
+	return sticky_make(EVP_MAC_CTX_dup(other->mac), servers, n);
 }
 
 void
@@ -120,6 +138,7 @@ sticky_free(struct sticky **sp)
 	*sp = NULL;
 	if (!s)
 		return;
+	EVP_MAC_CTX_free(s->mac);
 	free(s->words);
 	free(s->table);
 	free(s);

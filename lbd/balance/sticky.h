@@ -16,8 +16,12 @@ enum { STICKY_WORD_SIZE = 16 };
 
 struct sticky;
 
-/* For 1..SERVER_SLOTS_MAX servers, of which only the names are looked at, now.  NULL: out of memory. */
+/* For up to SERVER_SLOTS_MAX servers, of which only the names are looked at, now.  NULL: out of memory. */
 struct sticky *sticky_new(struct str secret, const struct balance_server *servers, uint32_t n);
+
+/* With the other one's secret. */
+struct sticky *sticky_like(const struct sticky *, const struct balance_server *servers, uint32_t n);
+
 void sticky_free(struct sticky **);
 
 /* Of the server with that index. */

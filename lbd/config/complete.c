@@ -89,6 +89,28 @@ host_of(const struct server_config *s)
 	return text;
 }
 
+/* Of a name, which was decoded well. */
+static uint16_t
+port_of(const struct server_config *s)
+{
+	struct str digits = str_skip(s->address_text, s->host.n + 1);
+	unsigned port = 0;
+
+	for (size_t i = 0; i < digits.n; i++)
+		port = 10 * port + (unsigned)(digits.p[i] - '0');
+	return (uint16_t)port;
+}
+
+static void
+complete_server(struct server_config *s)
+{
+	s->host = host_of(s);
+	if (server_is_named(s) && s->host.n)
+		s->port = port_of(s);
+	if (s->name.n == 0)
+		s->name = s->address_text;
+}
+
 /*
  * What a client's certificate says is not for clients to say, at whatever listener: pools may serve several.
  */
@@ -141,11 +163,8 @@ complete_pool(const struct lbd_config *c, struct pool_config *p)
 		if (p->health.interval && p->health.interval < p->health.timeout)
 			p->health.timeout = p->health.interval;
 	}
-	for (uint32_t i = 0; i < p->n_servers; i++) {
-		p->servers[i].host = host_of(&p->servers[i]);
-		if (p->servers[i].name.n == 0)
-			p->servers[i].name = p->servers[i].address_text;
-	}
+	for (uint32_t i = 0; i < p->n_servers; i++)
+		complete_server(&p->servers[i]);
 }
 
 void

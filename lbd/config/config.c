@@ -80,7 +80,7 @@ config_ref(struct lbd_config *c)
 void
 config_unref(struct lbd_config **cp)
 {
-	struct lbd_config *c = *cp;
+	struct lbd_config *c = *cp, *original;
 	struct arena *a;
 	uint32_t before;
 
@@ -92,7 +92,38 @@ config_unref(struct lbd_config **cp)
 	if (before > 1)
 		return;
 	a = c->arena;
+	original = c->original;
 	arena_free(&a);
+	config_unref(&original);
+}
+
+static void *
+array_copy(struct arena *a, const void *from, size_t n, size_t size)
+{
+	void *to = arena_alloc(a, n * size);
+
+	if (to && n)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+struct lbd_config *
+config_copy(struct lbd_config *of)
+{
+	struct lbd_config *c = config_new();
+
+	if (!c)
+		return NULL;
+	memcpy(c, of, offsetof(struct lbd_config, arena)); /* what follows is its own */
+	c->original = config_ref(of);
+	c->listeners = array_copy(c->arena, of->listeners, of->n_listeners, sizeof(*c->listeners));
+	c->pools = array_copy(c->arena, of->pools, of->n_pools, sizeof(*c->pools));
+	for (uint32_t i = 0; c->pools && i < c->n_pools; i++)
+		c->pools[i].servers = array_copy(c->arena, of->pools[i].servers,
+		    of->pools[i].n_servers, sizeof(*c->pools[i].servers));
+	if (arena_failed(c->arena))
+		config_unref(&c);
+	return c;
 }
 
 char *

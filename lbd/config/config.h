@@ -52,6 +52,20 @@ struct timeouts_config {
 	    tunnel, drain, tls_handshake;
 };
 
+enum resolver_family { RESOLVER_ANY, RESOLVER_IPV4, RESOLVER_IPV6 };
+
+/* How names of servers are looked up. */
+struct resolver_config {
+	const struct address *servers; /* none: those of /etc/resolv.conf */
+	uint32_t n_servers;
+	bool hosts; /* /etc/hosts goes first */
+	enum resolver_family family;
+	int64_t min_ttl, max_ttl; /* bounds to what answers say */
+	int64_t hold; /* an address that is in no answer any more is kept for so long */
+	int64_t timeout; /* of a question's first try */
+	uint32_t attempts;
+};
+
 enum listener_protocol { LISTENER_HTTP };
 
 struct forwarded_config {
@@ -119,9 +133,14 @@ struct health_config {
 
 struct server_config {
 	struct str name; /* default: the address as written */
+	struct str of; /* of a member of a name: what is written there; else empty */
 	struct str address_text;
 	struct str host; /* of that, without the port; empty: a unix socket */
-	struct address address;
+	struct address
+	    address; /* len 0: that of a name, which has members in its place (members.h) */
+	uint16_t port; /* of a name */
+	bool late; /* it came to a name that has others: no requests before its first check */
+	uint32_t resolve_max; /* addresses of a name */
 	uint32_t weight;
 	uint32_t max_connections; /* exchanges at once, over all workers; 0: no limit */
 	bool backup; /* gets requests only when no other is available */
@@ -129,6 +148,12 @@ struct server_config {
 	    slot; /* in the server table; set by whoever adopts the snapshot, before sharing it */
 	uint32_t id; /* for statistics, likewise */
 };
+
+static inline bool
+server_is_named(const struct server_config *s)
+{
+	return s->address.len == 0;
+}
 
 enum retry_on {
 	RETRY_CONNECT_FAILURE = 1,
@@ -161,6 +186,8 @@ struct pool_config {
 	struct stickiness_config stickiness;
 	struct server_config *servers;
 	uint32_t n_servers;
+	const struct server_config **unresolved; /* names without an address */
+	uint32_t n_unresolved;
 	uint32_t id; /* for statistics, as a listener's */
 	struct health_config health;
 	struct retry_config retry;
@@ -182,6 +209,7 @@ struct lbd_config {
 	struct admin_config admin;
 	struct limits_config limits;
 	struct timeouts_config timeouts;
+	struct resolver_config resolver;
 	struct listener_config *listeners;
 	uint32_t n_listeners;
 	struct pool_config *pools;
@@ -189,8 +217,9 @@ struct lbd_config {
 	const struct str *reserved; /* fields that lbd alone may write: all client_headers */
 	uint32_t n_reserved;
 	char digest[17]; /* hex; over what decides behaviour, not paths of sockets and logs */
+	struct arena *arena; /* all of this lies in it */
 	/* private: config.c */
-	struct arena *arena;
+	struct lbd_config *original; /* of a copy; else NULL */
 	_Atomic uint32_t references;
 };
 
@@ -198,11 +227,6 @@ struct config_options {
 	const char *file; /* its name in messages */
 	const char *node; /* NULL: the host name */
 	uint32_t cpus; /* default of `workers`; 0: the CPUs that this process may use */
-	/*
-	 * The first address of a name, with port 0; 0 or -errno with the reason.  NULL:
-	 * getaddrinfo.
-	 */
-	int (*resolve)(const char *name, struct address *, struct err *);
 };
 
 enum {
@@ -211,6 +235,8 @@ enum {
 	CONFIG_LISTENERS_MAX = 1000,
 	CONFIG_POOLS_MAX = 4000,
 	CONFIG_ROUTES_MAX = 100000, /* of a listener */
+	CONFIG_RESOLVE_MAX = 64, /* addresses of a name */
+	CONFIG_MEMBER_MAX = 1 + 39, /* bytes of "#ADDRESS", which a member's name has in addition */
 	CONFIG_KEY_MAX = 120 /* bytes of "pool/server", and of every other name */
 };
 
@@ -221,10 +247,10 @@ enum {
 struct lbd_config *config_load(struct str text, const struct config_options *, struct problems *);
 
 /*
- * The default of config_options.resolve: asks the system, and may wait for it.  The first IPv4 address of
- * the name, since servers named "localhost" often have no other; if there is none, the first.
+ * The same once more, with listeners, pools and servers that may be changed before it is shared; what they point to
+ * stays the original's.  NULL: out of memory.
  */
-int config_resolve(const char *name, struct address *, struct err *);
+struct lbd_config *config_copy(struct lbd_config *);
 
 struct lbd_config *config_ref(struct lbd_config *);
 void config_unref(struct lbd_config **);

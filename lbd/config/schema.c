@@ -185,6 +185,39 @@ static const struct json_field timeouts_fields[] = {
 	{ 0 },
 };
 
+static const struct json_choice resolver_families[] = {
+	{ "any", RESOLVER_ANY },
+	{ "ipv4", RESOLVER_IPV4 },
+	{ "ipv6", RESOLVER_IPV6 },
+	{ NULL, 0 },
+};
+
+static const struct json_field resolver_server_element = {
+	.kind = &json_kind_address,
+	.size = sizeof(struct address),
+};
+
+static const struct json_field resolver_fields[] = {
+	{ JSON_ROW("servers", json_kind_array, struct resolver_config, servers),
+	    .beside = offsetof(struct resolver_config, n_servers), .fallback = "[]", .max = 8,
+	    .element = &resolver_server_element,
+	    .expects = "an array of addresses such as \"192.0.2.53:53\"" },
+	{ JSON_ROW("hosts", json_kind_bool, struct resolver_config, hosts), .fallback = "true" },
+	{ JSON_ROW("family", json_kind_choice, struct resolver_config, family),
+	    .fallback = "\"any\"", .choices = resolver_families },
+	{ JSON_ROW("min_ttl", json_kind_duration, struct resolver_config, min_ttl),
+	    .fallback = "\"1s\"", .min = 100 * MS, .max = HOUR },
+	{ JSON_ROW("max_ttl", json_kind_duration, struct resolver_config, max_ttl),
+	    .fallback = "\"5m\"", .min = 100 * MS, .max = DAY },
+	{ JSON_ROW("hold", json_kind_duration, struct resolver_config, hold), .fallback = "\"0s\"",
+	    .max = DAY },
+	{ JSON_ROW("timeout", json_kind_duration, struct resolver_config, timeout),
+	    .fallback = "\"2s\"", .min = 10 * MS, .max = 30 * S },
+	{ JSON_ROW("attempts", json_kind_integer, struct resolver_config, attempts),
+	    .fallback = "3", .min = 1, .max = 10 },
+	{ 0 },
+};
+
 static const struct json_field trust_element = {
 	.kind = &json_kind_network,
 	.size = sizeof(struct network),
@@ -308,6 +341,14 @@ static const struct json_field listener_fields[] = {
 	{ 0 },
 };
 
+static const char *
+barred_without_name(const void *object)
+{
+	const struct server_config *s = object;
+
+	return server_is_named(s) ? NULL : "has no effect: the address is not a name";
+}
+
 static const struct json_field server_fields[] = {
 	{ JSON_ROW("name", json_kind_string, struct server_config, name), .expects = "a name",
 	    .min = 1, .max = CONFIG_KEY_MAX, .check = config_check_name },
@@ -317,6 +358,8 @@ static const struct json_field server_fields[] = {
 	    .max = 256 },
 	{ JSON_ROW("max_connections", json_kind_integer, struct server_config, max_connections),
 	    .fallback = "0", .max = 1000000 },
+	{ JSON_ROW("resolve_max", json_kind_integer, struct server_config, resolve_max),
+	    .fallback = "16", .min = 1, .max = CONFIG_RESOLVE_MAX, .barred = barred_without_name },
 	{ JSON_ROW("backup", json_kind_bool, struct server_config, backup) },
 	{ 0 },
 };
@@ -514,6 +557,8 @@ const struct json_field config_fields[] = {
 	    .object = limits_fields },
 	{ JSON_ROW("timeouts", json_kind_object, struct lbd_config, timeouts), .fallback = "{}",
 	    .object = timeouts_fields },
+	{ JSON_ROW("resolver", json_kind_object, struct lbd_config, resolver), .fallback = "{}",
+	    .object = resolver_fields },
 	{ JSON_ROW("listeners", json_kind_array, struct lbd_config, listeners),
 	    .beside = offsetof(struct lbd_config, n_listeners), .required = true, .min = 1,
 	    .max = CONFIG_LISTENERS_MAX, .element = &listener_element,

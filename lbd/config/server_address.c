@@ -2,30 +2,7 @@
 #include "lbd/config/schema.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
-
-int
-config_resolve(const char *name, struct address *a, struct err *err)
-{
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list, *first;
-	int rc = getaddrinfo(name, NULL, &hints, &list);
-
-	if (rc != 0)
-		return err_set(
-		    err, -ENOENT, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-	first = list;
-	while (first->ai_family != AF_INET && first->ai_next)
-		first = first->ai_next;
-	if (first->ai_family != AF_INET)
-		first = list;
-	memset(a, 0, sizeof(*a));
-	memcpy(&a->sa, first->ai_addr, first->ai_addrlen);
-	a->len = first->ai_addrlen;
-	freeaddrinfo(list);
-	return 0;
-}
 
 /* Its last label is a number, as in IPv4 addresses: a mistyped one is no name to look up. */
 static bool
@@ -55,29 +32,23 @@ is_host_name(struct str host)
 	return !ends_in_number(host);
 }
 
-/* "NAME:PORT": the port as address_parse reads it, the rest by the resolver. */
+/* "NAME:PORT": the port as address_parse reads it.  The address of a name is not known here: its length is 0. */
 static int
-parse_name(
-    struct str text, const struct config_options *options, struct address *a, struct err *err)
+parse(struct str text, struct address *a, struct err *err)
 {
 	const char *colon = memrchr(text.p, ':', text.n);
 	struct str host = { text.p, colon ? (size_t)(colon - text.p) : text.n };
-	char any[32], name[256];
-	in_port_t port;
-	int rc;
+	char any[32];
+	int code;
 
 	if (!colon || str_starts(text, STR("unix:")) || !is_host_name(host))
 		return address_parse(a, text, err);
 	snprintf(any, sizeof(any), "0.0.0.0:%.*s", (int)(text.n - host.n - 1), colon + 1);
-	if ((rc = address_parse(a, str_of(any), err)) < 0)
-		return rc;
-	port = a->in.sin_port;
-	snprintf(name, sizeof(name), "%.*s", STR_ARG(host));
-	rc = (options->resolve ? options->resolve : config_resolve)(name, a, err);
-	if (rc < 0)
-		return rc;
-	a->in.sin_port = port; /* sin6_port lies at the same place */
-	return 0;
+	code = address_parse(a, str_of(any), err);
+	if (!code && a->in.sin_port == 0)
+		code = err_set(err, -EINVAL, "port 0 is outside 1..65535");
+	memset(a, 0, sizeof(*a));
+	return code;
 }
 
 static void
@@ -93,15 +64,13 @@ server_address_decode(
 		json_config_mistyped(d, at, f);
 		return;
 	}
-	if (parse_name(s, d->context, to, &err) == 0) {
+	if (parse(s, to, &err) == 0) {
 		*text = arena_str(d->arena, s);
 		return;
 	}
 	memset(to, 0, f->size);
 	json_config_quote(s, quoted);
-	json_config_complain(d, at,
-	    err.code == -EINVAL ? "%s is not an address: %s" : "%s cannot be resolved: %s", quoted,
-	    err.text);
+	json_config_complain(d, at, "%s is not an address: %s", quoted, err.text);
 }
 
 static json_t *

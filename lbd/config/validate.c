@@ -248,7 +248,13 @@ check_server(const struct validation *v, uint32_t i, uint32_t j)
 		json_config_problem(v->d,
 		    "pools[%u].servers[%u].name: is missing, and %s cannot serve as a name", i, j,
 		    quoted);
-	if (p->name.n + 1 + s->name.n > CONFIG_KEY_MAX)
+	if (p->name.n + 1 + s->name.n + CONFIG_MEMBER_MAX >= SERVER_KEY_MAX && s->host.n &&
+	    server_is_named(s))
+		json_config_problem(v->d,
+		    "pools[%u].servers[%u].name: %s and the pool's name have %zu bytes together, "
+		    "allowed are %d where an address is added",
+		    i, j, quoted, p->name.n + s->name.n, SERVER_KEY_MAX - CONFIG_MEMBER_MAX - 2);
+	else if (p->name.n + 1 + s->name.n > CONFIG_KEY_MAX)
 		json_config_problem(v->d,
 		    "pools[%u].servers[%u].name: %s and the pool's name have %zu bytes together, "
 		    "allowed are %d",
@@ -359,6 +365,27 @@ check_pools(const struct validation *v)
 		    (unsigned long long)servers, SERVER_SLOTS_MAX);
 }
 
+static void
+check_resolver(const struct lbd_config *c, struct json_decoder *d)
+{
+	const struct resolver_config *r = &c->resolver;
+	char min[UNITS_TEXT_MAX], max[UNITS_TEXT_MAX];
+
+	for (uint32_t i = 0; i < r->n_servers; i++) {
+		if (r->servers[i].sa.sa_family == AF_UNIX)
+			json_config_problem(
+			    d, "resolver.servers[%u]: a unix socket cannot be asked for names", i);
+		if (is_without_port(&r->servers[i]))
+			json_config_problem(
+			    d, "resolver.servers[%u]: port 0 is outside 1..65535", i);
+	}
+	if (r->max_ttl == 0 || r->min_ttl <= r->max_ttl)
+		return;
+	duration_format(r->min_ttl, min);
+	duration_format(r->max_ttl, max);
+	json_config_problem(d, "resolver.min_ttl: \"%s\" is longer than max_ttl, \"%s\"", min, max);
+}
+
 static size_t
 longest_list(const struct lbd_config *c)
 {
@@ -412,6 +439,7 @@ config_validate(struct lbd_config *c, struct json_decoder *d)
 	if (is_without_port(&c->admin.http))
 		json_config_problem(d, "admin.http: port 0 is outside 1..65535");
 	check_node(c, d);
+	check_resolver(c, d);
 	check_listeners(&v);
 	check_pools(&v);
 	free(v.entries);

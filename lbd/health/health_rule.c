@@ -10,6 +10,7 @@ verdict(const struct health_state *s, const struct health_config *c)
 {
 	switch (s->health) {
 	case HEALTH_UNKNOWN:
+	case HEALTH_NEW:
 		return s->good ? HEALTH_UP : HEALTH_DOWN;
 	case HEALTH_UP:
 		return s->bad >= c->fall ? HEALTH_DOWN : HEALTH_UP;

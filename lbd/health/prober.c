@@ -16,13 +16,19 @@
 enum { INITIAL_BURST = 16 };
 static const int64_t INITIAL_GAP_NS = 2 * NS_PER_MS, INITIAL_SPREAD_NS = 2 * NS_PER_S;
 
+/* How each pool's checks shake hands. */
+struct pools_tls {
+	struct tls_upstream **list; /* NULL: plain */
+	uint32_t n;
+};
+
 struct prober {
 	struct watch_site site;
 	struct watch **watches; /* [SERVER_SLOTS_MAX], by slot */
 	uint64_t applies; /* so far, and 1 */
 	struct tls_engine *tls; /* NULL: not needed so far */
-	struct tls_upstream **prepared; /* of each pool of the configuration to come; NULL: plain */
-	uint32_t n_prepared;
+	struct pools_tls prepared,
+	    applied; /* of the configuration to come, and of the present one */
 };
 
 struct prober *
@@ -45,12 +51,12 @@ prober_new(struct ev_loop *loop, struct server_table *table)
 }
 
 static void
-prepared_fini(struct prober *p)
+pools_tls_fini(struct prober *p, struct pools_tls *t)
 {
-	for (uint32_t i = 0; p->prepared && i < p->n_prepared; i++)
-		tls_upstream_unref(&p->prepared[i]);
-	free(p->prepared);
-	p->prepared = NULL;
+	for (uint32_t i = 0; t->list && i < t->n; i++)
+		tls_upstream_unref(&t->list[i]);
+	free(t->list);
+	*t = (struct pools_tls){ NULL, 0 };
 	if (p->tls)
 		tls_upstreams_prune(p->tls);
 }
@@ -66,7 +72,8 @@ prober_free(struct prober **pp)
 		return;
 	for (slot = 0; p->watches && slot < SERVER_SLOTS_MAX; slot++)
 		watch_free(&p->watches[slot]);
-	prepared_fini(p);
+	pools_tls_fini(p, &p->prepared);
+	pools_tls_fini(p, &p->applied);
 	tls_engine_free(&p->tls);
 	free(p->watches);
 	free(p);
@@ -114,9 +121,19 @@ tls_make(struct prober *p, uint32_t i, const struct pool_config *pool,
 	if (!p->tls)
 		p->tls = tls_engine_new(err);
 	if (p->tls)
-		p->prepared[i] =
+		p->prepared.list[i] =
 		    tls_upstream_get(p->tls, c, pool->http2 && !pool->health.port, files, err);
-	return p->prepared[i] ? 0 : err->code;
+	return p->prepared.list[i] ? 0 : err->code;
+}
+
+/* The same pools as now. */
+static int
+tls_keep(struct prober *p, uint32_t i)
+{
+	CHECK(p->applied.n == p->prepared.n);
+	if (p->applied.list[i])
+		p->prepared.list[i] = tls_upstream_ref(p->applied.list[i]);
+	return 0;
 }
 
 int
@@ -125,13 +142,13 @@ prober_prepare(
 {
 	int code = 0;
 
-	prepared_fini(p);
-	p->n_prepared = c->n_pools;
-	p->prepared = calloc(c->n_pools, sizeof(struct tls_upstream *));
-	if (!p->prepared || watches_make(p, c) < 0)
+	pools_tls_fini(p, &p->prepared);
+	p->prepared.n = c->n_pools;
+	p->prepared.list = calloc(c->n_pools, sizeof(struct tls_upstream *));
+	if (!p->prepared.list || watches_make(p, c) < 0)
 		return err_set(err, -ENOMEM, "out of memory for the health checks");
 	for (uint32_t i = 0; i < c->n_pools && !code; i++)
-		code = tls_make(p, i, &c->pools[i], files, err);
+		code = files ? tls_make(p, i, &c->pools[i], files, err) : tls_keep(p, i);
 	return code;
 }
 
@@ -168,7 +185,7 @@ servers_adopt(struct prober *p, const struct lbd_config *c)
 		for (j = 0; j < pool->n_servers; j++) {
 			w = p->watches[pool->servers[j].slot];
 			w->wanted_by = p->applies;
-			if (watch_adopt(w, pool, &pool->servers[j], p->prepared[i]))
+			if (watch_adopt(w, pool, &pool->servers[j], p->prepared.list[i]))
 				watch_begin(w, initial_delay(n++, total));
 		}
 	}
@@ -188,11 +205,13 @@ watches_drop(struct prober *p)
 void
 prober_apply(struct prober *p, const struct lbd_config *c)
 {
-	CHECK(p->prepared && p->n_prepared == c->n_pools);
+	CHECK(p->prepared.list && p->prepared.n == c->n_pools);
 	p->applies++;
 	servers_adopt(p, c);
 	watches_drop(p);
-	prepared_fini(p);
+	pools_tls_fini(p, &p->applied);
+	p->applied = p->prepared;
+	p->prepared = (struct pools_tls){ NULL, 0 };
 	turns_go(&p->site.turns);
 }
 

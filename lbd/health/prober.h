@@ -32,8 +32,8 @@ struct prober *prober_new(struct ev_loop *, struct server_table *);
 void prober_free(struct prober **);
 
 /*
- * Before prober_apply of that configuration: makes all that is needed for it, and changes nothing.  0, or -errno
- * with a reason.
+ * Before prober_apply of that configuration: makes all that is needed for it, and changes nothing.  Files NULL: its
+ * pools are the present ones, with other servers.  0, or -errno with a reason.
  */
 int
 prober_prepare(struct prober *, const struct lbd_config *, const struct tls_files *, struct err *);

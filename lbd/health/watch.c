@@ -90,7 +90,7 @@ judge(struct watch *w, const struct probe_result *r)
 	enum server_health before = state.health;
 	bool changed = health_step(&state, &w->pool->health, r->passed);
 
-	if (before == HEALTH_DOWN && state.health == HEALTH_UP)
+	if ((before == HEALTH_DOWN || before == HEALTH_NEW) && state.health == HEALTH_UP)
 		server_comes_up(w->site->table, w->slot, clock_ns());
 	state_write(w, state);
 	if (changed && state.health == HEALTH_DOWN)

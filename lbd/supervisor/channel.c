@@ -1,5 +1,5 @@
 /*
- * channel.c - one packet per message: a fixed header, the texts unless they are long, descriptors beside it.
+ * channel.c - one packet per message: a fixed header, the text unless it is long, descriptors beside it.
  *
  * Descriptors travel in a fixed order (log, access log, admin HTTP, text, sockets); the header says which of
  * the first four are there.
@@ -20,7 +20,7 @@ struct wire {
 	uint32_t magic, type, ok;
 	uint32_t has; /* bit i: the i-th of the named descriptors is there */
 	uint64_t number;
-	uint64_t text_n, names_n;
+	uint64_t text_n;
 };
 
 union ancillary {
@@ -82,13 +82,13 @@ memfd_append(int fd, struct str text)
 
 /* fd or -errno. */
 static int
-texts_to_memfd(const struct channel_message *m, struct err *err)
+text_to_memfd(const struct channel_message *m, struct err *err)
 {
 	int fd = memfd_create("lbd-message", MFD_CLOEXEC);
 
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make a memfd: %s", strerror(errno));
-	if (!memfd_append(fd, m->text) || !memfd_append(fd, m->names)) {
+	if (!memfd_append(fd, m->text)) {
 		err_set(err, -errno, "cannot fill a memfd: %s", strerror(errno));
 		close(fd);
 		return err->code;
@@ -116,10 +116,10 @@ fds_collect(const struct channel_message *m, int text_fd, uint32_t *has, int fds
 }
 
 static int
-packet_send(int fd, struct iovec v[3], const int *fds, unsigned n, struct err *err)
+packet_send(int fd, struct iovec v[2], const int *fds, unsigned n, struct err *err)
 {
 	union ancillary control = { 0 };
-	struct msghdr h = { .msg_iov = v, .msg_iovlen = 3 };
+	struct msghdr h = { .msg_iov = v, .msg_iovlen = 2 };
 	struct cmsghdr *c;
 	ssize_t sent;
 
@@ -148,20 +148,18 @@ channel_send(int fd, const struct channel_message *m, struct err *err)
 		.type = m->type,
 		.ok = m->ok,
 		.number = m->number,
-		.text_n = m->text.n,
-		.names_n = m->names.n };
-	struct iovec v[3] = { { &w, sizeof(w) }, { (void *)(uintptr_t)m->text.p, m->text.n },
-		{ (void *)(uintptr_t)m->names.p, m->names.n } };
+		.text_n = m->text.n };
+	struct iovec v[2] = { { &w, sizeof(w) }, { (void *)(uintptr_t)m->text.p, m->text.n } };
 	int fds[FDS_MAX], text_fd = -1, code;
 	unsigned n;
 
-	if (m->text.n > CHANNEL_TEXT_MAX || m->names.n > CHANNEL_TEXT_MAX)
+	if (m->text.n > CHANNEL_TEXT_MAX)
 		return err_set(err, -EMSGSIZE, "a text for the other process is too long");
-	if (m->text.n + m->names.n > INLINE_MAX) {
-		text_fd = texts_to_memfd(m, err);
+	if (m->text.n > INLINE_MAX) {
+		text_fd = text_to_memfd(m, err);
 		if (text_fd < 0)
 			return text_fd;
-		v[1].iov_len = v[2].iov_len = 0;
+		v[1].iov_len = 0;
 	}
 	n = fds_collect(m, text_fd, &w.has, fds);
 	code = packet_send(fd, v, fds, n, err);
@@ -226,29 +224,26 @@ memfd_read(int fd, char *p, size_t size)
 	return true;
 }
 
-/* What is in the packet behind the header, or in the memfd, becomes the two texts. */
+/* What is in the packet behind the header, or in the memfd, becomes the text. */
 static int
-texts_receive(struct channel_message *m, const struct wire *w, struct str in_packet, int text_fd,
+text_receive(struct channel_message *m, const struct wire *w, struct str in_packet, int text_fd,
     struct err *err)
 {
 	bool by_fd = text_fd >= 0;
-	size_t n = w->text_n + w->names_n;
+	size_t n = w->text_n;
 	char *p;
 
-	if (w->text_n > CHANNEL_TEXT_MAX || w->names_n > CHANNEL_TEXT_MAX ||
-	    in_packet.n != (by_fd ? 0 : n))
+	if (n > CHANNEL_TEXT_MAX || in_packet.n != (by_fd ? 0 : n))
 		return err_set(err, -EBADMSG, "malformed message of the other process");
-	p = malloc(n + 2); /* a NUL behind each */
+	p = malloc(n + 1); /* a NUL behind it */
 	if (!p)
 		return err_set(err, -ENOMEM, "out of memory");
-	m->text = (struct str){ p, w->text_n };
-	m->names = (struct str){ p + w->text_n + 1, w->names_n };
+	m->text = (struct str){ p, n };
 	if (!by_fd)
 		memcpy(p, in_packet.p, n);
 	else if (!memfd_read(text_fd, p, n))
 		return err_set(err, -EBADMSG, "text of a message is cut");
-	memmove(p + w->text_n + 1, p + w->text_n, w->names_n);
-	p[w->text_n] = p[n + 1] = '\0';
+	p[n] = '\0';
 	return 1;
 }
 
@@ -300,7 +295,7 @@ channel_receive(int fd, struct channel_message *m, struct err *err)
 		m->ok = w.ok != 0;
 		m->number = w.number;
 		code =
-		    texts_receive(m, &w, (struct str){ text, (size_t)n - sizeof(w) }, text_fd, err);
+		    text_receive(m, &w, (struct str){ text, (size_t)n - sizeof(w) }, text_fd, err);
 	}
 	explicit_bzero(text, sizeof(text)); /* keys come this way */
 	fd_close(text_fd);

@@ -1,7 +1,7 @@
 /*
  * channel.h - what supervisor and proxy process tell each other, over a socket pair.
  *
- * Messages are packets: a type, a number, texts of any size up to CHANNEL_TEXT_MAX (long ones travel as a
+ * Messages are packets: a type, a number, a text of any size up to CHANNEL_TEXT_MAX (a long one travels as a
  * memfd) and descriptors.  Nothing ever waits: a peer that does not read makes channel_send fail.  The end of
  * the stream means that the other process is gone; a proxy process then ends at once.
  *
@@ -19,11 +19,12 @@ enum channel_type {
 	CHANNEL_HEARTBEAT, /* at least every second, while the workers turn; not due before a RESULT */
 	CHANNEL_RELOAD, /* asked for on the control socket; number: echoed in the answer */
 	CHANNEL_RENEW, /* the same, but lbd.json is not read: only the files that it names */
+	CHANNEL_NAMES, /* text for the next process, should this one die: addresses of servers' names */
 	CHANNEL_RESULT, /* of CONFIG, number echoed: ok, or a text says why nothing has changed */
 	/* from the supervisor */
 	CHANNEL_SOCKETS, /* stage these: text is the address, number the index of sockets[0] */
 	CHANNEL_FILES, /* text for tls_files_parse: what the CONFIG that follows names */
-	CHANNEL_CONFIG, /* text of lbd.json; names for names_take, before it is decoded; descriptors below */
+	CHANNEL_CONFIG, /* text of lbd.json; descriptors below */
 	CHANNEL_RELOAD_RESULT, /* number of the RELOAD: ok, or a text */
 	CHANNEL_DRAIN, /* close all listening sockets; number: deadline, clock_ns(); then exit 0 */
 	CHANNEL_LOGS, /* reopened files: log_fd, access_log_fd */
@@ -41,7 +42,6 @@ struct channel_message {
 	bool ok;
 	uint64_t number;
 	struct str text; /* received: allocated, with a NUL behind it */
-	struct str names; /* received: in the memory of text */
 	int log_fd, access_log_fd, admin_http_fd;
 	int sockets[CHANNEL_SOCKETS_MAX];
 	unsigned n_sockets;

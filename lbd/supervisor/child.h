@@ -1,8 +1,8 @@
 /*
  * child.h - a process without privileges that the supervisor forked: hears it, kills it, buries it.
  *
- * The proxy process is one, and so is the short-lived one that looks up names.  Needs libev's default loop,
- * since that one watches children.  Everything that a process said before it died is delivered before `died`.
+ * The proxy process is one.  Needs libev's default loop, since that one watches children.  Everything that a process
+ * said before it died is delivered before `died`.
  */
 #ifndef LBD_SUPERVISOR_CHILD_H
 #define LBD_SUPERVISOR_CHILD_H

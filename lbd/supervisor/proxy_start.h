@@ -14,9 +14,10 @@
 
 struct proxy_start {
 	struct lbd_config *config; /* borrowed: take a reference */
-	struct config_options options; /* for the text of CHANNEL_CONFIG, after names_take */
+	struct config_options options; /* for the text of CHANNEL_CONFIG */
 	void
 	    *servers; /* the shared half of the server table; an earlier process's state is in it */
+	struct str names; /* what an earlier process said with CHANNEL_NAMES */
 	struct listen_table *listens; /* every address of `config` is in it */
 	struct tls_files *files; /* all that `config` names */
 	int control_fd; /* listening */

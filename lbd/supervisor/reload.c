@@ -4,8 +4,7 @@
  * Read and checked here first; then sockets and log files are opened, and text and descriptors go to the proxy
  * process.  Only when that one has taken it, nothing can fail any more: commit.  In every other case all that
  * was opened is closed again and the old configuration stays, with the reason in the log and in the answer to
- * whoever asked.  Names of servers are looked up by a process of its own, so that nobody waits for DNS.
- * A request that comes while one runs is done afterwards; several become one.
+ * whoever asked.  A request that comes while one runs is done afterwards; several become one.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -20,12 +19,10 @@
 #include "common/problems.h"
 #include "common/sd_notify.h"
 #include "common/text.h"
-#include "lbd/supervisor/names.h"
 #include "lbd/supervisor/state.h"
 #include "lbd/tls/context.h"
 
-static const double lookup_s = 30.;
-enum { SILENCES = 3 }; /* an answer may take that many times the silence that is a hang */
+enum { ANSWER_SILENCES = 3 }; /* an answer may take that many times the silence that is a hang */
 
 static void reload_begin(struct supervisor *);
 
@@ -201,7 +198,6 @@ config_send(struct supervisor *s, struct err *err)
 {
 	struct reload *r = &s->reload;
 	struct channel_message m;
-	struct text names;
 	size_t i;
 	int code = 0;
 
@@ -212,18 +208,13 @@ config_send(struct supervisor *s, struct err *err)
 		code = files_send(s, err);
 	if (code)
 		return code;
-	text_init(&names, CHANNEL_TEXT_MAX);
-	names_format(&names);
 	channel_message_init(&m, CHANNEL_CONFIG);
 	m.number = ++r->number;
 	m.text = (struct str){ r->text, r->text_n };
-	m.names = (struct str){ names.p, names.n };
 	m.log_fd = r->files.log_fd;
 	m.access_log_fd = r->files.access_fd;
 	m.admin_http_fd = admin_staged(s);
-	code = child_send(&s->proxy, &m, err);
-	text_fini(&names);
-	return code;
+	return child_send(&s->proxy, &m, err);
 }
 
 static void
@@ -254,20 +245,9 @@ prepared_commit(struct supervisor *s)
 }
 
 static void
-reload_enter(struct supervisor *s, enum reload_state state)
-{
-	struct reload *r = &s->reload;
-	double answer_s = SILENCES * (double)s->options.silence_ns / (double)NS_PER_S;
-
-	r->state = state;
-	ev_timer_stop(s->loop, &r->deadline);
-	ev_timer_set(&r->deadline, state == RELOAD_LOOKS_UP ? lookup_s : answer_s, 0.);
-	ev_timer_start(s->loop, &r->deadline);
-}
-
-static void
 prepared_hand_over(struct supervisor *s)
 {
+	struct reload *r = &s->reload;
 	struct err err;
 
 	if (!s->proxy.pid) { /* it waits to be started again: then with this one */
@@ -279,30 +259,21 @@ prepared_hand_over(struct supervisor *s)
 		child_kill(&s->proxy, SIGABRT);
 		reload_finish(s, false, str_of(err.text));
 	} else {
-		reload_enter(s, RELOAD_HANDS_OVER);
+		r->state = RELOAD_HANDS_OVER;
+		ev_timer_set(&r->deadline,
+		    ANSWER_SILENCES * (double)s->options.silence_ns / (double)NS_PER_S, 0.);
+		ev_timer_start(s->loop, &r->deadline);
 	}
 }
 
-/* Decodes; on the first try names may be unknown, which are then looked up for a second one. */
 static void
-reload_try(struct supervisor *s, bool may_look_up)
+reload_try(struct supervisor *s)
 {
 	struct reload *r = &s->reload;
-	struct config_options options = s->options.config;
 	struct problems problems;
-	struct err err;
 
-	options.resolve = names_resolve;
 	problems_init(&problems);
-	r->config = config_load((struct str){ r->text, r->text_n }, &options, &problems);
-	if (!r->config && names_missing() && may_look_up) {
-		if (child_start(&r->lookup, &s->identity, &err) == 0)
-			reload_enter(s, RELOAD_LOOKS_UP);
-		else
-			reload_finish(s, false, str_of(err.text));
-		problems_fini(&problems);
-		return;
-	}
+	r->config = config_load((struct str){ r->text, r->text_n }, &s->options.config, &problems);
 	if (r->config)
 		fixed_check(s->config, r->config, &problems);
 	if (!problems.n)
@@ -314,7 +285,7 @@ reload_try(struct supervisor *s, bool may_look_up)
 	problems_fini(&problems);
 }
 
-/* The text of the configuration in force; names keep the addresses that they have. */
+/* The text of the configuration in force. */
 static int
 text_again(struct supervisor *s, struct err *err)
 {
@@ -339,7 +310,6 @@ text_read(struct supervisor *s, struct err *err)
 		return text_again(s, err);
 	}
 	log_notice("reload_started", "file=%s", log_quoted(str_of(file)).text);
-	names_clear();
 	return file_read(file, CONFIG_SIZE_MAX, &r->text, &r->text_n, err);
 }
 
@@ -350,51 +320,9 @@ reload_begin(struct supervisor *s)
 
 	sd_notify_reloading();
 	if (text_read(s, &err) == 0)
-		reload_try(s, true);
+		reload_try(s);
 	else
 		reload_finish(s, false, str_of(err.text));
-}
-
-/* In the process that looks names up: whatever is not needed for that is closed. */
-static int
-lookup_main(void *supervisor, int channel)
-{
-	struct supervisor *s = supervisor;
-	struct channel_message m;
-	struct text names;
-	struct err err;
-
-	listen_table_disown_files(&s->listens);
-	listen_table_disown_files(&s->admin);
-	listen_table_fini(&s->listens);
-	listen_table_fini(&s->admin);
-	close(s->control_fd);
-	tls_files_fini(&s->reload.tls);
-	tls_files_fini(&s->files); /* keys are not for who reads answers of name servers */
-	names_look_up();
-	text_init(&names, CHANNEL_TEXT_MAX);
-	names_format(&names);
-	channel_message_init(&m, CHANNEL_RESULT);
-	m.names = (struct str){ names.p, names.n };
-	return names.failed || channel_send(channel, &m, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-static void
-on_lookup_message(void *supervisor, struct channel_message *m)
-{
-	(void)supervisor;
-	names_take(m->names);
-}
-
-static void
-on_lookup_death(void *supervisor, int wait_status)
-{
-	struct supervisor *s = supervisor;
-
-	(void)
-	    wait_status; /* what it could not say is still missing, and refuses the configuration */
-	if (s->reload.state == RELOAD_LOOKS_UP)
-		reload_try(s, false);
 }
 
 void
@@ -450,11 +378,11 @@ reload_abort(struct supervisor *s)
 	s->reload.next = (struct reload_request){ 0 };
 	for (i = 0; i < next.n; i++)
 		answer_send(s, next.waiters[i], false, why);
-	child_kill(&s->reload.lookup, SIGKILL);
 	if (s->reload.state != RELOAD_IDLE)
 		reload_finish(s, false, why);
 }
 
+/* It may or may not have taken it: a new process with the old one is certain. */
 static void
 on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -462,20 +390,10 @@ on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	switch (s->reload.state) {
-	case RELOAD_IDLE:
-		break;
-	case RELOAD_LOOKS_UP:
-		log_err("lookup_slow", "names=%zu", names_missing());
-		child_kill(&s->reload.lookup, SIGKILL);
-		break;
-	case RELOAD_HANDS_OVER:
-		/* It may or may not have taken it: a new process with the old one is certain. */
-		log_crit(
-		    "proxy_hangs", "pid=%d reason=\"no answer to a reload\"", (int)s->proxy.pid);
-		child_kill(&s->proxy, SIGABRT);
-		break;
-	}
+	if (s->reload.state != RELOAD_HANDS_OVER)
+		return;
+	log_crit("proxy_hangs", "pid=%d reason=\"no answer to a reload\"", (int)s->proxy.pid);
+	child_kill(&s->proxy, SIGABRT);
 }
 
 void
@@ -484,13 +402,6 @@ reload_init(struct supervisor *s)
 	struct reload *r = &s->reload;
 
 	r->files = (struct log_files){ -1, -1 };
-	r->lookup = (struct child){ .name = "lbd-lookup",
-		.loop = s->loop,
-		.owner = s,
-		.main = lookup_main,
-		.message = on_lookup_message,
-		.died = on_lookup_death,
-		.channel = -1 };
 	ev_timer_init(&r->deadline, on_deadline, 0., 0.);
 	r->deadline.data = s;
 }

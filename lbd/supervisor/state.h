@@ -27,14 +27,13 @@ struct reload_request {
 	uint64_t waiters[RELOAD_WAITERS_MAX];
 };
 
-enum reload_state { RELOAD_IDLE, RELOAD_LOOKS_UP, RELOAD_HANDS_OVER };
+enum reload_state { RELOAD_IDLE, RELOAD_HANDS_OVER };
 
 struct reload {
 	enum reload_state state;
 	struct reload_request now, next;
 	char *text; /* of the file */
 	size_t text_n;
-	struct child lookup; /* finds the addresses of names */
 	struct lbd_config *config;
 	struct log_files files;
 	struct tls_files tls;
@@ -50,6 +49,8 @@ struct supervisor {
 	size_t text_n;
 	struct identity identity;
 	void *servers;
+	char *names; /* what the last process knew, as it wrote it; NULL: nothing */
+	size_t names_n;
 	struct listen_table listens;
 	struct tls_files files; /* what `config` names: certificates, keys */
 	struct listen_table admin; /* admin.http: one address or none */

@@ -295,6 +295,7 @@ supervisor_fini(struct supervisor *s)
 		munmap(s->servers, server_table_shared_size());
 	tls_files_fini(&s->files);
 	free(s->text);
+	free(s->names);
 	config_unref(&s->config);
 	ev_loop_destroy(s->loop);
 }

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
-#include "lbd/supervisor/names.h"
 #include "lbd/supervisor/state.h"
 
 static const int64_t silence_ns = 10 * NS_PER_S;
@@ -33,6 +33,7 @@ proxy_main(void *supervisor, int channel)
 	struct proxy_start start = { .config = s->config,
 		.options = s->options.config,
 		.servers = s->servers,
+		.names = { s->names, s->names_n },
 		.listens = &s->listens,
 		.files = &s->files,
 		.control_fd = s->control_fd,
@@ -41,7 +42,6 @@ proxy_main(void *supervisor, int channel)
 		.channel_fd = channel,
 		.generation = s->generation };
 
-	start.options.resolve = names_resolve;
 	listen_table_disown_files(&s->listens);
 	listen_table_disown_files(&s->admin);
 	return s->options.proxy_main(&start);
@@ -174,6 +174,16 @@ proxy_is_ready(struct supervisor *s)
 	}
 }
 
+/* For the next process; not a byte of it is looked at here. */
+static void
+names_keep(struct supervisor *s, struct channel_message *m)
+{
+	free(s->names);
+	s->names = (char *)(uintptr_t)m->text.p;
+	s->names_n = m->text.n;
+	m->text = (struct str){ NULL, 0 };
+}
+
 static void
 on_message(void *supervisor, struct channel_message *m)
 {
@@ -191,6 +201,9 @@ on_message(void *supervisor, struct channel_message *m)
 		return;
 	case CHANNEL_RENEW:
 		reload_ask(s, RELOAD_FILES, &m->number);
+		return;
+	case CHANNEL_NAMES:
+		names_keep(s, m);
 		return;
 	case CHANNEL_RESULT:
 		reload_result(s, m);

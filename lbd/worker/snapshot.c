@@ -18,21 +18,36 @@ out_of_memory(const struct snapshot *s, struct err *err)
 }
 
 static int
-pool_secure(struct pool *p, struct worker *w, const struct tls_files *files, struct err *err)
+pool_secure(struct snapshot *s, uint32_t i, struct snapshot_tls tls, struct err *err)
 {
+	struct pool *p = &s->pools[i];
 	struct tls_engine *e;
 
 	if (!p->conf->tls.min_version)
 		return 0;
-	e = worker_tls(w, err);
+	if (!tls.shelf) {
+		p->tls = tls_upstream_ref(tls.like->pools[i].tls);
+		return 0;
+	}
+	e = worker_tls(s->worker, err);
 	if (e)
-		p->tls = tls_upstream_get(e, &p->conf->tls, p->conf->http2, files, err);
+		p->tls = tls_upstream_get(e, &p->conf->tls, p->conf->http2, tls.shelf->files, err);
 	return p->tls ? 0 : err->code;
+}
+
+static struct tls_context *
+listener_tls(const struct snapshot *s, uint32_t i, struct snapshot_tls tls)
+{
+	if (!s->listeners[i].conf->tls.n_certificates)
+		return NULL;
+	return tls_context_ref(tls.shelf
+		? tls.shelf->ready[s->worker->id * s->config->n_listeners + i]
+		: tls.like->listeners[i].tls);
 }
 
 static int
 listener_init(
-    struct snapshot *s, uint32_t i, const int *fds, const struct tls_shelf *shelf, struct err *err)
+    struct snapshot *s, uint32_t i, const int *fds, struct snapshot_tls tls, struct err *err)
 {
 	struct listener *l = &s->listeners[i];
 
@@ -47,36 +62,38 @@ listener_init(
 
 		acceptor_init(a, l, fds[b]);
 	}
-	if (l->conf->tls.n_certificates)
-		l->tls = tls_context_ref(shelf->ready[s->worker->id * s->config->n_listeners + i]);
+	l->tls = listener_tls(s, i, tls);
 	return 0;
 }
 
 static int
-pool_stick(struct pool *p, const struct tls_files *files, const struct snapshot *s, struct err *err)
+pool_stick(struct snapshot *s, uint32_t i, struct snapshot_tls tls, struct err *err)
 {
+	struct pool *p = &s->pools[i];
 	struct str secret;
-	int code;
+	int code = 0;
 
 	if (!p->conf->stickiness.type)
 		return 0;
-	code = tls_files_secret(files, p->conf->stickiness.secret_file, &secret, err);
+	if (tls.shelf)
+		code = tls_files_secret(
+		    tls.shelf->files, p->conf->stickiness.secret_file, &secret, err);
 	if (code)
 		return code;
-	p->sticky = sticky_new(secret, p->servers, p->conf->n_servers);
+	p->sticky = tls.shelf ? sticky_new(secret, p->servers, p->conf->n_servers)
+			      : sticky_like(tls.like->pools[i].sticky, p->servers, p->conf->n_servers);
 	return p->sticky ? 0 : out_of_memory(s, err);
 }
 
 static int
-pool_init(
-    struct snapshot *s, uint32_t i, const struct tls_files *files, uint64_t seed, struct err *err)
+pool_init(struct snapshot *s, uint32_t i, struct snapshot_tls tls, uint64_t seed, struct err *err)
 {
 	struct pool *p = &s->pools[i];
 	int code;
 
 	p->conf = &s->config->pools[i];
 	p->stats = stats_pool(s->worker->stats, p->conf->id);
-	p->servers = calloc(p->conf->n_servers, sizeof(*p->servers));
+	p->servers = calloc(p->conf->n_servers + 1, sizeof(*p->servers));
 	if (!p->stats || !p->servers)
 		return out_of_memory(s, err);
 	for (uint32_t j = 0; j < p->conf->n_servers; j++) {
@@ -92,13 +109,13 @@ pool_init(
 		return out_of_memory(s, err);
 	balancer_bound(p->balancer, p->conf->hash_balance_factor);
 	balancer_slow_start(p->balancer, p->conf->slow_start); /* from the first pick on */
-	code = pool_stick(p, files, s, err);
-	return code ? code : pool_secure(p, s->worker, files, err);
+	code = pool_stick(s, i, tls, err);
+	return code ? code : pool_secure(s, i, tls, err);
 }
 
 static int
-snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_shelf *shelf, uint64_t seed,
-    struct err *err)
+snapshot_fill(
+    struct snapshot *s, int *const *fds, struct snapshot_tls tls, uint64_t seed, struct err *err)
 {
 	int code = 0;
 
@@ -107,15 +124,15 @@ snapshot_fill(struct snapshot *s, int *const *fds, const struct tls_shelf *shelf
 	if (!s->listeners || !s->pools)
 		return out_of_memory(s, err);
 	for (uint32_t i = 0; i < s->config->n_listeners && !code; i++)
-		code = listener_init(s, i, fds[i], shelf, err);
+		code = listener_init(s, i, fds[i], tls, err);
 	for (uint32_t i = 0; i < s->config->n_pools && !code; i++)
-		code = pool_init(s, i, shelf->files, seed, err);
+		code = pool_init(s, i, tls, seed, err);
 	return code;
 }
 
 struct snapshot *
-snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
-    const struct tls_shelf *shelf, uint64_t seed, struct err *err)
+snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds, struct snapshot_tls tls,
+    uint64_t seed, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
@@ -125,7 +142,7 @@ snapshot_new(struct worker *w, struct lbd_config *config, int *const *fds,
 	}
 	s->worker = w;
 	s->config = config_ref(config);
-	if (snapshot_fill(s, fds, shelf, seed, err) < 0)
+	if (snapshot_fill(s, fds, tls, seed, err) < 0)
 		snapshot_free(&s);
 	return s;
 }

@@ -66,13 +66,20 @@ struct snapshot {
 	void *owner;
 };
 
+/* Where what is of TLS comes from. */
+struct snapshot_tls {
+	const struct tls_shelf *shelf; /* NULL: from the other snapshot */
+	const struct snapshot
+	    *like; /* of this worker; listeners and pools differ in their servers alone */
+};
+
 /*
  * Takes a reference to the configuration, whose slots and ids must be set.  fds[i][b] is this worker's
  * socket for listeners[i].bind[b]; they stay the caller's.  So does the shelf with certificates.
  * `seed`: see balancer_new.  NULL with a reason.
  */
 struct snapshot *snapshot_new(struct worker *, struct lbd_config *, int *const *fds,
-    const struct tls_shelf *, uint64_t seed, struct err *);
+    struct snapshot_tls, uint64_t seed, struct err *);
 
 /* Main thread, after `retired`, or before it was given to the worker. */
 void snapshot_free(struct snapshot **);

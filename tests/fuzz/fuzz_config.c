@@ -3,7 +3,6 @@
  *
  * Oracle: either there are problems, each a line that is fit for a terminal and begins with the
  * file's name, or the effective configuration loads again to the same text and the same digest.
- * No name is ever looked up.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -15,14 +14,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int
-resolve_none(const char *name, struct address *a, struct err *err)
-{
-	if (strstr(name, "bad"))
-		return err_set(err, -1, "%s is bad", name);
-	return address_parse(a, STR("192.0.2.1:0"), err);
-}
-
 static struct lbd_config *
 load(struct str text, struct problems *problems)
 {
@@ -30,7 +21,6 @@ load(struct str text, struct problems *problems)
 		.file = "lbd.json",
 		.node = "lb1",
 		.cpus = 2,
-		.resolve = resolve_none,
 	};
 
 	return config_load(text, &options, problems);

@@ -186,8 +186,8 @@ def check_man():
                 "tls of a pool": "serverTls", "routes": "route", "headers": "fieldMatch", "query": "parameterMatch",
                 "split": "share", "request_headers": "requestEdits", "circuit_breaker": "circuitBreaker",
                 "access of a listener": "accessList", "client_prefix": "clientPrefix", "rate_limit": "rateLimit"}
-    for name in ("log", "access", "admin", "limits", "timeouts", "forwarded", "retry", "queue", "tls", "redirect",
-                 "respond", "stickiness"):
+    for name in ("log", "access", "admin", "limits", "timeouts", "resolver", "forwarded", "retry", "queue", "tls",
+                 "redirect", "respond", "stickiness"):
         sections[name] = name
     for place, where in sections.items():
         node = where if isinstance(where, dict) else schema["$defs"][where]

@@ -23,10 +23,11 @@ BEYOND = {
     "per_try",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     "hash_balance_factor", "hash_key_unused", "stickiness_secret", "stickiness_secrets", "stickiness_same_site",
+    "resolver_bounds", "resolve_max_address", "resolver_servers_unix",
     # values within strings: ranges of durations and sizes, addresses, lengths of paths
     "admin_http_port", "bind_unix_long", "duration_long", "duration_zero", "size_overflow",
     # names: the default is derived, or the resolver decides
-    "bind_unnameable", "server_unresolvable",
+    "bind_unnameable", "resolve_key_long",
 }
 
 ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default"}

@@ -63,16 +63,17 @@ def test_a_request_is_served():
 
 
 def test_the_name_is_sent_and_verified():
+    ipv4 = {"family": "ipv4"}  # localhost is [::1] as well
     address = lambda server: f"localhost:{server.port}"
-    with TlsBackend() as server, Lbd(config(address(server), pool=trusting())) as lbd:
+    with TlsBackend() as server, Lbd(config(address(server), resolver=ipv4, pool=trusting())) as lbd:
         refused(lbd, "certificate_name")
         equal(server.names, ["localhost"], "SNI is the server's name")
-        lbd.reload(config(address(server), pool=trusting({"server_name": "www.example.org"})))
+        lbd.reload(config(address(server), resolver=ipv4, pool=trusting({"server_name": "www.example.org"})))
         equal(lbd.get().status, 200, "status with server_name")
         equal(server.names[-1], "www.example.org", "SNI")
-        lbd.reload(config(address(server), pool=trusting({"server_name": "other.example"})))
+        lbd.reload(config(address(server), resolver=ipv4, pool=trusting({"server_name": "other.example"})))
         refused(lbd, "certificate_name")
-        lbd.reload(config(address(server), pool={"tls": {"verify": False}}))
+        lbd.reload(config(address(server), resolver=ipv4, pool={"tls": {"verify": False}}))
         equal(lbd.get().status, 200, "status without verification")
 
 

@@ -25,7 +25,6 @@
 #include "common/problems.h"
 #include "lbd/supervisor/channel.h"
 #include "lbd/supervisor/log_files.h"
-#include "lbd/supervisor/names.h"
 #include "lbd/supervisor/supervisor.h"
 
 enum { PATIENCE_S = 20, FAKE_SOCKETS_MAX = 512 };
@@ -60,7 +59,6 @@ fake_take_config(struct fake *f, struct channel_message *m)
 	struct err err;
 	bool ok = true;
 
-	names_take(m->names);
 	config = config_load(m->text, &f->start->options, &problems);
 	if (!config || str_eq(config->pools[0].name, STR("refuse"))) {
 		fake_send(f, CHANNEL_RESULT, m->number, false,

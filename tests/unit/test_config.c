@@ -1,8 +1,8 @@
 /*
  * test_config.c - lbd.json as a snapshot: what the golden files do not show.
  *
- * Decoded values, defaults that depend on others, the digest, references, names and the
- * resolver, limits of size, and printing without memory.
+ * Decoded values, defaults that depend on others, the digest, references, names,
+ * limits of size, and printing without memory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,25 +31,10 @@
 	"{ " LISTENERS ", \"pools\": [ { \"name\": \"web\", " SERVERS ", " members " } ] }"
 #define SMALLEST "{ " LISTENERS ", " POOLS " }"
 
-static unsigned resolved;
-
-static int
-resolve_stub(const char *name, struct address *a, struct err *err)
-{
-	resolved++;
-	if (strcmp(name, "v6.example") == 0)
-		return address_parse(a, STR("[2001:db8::7]:0"), err);
-	if (strcmp(name, "v4.example.") == 0)
-		return address_parse(a, STR("192.0.2.7:0"), err);
-	return err_set(err, -ENOENT, "no such name");
-}
-
 static struct lbd_config *
 load(const char *text, struct problems *problems)
 {
-	const struct config_options options = {
-		.file = "f", .node = "lb1", .resolve = resolve_stub
-	};
+	const struct config_options options = { .file = "f", .node = "lb1" };
 
 	return config_load(str_of(text), &options, problems);
 }
@@ -216,30 +201,35 @@ test_check_timeout_follows_interval(void **state)
 	}
 }
 
+/* Their addresses come later, and from elsewhere. */
 static void
-test_names_are_resolved(void **state)
+test_names(void **state)
 {
 	struct lbd_config *c =
 	    load_good("{ " LISTENERS ", \"pools\": [ { \"name\": \"web\", \"servers\": ["
-		      " { \"address\": \"v6.example:80\" }, { \"address\": \"v4.example.:81\" },"
+		      " { \"address\": \"app.example:80\", \"resolve_max\": 3 },"
+		      " { \"name\": \"b\", \"address\": \"app.example.:08081\" },"
 		      " { \"address\": \"10.0.0.1:82\" }, { \"address\": \"[::1]:83\" }, { "
 		      "\"address\": \"unix:/a\" } ] } ] }");
 	const struct server_config *s = c->pools[0].servers;
-	char text[ADDRESS_TEXT_MAX];
 
 	(void)state;
-	assert_int_equal(resolved, 2); /* numeric ones never get there */
-	address_format(&s[0].address, text);
-	assert_string_equal(text, "[2001:db8::7]:80");
-	assert_true(str_eq(s[0].name, STR("v6.example:80")));
-	address_format(&s[1].address, text);
-	assert_string_equal(text, "192.0.2.7:81");
+	assert_true(server_is_named(&s[0]) && server_is_named(&s[1]));
+	assert_true(str_eq(s[0].name, STR("app.example:80")));
+	assert_true(str_eq(s[0].host, STR("app.example")));
+	assert_int_equal(s[0].port, 80);
+	assert_int_equal(s[0].resolve_max, 3);
+	assert_true(str_eq(s[1].host, STR("app.example.")));
+	assert_int_equal(s[1].port, 8081);
+	assert_int_equal(s[1].resolve_max, 16);
+	for (uint32_t i = 2; i < 5; i++)
+		assert_false(server_is_named(&s[i]));
 	config_unref(&c);
 }
 
 /* Numbers that are no addresses are no names either: no lookup for a typing error. */
 static void
-test_mistyped_addresses_are_not_resolved(void **state)
+test_mistyped_addresses_are_no_names(void **state)
 {
 	static const char *const rows[] = { "10.0.0.300:80", "10.0.0:80", "1:80", "0x7f000001:80",
 		"10.0.0.0x1:80", "-a:80", ".a:80", "a b:80", "a/b:80", ":80", "a:", "a:b",
@@ -247,7 +237,6 @@ test_mistyped_addresses_are_not_resolved(void **state)
 	char text[512];
 
 	(void)state;
-	resolved = 0;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct problems problems = { 0 };
 
@@ -259,26 +248,27 @@ test_mistyped_addresses_are_not_resolved(void **state)
 		assert_int_equal(problems.n, 1);
 		problems_fini(&problems);
 	}
-	assert_int_equal(resolved, 1); /* v6.example, whose port is refused afterwards */
 }
 
+/* Listeners, pools and servers of its own; the rest goes with the last of both. */
 static void
-test_system_resolver(void **state)
+test_copy(void **state)
 {
-	const struct config_options options = { .file = "f" };
-	struct problems problems = { 0 };
-	struct lbd_config *c =
-	    config_load(str_of("{ " LISTENERS ", \"pools\": [ { \"name\": \"web\", \"servers\": ["
-			       " { \"address\": \"localhost:80\" } ] } ] }"),
-		&options, &problems);
-	const struct address *a;
+	struct lbd_config *c = load_good(SMALLEST), *copy = config_copy(c);
+	char *before = config_print(c), *after;
 
 	(void)state;
-	assert_non_null(c);
-	a = &c->pools[0].servers[0].address;
-	assert_true(a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6);
-	assert_int_equal(ntohs(a->in.sin_port), 80);
+	assert_non_null(copy);
 	config_unref(&c);
+	after = config_print(copy);
+	assert_string_equal(before, after);
+	copy->listeners[0].id = copy->pools[0].id = copy->pools[0].servers[0].slot = 7;
+	assert_int_equal(copy->original->listeners[0].id, 0);
+	assert_int_equal(copy->original->pools[0].id, 0);
+	assert_int_equal(copy->original->pools[0].servers[0].slot, 0);
+	config_unref(&copy);
+	free(before);
+	free(after);
 }
 
 static char *
@@ -358,7 +348,7 @@ static void
 test_digest_is_known(void **state)
 {
 	(void)state;
-	assert_string_equal(digest(SMALLEST), "0267568ae2840b3b");
+	assert_string_equal(digest(SMALLEST), "ac8210f0fd78299a");
 }
 
 static void
@@ -485,9 +475,9 @@ main(void)
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_node_is_fit_for_a_host_field),
 		cmocka_unit_test(test_check_timeout_follows_interval),
-		cmocka_unit_test(test_names_are_resolved),
-		cmocka_unit_test(test_mistyped_addresses_are_not_resolved),
-		cmocka_unit_test(test_system_resolver),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_mistyped_addresses_are_no_names),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_digest_is_the_same),
 		cmocka_unit_test(test_digest_differs),
 		cmocka_unit_test(test_digest_is_known),

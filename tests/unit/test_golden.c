@@ -2,24 +2,11 @@
  * test_golden.c - tests/golden: every file of lbd's; a good one's effective configuration must load to itself
  * with the same digest.
  *
- * Names resolve without the network: *.example to 192.0.2.1, everything else not at all.  A
- * machine of 4 CPUs is assumed.
+ * A machine of 4 CPUs is assumed.
  */
 #include "tests/unit/golden.h"
 
-#include <errno.h>
-
 #include "lbd/config/config.h"
-
-static int
-resolve_example(const char *name, struct address *a, struct err *err)
-{
-	size_t n = strlen(name);
-
-	if (n < 8 || strcmp(name + n - 8, ".example") != 0)
-		return err_set(err, -ENOENT, "Name or service not known");
-	return address_parse(a, STR("192.0.2.1:0"), err);
-}
 
 static struct lbd_config *
 load(const char *name, struct str text, struct problems *problems)
@@ -28,7 +15,6 @@ load(const char *name, struct str text, struct problems *problems)
 		.file = name,
 		.node = "lb1",
 		.cpus = 4,
-		.resolve = resolve_example,
 	};
 
 	return config_load(text, &options, problems);

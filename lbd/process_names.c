@@ -1,0 +1,209 @@
+/*
+ * process_names.c - names of servers in the proxy process: asked before a configuration is used, followed while it is.
+ *
+ * A configuration waits for the first answers of its new names, so that no request finds a pool empty that need not
+ * be; but not for long, for lbd serves without DNS, too.  Later changes are rolled out like a reload.  That costs as
+ * much as one, so there is a pause between them, which grows with the number of old configurations that long requests
+ * hold.  The supervisor hears what is known, for the process after this one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "lbd/process.h"
+
+static const double FIRST_ANSWERS_S = 2.5;
+static const int64_t PACE_NS = NS_PER_S / 5;
+enum { PACE_DOUBLINGS_MAX = 9 }; /* to 102 s */
+
+/* A configuration to come. */
+struct names_wait {
+	struct process *process;
+	ev_timer deadline;
+	void (*go)(void *arg, const char *why_not);
+	void *arg;
+};
+
+/* --- the first answers --- */
+
+static void
+wait_end(struct process *p, const char *why_not)
+{
+	struct names_wait w = *p->names_wait;
+
+	ev_timer_stop(p->loop, &p->names_wait->deadline);
+	free(p->names_wait);
+	p->names_wait = NULL;
+	w.go(w.arg, why_not);
+}
+
+static void
+on_settled(void *arg)
+{
+	struct process *p = arg;
+
+	if (p->names_wait)
+		ev_feed_event(p->loop, &p->names_wait->deadline, EV_CUSTOM);
+}
+
+/* Or all answers are there. */
+static void
+on_deadline(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct names_wait *w = t->data;
+
+	(void)loop;
+	if (!(revents & EV_CUSTOM))
+		log_warning("names_late", "seconds=%.1f", FIRST_ANSWERS_S);
+	wait_end(w->process, NULL);
+}
+
+void
+process_names_await(struct process *p, struct lbd_config *config,
+    void (*go)(void *arg, const char *why_not), void *arg)
+{
+	struct names_wait *w = calloc(1, sizeof(*w));
+	struct err err;
+
+	CHECK(!p->names_wait);
+	if (!w || resolver_add(p->resolver, config, &err) < 0) {
+		free(w);
+		go(arg, w ? err.text : "out of memory");
+		return;
+	}
+	if (resolver_settled(p->resolver)) {
+		free(w);
+		go(arg, NULL);
+		return;
+	}
+	*w = (struct names_wait){ .process = p, .go = go, .arg = arg };
+	ev_timer_init(&w->deadline, on_deadline, FIRST_ANSWERS_S, 0.);
+	w->deadline.data = w;
+	ev_now_update(p->loop);
+	ev_timer_start(p->loop, &w->deadline);
+	p->names_wait = w;
+}
+
+/* --- changes --- */
+
+static int64_t
+pace_ns(const struct process *p)
+{
+	unsigned held = rollout_generations(&p->rollout) - 1;
+
+	return PACE_NS << (held < PACE_DOUBLINGS_MAX ? held : PACE_DOUBLINGS_MAX);
+}
+
+static void
+names_send(struct process *p)
+{
+	struct channel_message m;
+	struct text text;
+
+	text_init(&text, CHANNEL_TEXT_MAX);
+	resolver_format(p->resolver, &text);
+	channel_message_init(&m, CHANNEL_NAMES);
+	m.text = (struct str){ text.p, text.n };
+	if (text.n && !text.failed)
+		process_send(p, &m);
+	text_fini(&text);
+}
+
+static void
+on_pace(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct process *p = t->data;
+	struct err err;
+
+	(void)loop;
+	(void)revents;
+	if (p->draining)
+		return;
+	if (process_config_again(p, &err) < 0)
+		log_err("names_refused", "reason=%s", log_quoted(str_of(err.text)).text);
+	else
+		process_names_follow(p);
+}
+
+static void
+on_changed(void *arg)
+{
+	struct process *p = arg;
+	int64_t left;
+
+	if (!p->config || p->names_wait || ev_is_active(&p->names_pace))
+		return; /* the rollout that follows will have it */
+	left = p->rolled_ns + pace_ns(p) - clock_ns();
+	ev_now_update(p->loop);
+	ev_timer_set(&p->names_pace, left > 0 ? (double)left / NS_PER_S : 0., 0.);
+	ev_timer_start(p->loop, &p->names_pace);
+}
+
+void
+process_names_follow(struct process *p)
+{
+	ev_timer_stop(p->loop, &p->names_pace);
+	resolver_keep(p->resolver, p->written);
+	names_send(p);
+}
+
+/* Names may have changed while the other one was waited for. */
+void
+process_names_revert(struct process *p)
+{
+	struct err err;
+
+	if (resolver_add(p->resolver, p->written, &err) < 0)
+		log_err("names_refused", "reason=%s", log_quoted(str_of(err.text)).text);
+	resolver_keep(p->resolver, p->written);
+	on_changed(p);
+}
+
+/* --- start and end --- */
+
+struct first {
+	struct process *process;
+	struct err *err;
+	bool done;
+};
+
+static void
+first_go(void *arg, const char *why_not)
+{
+	struct first *f = arg;
+
+	f->done = true;
+	if (why_not)
+		err_set(f->err, -ENOMEM, "%s", why_not);
+	ev_break(f->process->loop, EVBREAK_ALL);
+}
+
+int
+process_names_start(struct process *p, struct err *err)
+{
+	const struct resolver_hooks hooks = { on_changed, on_settled, p };
+	struct first first = { p, err, false };
+
+	err->code = 0;
+	ev_timer_init(&p->names_pace, on_pace, 0., 0.);
+	p->names_pace.data = p;
+	p->resolver = resolver_new(p->loop, &hooks);
+	if (!p->resolver)
+		return err_set(err, -ENOMEM, "out of memory");
+	resolver_take(p->resolver, p->start->names);
+	process_names_await(p, p->start->config, first_go, &first);
+	if (!first.done)
+		ev_run(p->loop, 0);
+	return err->code;
+}
+
+void
+process_names_stop(struct process *p)
+{
+	if (p->names_wait)
+		wait_end(p, "lbd ends");
+	ev_timer_stop(p->loop, &p->names_pace);
+	resolver_free(&p->resolver);
+}

@@ -1,0 +1,119 @@
+"""A name server on the loopback that says what a test tells it to, over UDP and TCP, and remembers who asked."""
+
+import ipaddress
+import socket
+import struct
+import threading
+
+from harness import wait_for
+
+A, AAAA, IN = 1, 28, 1
+NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+QR, TC, RA = 0x8000, 0x0200, 0x0080
+
+
+class Zone:
+    """What is said of one name."""
+
+    def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=()):
+        self.addresses = [ipaddress.ip_address(a) for a in addresses]
+        self.ttl, self.rcode = ttl, rcode
+        self.silent = silent
+        self.truncated = truncated  # over UDP: the whole answer comes by TCP
+        self.fails = fails  # SERVFAIL for these types alone
+
+    def records(self, qtype):
+        version = {A: 4, AAAA: 6}.get(qtype)
+        return [a.packed for a in self.addresses if a.version == version]
+
+
+class NameServer:
+    def __init__(self, **zones):
+        self.zones = {name.replace("_", "."): zone for name, zone in zones.items()}
+        self.asked = []  # (name, type, "udp" or "tcp")
+        self.lock = threading.Lock()
+        self.open(0)
+
+    def open(self, port):
+        self.tcp = socket.socket()
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.tcp.bind(("127.0.0.1", port))
+        self.tcp.listen(64)
+        self.port = self.tcp.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        for target in (self.serve_udp, self.serve_tcp):
+            threading.Thread(target=target, daemon=True).start()
+
+    def set(self, name, zone):
+        with self.lock:
+            self.zones[name] = zone
+
+    def count(self, name=None, transport=None):
+        with self.lock:
+            return sum(name in (None, n) and transport in (None, t) for n, _, t in self.asked)
+
+    def wait_asked(self, more, name=None):
+        """Until it was asked so often again, from now on."""
+        before = self.count(name)
+        wait_for(lambda: self.count(name) >= before + more, f"{more} more questions", step=0.01)
+
+    def answer(self, query, transport):
+        number, flags = struct.unpack("!HH", query[:4])
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        qtype, = struct.unpack("!H", query[at + 1:at + 3])
+        name = ".".join(labels).lower()
+        with self.lock:
+            self.asked.append((name, qtype, transport))
+            zone = self.zones.get(name, Zone(rcode=NXDOMAIN))
+        if zone.silent:
+            return None
+        rcode = SERVFAIL if qtype in zone.fails else zone.rcode
+        records = zone.records(qtype) if rcode == NOERROR else []
+        flags = QR | flags & 0x7900 | RA | rcode
+        if zone.truncated and transport == "udp":
+            flags |= TC
+            records = []
+        head = struct.pack("!HHHHHH", number, flags, 1, len(records), 0, 0)
+        return head + query[12:at + 5] + b"".join(
+            struct.pack("!HHHIH", 0xc00c, qtype, IN, zone.ttl, len(data)) + data for data in records)
+
+    def serve_udp(self):
+        while True:
+            try:
+                query, client = self.udp.recvfrom(4096)
+                reply = self.answer(query, "udp")
+                if reply:
+                    self.udp.sendto(reply, client)
+            except OSError:
+                return
+
+    def serve_tcp(self):
+        while True:
+            try:
+                connection, _ = self.tcp.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as stream:
+                while len(size := stream.read(2)) == 2:
+                    reply = self.answer(stream.read(struct.unpack("!H", size)[0]), "tcp")
+                    if reply:
+                        connection.sendall(struct.pack("!H", len(reply)) + reply)
+
+    def close(self):
+        for sock in (self.udp, self.tcp):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

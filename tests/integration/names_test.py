@@ -1,0 +1,150 @@
+"""Servers by DNS: all addresses of a name, changes under load, and what was known when DNS fails."""
+
+from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
+from harness import Backend, Lbd, Load, check, config, equal, wait_for
+
+FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "100ms", "attempts": 1, "hosts": False}
+
+
+def named(dns, port, name="app.test", pool=None, server=None, **resolver):
+    return config({"name": "app", "address": f"{name}:{port}", **(server or {})}, pool=pool,
+                  resolver={"servers": [dns.address], **FAST, **resolver})
+
+
+def same_port(*hosts):
+    """Servers on several addresses, with one port."""
+    first = Backend(listen=hosts[0])
+    return [first, *(Backend(listen=host, port=first.port) for host in hosts[1:])]
+
+
+def names_of(lbd):
+    return {s["name"]: s for s in lbd.command("servers")["servers"]}
+
+
+def wait_names(lbd, *expected):
+    wait_for(lambda: set(names_of(lbd)) == set(expected), f"servers {expected}, not {set(names_of(lbd))}", step=0.02)
+
+
+def test_all_addresses_of_both_families():
+    one, two, six = same_port("127.0.0.1", "127.0.0.2", "::1")
+    with one, two, six, NameServer(app_test=Zone("127.0.0.2", "::1", "127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            for _ in range(6):
+                equal(lbd.get().status, 200, "status")
+            equal([len(b.requests) for b in (one, two, six)], [2, 2, 2], "requests of each")
+            seen = names_of(lbd)
+            equal({n: s["address"] for n, s in seen.items()}, {
+                "app#127.0.0.1": one.address, "app#127.0.0.2": two.address, "app#::1": six.address}, "servers")
+            lbd.command("server", name="web/app#::1", action="drain")
+            equal(lbd.metric("lbpair_dns_names", state="resolved"), 1, "names")
+            check(lbd.metric("lbpair_dns_queries_total", result="ok") >= 2, "queries are counted")
+            lbd.log.wait(r'name_resolved name=app.test old="" new="::1 127.0.0.1 127.0.0.2"')
+            # drain is kept while the addresses change
+            dns.set("app.test", Zone("::1", "127.0.0.1"))
+            wait_names(lbd, "app#127.0.0.1", "app#::1")
+            equal(names_of(lbd)["app#::1"]["admin"], "drain", "state of an address that stayed")
+
+
+def test_changes_under_load_fail_no_request():
+    hosts = [f"127.0.0.{i}" for i in range(1, 5)]
+    servers = same_port(*hosts)
+    pool = {"health_check": {"type": "tcp", "interval": "100ms"}}
+    with NameServer(app_test=Zone(hosts[0], hosts[1])) as dns:
+        with Lbd(named(dns, servers[0].port, pool=pool)) as lbd:
+            with Load(lbd) as load:
+                for pair in ((1, 2), (2, 3), (3, 0), (0, 1)):
+                    dns.set("app.test", Zone(*(hosts[i] for i in pair)))
+                    wait_names(lbd, *(f"app#{hosts[i]}" for i in pair))
+                    before = [len(s.requests) for s in servers]
+                    wait_for(lambda: all(len(servers[i].requests) > before[i] for i in pair),
+                             "requests at the servers of the day", step=0.01)
+                load.stop()
+    for server in servers:
+        server.close()
+
+
+def test_failures_keep_the_last_good_answer():
+    one, two = same_port("127.0.0.1", "127.0.0.2")
+    with one, two, NameServer(app_test=Zone("127.0.0.1", "127.0.0.2")) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            both = ("app#127.0.0.1", "app#127.0.0.2")
+            for zone in (Zone(rcode=NXDOMAIN), Zone(rcode=SERVFAIL), Zone(silent=True), Zone()):
+                lines = lbd.log.count()
+                dns.set("app.test", zone)
+                lbd.log.wait("name_failed name=app.test", start=lines)
+                equal(set(names_of(lbd)), set(both), "servers")
+                equal(lbd.get().status, 200, "status")
+                lbd.wait_metric("lbpair_dns_names", 1, state="stale")
+                dns.set("app.test", Zone("127.0.0.1", "127.0.0.2"))
+                lbd.wait_metric("lbpair_dns_names", 1, state="resolved")
+            # one family fails, the other one moves: that is a change
+            dns.set("app.test", Zone("127.0.0.2", fails=(AAAA,)))
+            wait_names(lbd, "app#127.0.0.2")
+            check(lbd.metric("lbpair_dns_queries_total", result="not_found") >= 1, "NXDOMAIN is counted")
+            check(lbd.metric("lbpair_dns_queries_total", result="timeout") >= 1, "silence is counted")
+
+
+def test_a_truncated_answer_comes_by_tcp():
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1", truncated=True)) as dns:
+        with Lbd(named(dns, one.port, family="ipv4")) as lbd:
+            equal(lbd.get().status, 200, "status")
+            check(dns.count(transport="tcp") >= 1, "asked by TCP")
+            check(all(t != AAAA for _, t, _ in dns.asked), "nobody asked for IPv6")
+
+
+def test_a_start_without_dns():
+    """lbd serves, says what is missing, and the server comes with the answer."""
+    one = Backend()
+    with one, NameServer(app_test=Zone(silent=True)) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            equal(lbd.get().status, 503, "status without a server")
+            equal(names_of(lbd)["app"]["health"], "unresolved", "health")
+            alarms = {a["name"] for a in lbd.command("status")["alarms"]}
+            equal(alarms, {"pool_down", "name_unresolved"}, "alarms")
+            equal(lbd.metric("lbpair_dns_names", state="unresolved"), 1, "unresolved names")
+            dns.set("app.test", Zone("127.0.0.1"))
+            wait_names(lbd, "app#127.0.0.1")
+            equal(lbd.get().status, 200, "status")
+
+
+def test_what_is_known_outlives_the_proxy_process():
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            equal(lbd.get().status, 200, "status")
+            dns.set("app.test", Zone(silent=True))
+            lbd.command("server", name="web/app#127.0.0.1", action="weight", value=7)
+            lbd.kill_proxy()
+            lbd.log.wait("proxy_replaced")
+            equal(lbd.get().status, 200, "status while DNS is silent")
+            equal(names_of(lbd)["app#127.0.0.1"]["weight"], 7, "weight")
+            # and a reload
+            lbd.reload(lbd.config)
+            equal(lbd.get().status, 200, "status after a reload")
+
+
+def test_no_more_than_resolve_max():
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.5", "127.0.0.4", "127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port, server={"resolve_max": 2})) as lbd:
+            lbd.log.wait("name_cut name=app.test used=2 unused=1")
+            equal(len(names_of(lbd)), 2, "servers")
+            kept = set(names_of(lbd))
+            dns.set("app.test", Zone("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"))
+            dns.wait_asked(4)
+            equal(set(names_of(lbd)), kept, "those in use are kept")
+
+
+def test_connections_to_an_address_that_is_gone_end_in_order():
+    """A request that runs is finished; an idle connection is closed."""
+    one, two = same_port("127.0.0.1", "127.0.0.2")
+    with one, two, NameServer(app_test=Zone("127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            with lbd.client() as client:
+                equal(client.get("/idle").status, 200, "status")
+                dns.set("app.test", Zone("127.0.0.2"))
+                wait_names(lbd, "app#127.0.0.2")
+                one.wait(lambda: one.connections[0].closed, "the idle connection to end")
+                equal(client.get("/next").status, 200, "status on the same connection")
+                equal(two.requests[0].target, b"/next", "request of the new address")
