@@ -15,7 +15,7 @@
 #include "lbd/process.h"
 
 static const double FIRST_ANSWERS_S = 2.5;
-static const int64_t PACE_NS = NS_PER_S / 5;
+static const int64_t PACE_NS = NS_PER_S / 5, REFUSED_NS = 5 * NS_PER_S;
 enum { PACE_DOUBLINGS_MAX = 9 }; /* to 102 s */
 
 /* A configuration to come. */
@@ -112,6 +112,14 @@ names_send(struct process *p)
 }
 
 static void
+pace_start(struct process *p, int64_t ns)
+{
+	ev_now_update(p->loop);
+	ev_timer_set(&p->names_pace, ns > 0 ? (double)ns / NS_PER_S : 0., 0.);
+	ev_timer_start(p->loop, &p->names_pace);
+}
+
+static void
 on_pace(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct process *p = t->data;
@@ -121,24 +129,22 @@ on_pace(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	if (p->draining)
 		return;
-	if (process_config_again(p, &err) < 0)
-		log_err("names_refused", "reason=%s", log_quoted(str_of(err.text)).text);
-	else
+	if (process_config_again(p, &err) == 0) {
 		process_names_follow(p);
+		return;
+	}
+	log_err("names_refused", "reason=%s", log_quoted(str_of(err.text)).text);
+	pace_start(p, REFUSED_NS);
 }
 
 static void
 on_changed(void *arg)
 {
 	struct process *p = arg;
-	int64_t left;
 
 	if (!p->config || p->names_wait || ev_is_active(&p->names_pace))
 		return; /* the rollout that follows will have it */
-	left = p->rolled_ns + pace_ns(p) - clock_ns();
-	ev_now_update(p->loop);
-	ev_timer_set(&p->names_pace, left > 0 ? (double)left / NS_PER_S : 0., 0.);
-	ev_timer_start(p->loop, &p->names_pace);
+	pace_start(p, p->rolled_ns + pace_ns(p) - clock_ns());
 }
 
 void

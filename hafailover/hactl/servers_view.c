@@ -17,6 +17,8 @@ servers_view_state(const json_t *server)
 	if (str_eq(admin, STR("drain")))
 		return (struct server_state){ member_is(server, "drained") ? "drained" : "drain",
 			STYLE_WARNING };
+	if (str_eq(health, STR("unresolved")))
+		return (struct server_state){ "unresolved", STYLE_BAD };
 	if (str_eq(health, STR("down")))
 		return (struct server_state){ "down", STYLE_BAD };
 	if (member_has(server, "reachable") && !member_is(server, "reachable"))
@@ -28,7 +30,7 @@ servers_view_state(const json_t *server)
 	if (str_eq(health, STR("up")))
 		return (struct server_state){ member_is(server, "backup") ? "backup" : "up",
 			STYLE_GOOD };
-	return (struct server_state){ "unknown", STYLE_PLAIN };
+	return (struct server_state){ str_eq(health, STR("new")) ? "new" : "unknown", STYLE_PLAIN };
 }
 
 void

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import struct
 import threading
+import time
 
 from harness import wait_for
 
@@ -15,10 +16,10 @@ QR, TC, RA = 0x8000, 0x0200, 0x0080
 class Zone:
     """What is said of one name."""
 
-    def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=()):
+    def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=(), delay=0):
         self.addresses = [ipaddress.ip_address(a) for a in addresses]
         self.ttl, self.rcode = ttl, rcode
-        self.silent = silent
+        self.silent, self.delay = silent, delay
         self.truncated = truncated  # over UDP: the whole answer comes by TCP
         self.fails = fails  # SERVFAIL for these types alone
 
@@ -72,6 +73,7 @@ class NameServer:
             zone = self.zones.get(name, Zone(rcode=NXDOMAIN))
         if zone.silent:
             return None
+        time.sleep(zone.delay)
         rcode = SERVFAIL if qtype in zone.fails else zone.rcode
         records = zone.records(qtype) if rcode == NOERROR else []
         flags = QR | flags & 0x7900 | RA | rcode

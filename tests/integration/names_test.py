@@ -1,14 +1,19 @@
 """Servers by DNS: all addresses of a name, changes under load, and what was known when DNS fails."""
 
+import threading
+
 from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
 from harness import Backend, Lbd, Load, check, config, equal, wait_for
+from server_tls_test import TlsBackend
+from sticky_test import numbered, placed, secret
+from tls_peers import client as tls_client, tls_config, usual
 
 FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "100ms", "attempts": 1, "hosts": False}
 
 
-def named(dns, port, name="app.test", pool=None, server=None, **resolver):
-    return config({"name": "app", "address": f"{name}:{port}", **(server or {})}, pool=pool,
-                  resolver={"servers": [dns.address], **FAST, **resolver})
+def named(dns, port, make=config, pool=None, server=None, **resolver):
+    return make({"name": "app", "address": f"app.test:{port}", **(server or {})}, pool=pool,
+                resolver={"servers": [dns.address], **FAST, **resolver})
 
 
 def same_port(*hosts):
@@ -122,6 +127,66 @@ def test_what_is_known_outlives_the_proxy_process():
             # and a reload
             lbd.reload(lbd.config)
             equal(lbd.get().status, 200, "status after a reload")
+
+
+def test_a_reload_waits_for_new_names():
+    """The pool is not empty until DNS answers: no request notices that its server has a name now."""
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1", delay=0.3)) as dns, Lbd(config(one)) as lbd:
+        with Load(lbd) as load:
+            lbd.reload(named(dns, one.port, timeout="2s"))
+            load.wait_done(10)
+            load.stop()
+        equal(set(names_of(lbd)), {"app#127.0.0.1"}, "servers")
+
+
+def test_a_new_address_is_checked_first():
+    """Among others that serve; it gets its first request when it has passed."""
+    checked = threading.Event()
+
+    def script(connection):
+        while message := connection.request():
+            if message.target == b"/health":
+                checked.wait(30)
+            connection.reply(message)
+
+    one = Backend()
+    two = Backend(script, listen="127.0.0.2", port=one.port)
+    pool = {"health_check": {"interval": "20s", "timeout": "20s"}}
+    with one, two, NameServer(app_test=Zone("127.0.0.1")) as dns, Lbd(named(dns, one.port, pool=pool)) as lbd:
+        wait_for(lambda: names_of(lbd)["app#127.0.0.1"]["health"] == "up", "the first check")
+        dns.set("app.test", Zone("127.0.0.1", "127.0.0.2"))
+        wait_names(lbd, "app#127.0.0.1", "app#127.0.0.2")
+        equal(names_of(lbd)["app#127.0.0.2"]["health"], "new", "health before the first check")
+        for _ in range(4):
+            equal(lbd.get("/").status, 200, "status")
+        equal([r.target for r in two.requests if r.target != b"/health"], [], "requests of the new one")
+        checked.set()
+        wait_for(lambda: names_of(lbd)["app#127.0.0.2"]["health"] == "up", "the new one's check")
+        for _ in range(4):
+            equal(lbd.get("/").status, 200, "status")
+        check(any(r.target == b"/" for r in two.requests), "the new one serves")
+
+
+def test_tls_and_cookies_outlive_a_change():
+    """On both sides; the keys of certificates and of cookies are not read again."""
+    one = TlsBackend(numbered(1))
+    two, three = (TlsBackend(numbered(i), listen=f"127.0.0.{i}", port=one.port) for i in (2, 3))
+    pool = {"stickiness": {"name": "SRV", "secret_file": secret()}, "health_check": {"type": "tcp", "interval": "100ms"},
+            "tls": {"ca": usual().file, "server_name": "www.example.org"}}
+    with one, two, three, NameServer(app_test=Zone("127.0.0.1", "127.0.0.2")) as dns:
+        with Lbd(named(dns, one.port, make=tls_config, pool=pool)) as lbd, tls_client(lbd) as client:
+            cookies = dict(placed(client) for _ in range(2))
+            equal(set(cookies), {b"s1", b"s2"}, "servers with cookies")
+            dns.set("app.test", Zone("127.0.0.2", "127.0.0.3"))
+            wait_names(lbd, "app#127.0.0.2", "app#127.0.0.3")
+            for _ in range(3):
+                equal(placed(client, cookies[b"s2"]), (b"s2", cookies[b"s2"]), "with the cookie of who stayed")
+            wait_for(lambda: names_of(lbd)["app#127.0.0.3"]["health"] == "up", "the new one's check by TLS")
+            server, cookie = placed(client, cookies[b"s1"])
+            check(server in (b"s2", b"s3") and cookie != cookies[b"s1"], "another server for who was with the other")
+            with tls_client(lbd) as other:
+                equal(placed(other, cookie), (server, cookie), "on a new connection")
 
 
 def test_no_more_than_resolve_max():

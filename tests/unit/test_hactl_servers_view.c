@@ -72,6 +72,8 @@ test_states(void **state)
 		{ "{'admin':'ready','health':'unknown','reachable':false}", "unreachable" },
 		{ "{'admin':'ready','health':'unknown','reachable':true}", "unknown" },
 		{ "{'admin':'ready','health':'up','reachable':true}", "up" },
+		{ "{'admin':'ready','health':'new','reachable':true}", "new" },
+		{ "{'admin':'ready','health':'unresolved','reachable':false}", "unresolved" },
 		{ "{'admin':'ready','health':'up','circuit':'open'}", "circuit open" },
 		{ "{'admin':'ready','health':'up','circuit':'half_open','backup':true}",
 		    "half-open" },
