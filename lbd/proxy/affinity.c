@@ -8,6 +8,7 @@
 #include "lbd/balance/sticky.h"
 #include "lbd/http/cookie.h"
 #include "lbd/http/field.h"
+#include "lbd/proxy/requester.h"
 #include "lbd/route/target.h"
 
 enum { COOKIE_ROOM = 64 * 1024 /* all cookies of a head, of which there are 60k at most */ };
@@ -66,9 +67,12 @@ static uint64_t
 hash_of(const struct exchange *x)
 {
 	struct str key = key_of(&exchange_worker(x)->head, x->pool->conf);
+	uint8_t ip[16];
 
-	return key.n ? balance_hash(key.p, key.n)
-		     : balance_hash(x->client->ip, sizeof(x->client->ip));
+	if (key.n)
+		return balance_hash(key.p, key.n);
+	requester_ip(x->client, ip);
+	return balance_hash(ip, sizeof(ip));
 }
 
 /* --- the cookie --- */
