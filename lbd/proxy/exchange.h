@@ -60,6 +60,7 @@ struct exchange {
 	bool holds_active; /* counted in servers->active */
 	struct exchange *next_waiting, *prev_waiting; /* in its pool's queue */
 	bool queued;
+	uint64_t arrival; /* its number there, over all workers */
 
 	/* the response */
 	struct body response_body;

@@ -64,6 +64,7 @@ struct proxy_shared {
 	struct worker *const *workers;
 	uint32_t n_workers;
 	_Atomic uint32_t n_waiting; /* exchanges that wait for a server, over all workers */
+	_Atomic uint64_t *heads; /* [SERVER_POOLS_MAX][n_workers]; proxy/queue.c */
 };
 
 /* The hooks through which a worker knows this room. */

@@ -34,10 +34,95 @@ pool_unlink(struct pool *p)
 		p->next_waiting->prev_waiting = p->prev_waiting;
 }
 
-static _Atomic uint32_t *
-queued_of(const struct exchange *x)
+static struct pool_load *
+load_of(const struct exchange *x)
 {
-	return &exchange_worker(x)->servers->pools[x->pool->conf->id].queued;
+	return &exchange_worker(x)->servers->pools[x->pool->conf->id];
+}
+
+/* --- whose turn it is --- */
+
+/* What that worker shows of its queue for that pool: the number of the first who waits for any server, or 0. */
+static _Atomic uint64_t *
+head_of(const struct proxy_shared *shared, uint32_t pool_id, uint32_t worker)
+{
+	return &shared->heads[(size_t)pool_id * shared->n_workers + worker];
+}
+
+/* The first that any server would do for; who has been to one has no turn: it goes when it can. */
+static uint64_t
+first_arrival(const struct pool *p)
+{
+	const struct exchange *x = p->first_waiting;
+
+	for (int i = 0; x && i < PASSED_OVER_MAX; i++, x = x->next_waiting)
+		if (x->tried.n == 0)
+			return x->arrival;
+	return 0;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b && b < a) ? b : a;
+}
+
+/* Shows it anew; the pool may be there twice, in two configurations. */
+static void
+head_show(const struct proxy *proxy, uint32_t pool_id)
+{
+	uint64_t first = 0;
+
+	for (const struct pool *p = proxy->waiting; p; p = p->next_waiting)
+		if (p->conf->id == pool_id)
+			first = earlier(first, first_arrival(p));
+	atomic_store(head_of(proxy->shared, pool_id, proxy->worker->id), first);
+}
+
+/* The number that has its turn, and whose it is; 0: nobody waits for any server. */
+static uint64_t
+head_first(const struct proxy_shared *shared, uint32_t pool_id, uint32_t *worker)
+{
+	uint64_t first = 0;
+
+	for (uint32_t i = 0; i < shared->n_workers; i++) {
+		uint64_t head = atomic_load(head_of(shared, pool_id, i));
+
+		if (head == 0 || earlier(first, head) != head)
+			continue;
+		first = head;
+		*worker = i;
+	}
+	return first;
+}
+
+bool
+queue_is_before(const struct exchange *x)
+{
+	uint32_t worker;
+
+	return atomic_load(&load_of(x)->queued) > 0 &&
+	    head_first(exchange_worker(x)->proxy->shared, x->pool->conf->id, &worker);
+}
+
+static bool
+has_turn(const struct exchange *x)
+{
+	uint32_t worker;
+
+	return x->tried.n > 0 ||
+	    head_first(exchange_worker(x)->proxy->shared, x->pool->conf->id, &worker) == x->arrival;
+}
+
+/* The turn may have passed to another worker, who may not know. */
+static void
+turn_pass(const struct proxy *proxy, uint32_t pool_id)
+{
+	uint32_t worker;
+
+	if (head_first(proxy->shared, pool_id, &worker) && worker != proxy->worker->id)
+		ev_async_send(proxy->shared->workers[worker]->loop,
+		    &proxy->shared->workers[worker]->proxy->server_free);
 }
 
 bool
@@ -48,9 +133,10 @@ queue_add(struct exchange *x)
 	uint32_t size = p->conf->queue.size;
 
 	CHECK(!x->queued);
-	if (!limit_take(queued_of(x), size ? size : UINT32_MAX))
+	if (!limit_take(&load_of(x)->queued, size ? size : UINT32_MAX))
 		return false;
 	x->queued = true;
+	x->arrival = atomic_fetch_add(&load_of(x)->arrivals, 1) + 1;
 	x->next_waiting = NULL;
 	x->prev_waiting = p->last_waiting;
 	if (x->prev_waiting)
@@ -64,6 +150,7 @@ queue_add(struct exchange *x)
 	counter_add(&p->stats->queued_total, 1);
 	atomic_fetch_add(&proxy->n_waiting, 1);
 	atomic_fetch_add(&proxy->shared->n_waiting, 1);
+	head_show(proxy, p->conf->id);
 	serve_soon(
 	    proxy); /* a server given up before we counted has woken nobody: look once more */
 	return true;
@@ -88,9 +175,11 @@ queue_remove(struct exchange *x)
 	if (!p->first_waiting)
 		pool_unlink(p);
 	counter_add(&p->stats->queued, (uint64_t)-1);
-	atomic_fetch_sub(queued_of(x), 1);
+	atomic_fetch_sub(&load_of(x)->queued, 1);
 	atomic_fetch_sub(&proxy->n_waiting, 1);
 	atomic_fetch_sub(&proxy->shared->n_waiting, 1);
+	head_show(proxy, p->conf->id);
+	turn_pass(proxy, p->conf->id);
 }
 
 /* All but one, which may be NULL. */
@@ -136,6 +225,8 @@ pool_serve(struct pool *p)
 
 	for (x = p->first_waiting; x; x = next) {
 		next = x->next_waiting;
+		if (!has_turn(x))
+			break;
 		if (exchange_try_queued(x))
 			continue;
 		if (x->tried.n == 0 || ++passed_over == PASSED_OVER_MAX)

@@ -307,7 +307,7 @@ exchange_try(struct exchange *x)
 void
 exchange_try_first(struct exchange *x)
 {
-	if (x->pool->first_waiting)
+	if (queue_is_before(x))
 		no_server(x, CHOICE_FULL); /* not before those */
 	else
 		exchange_try(x);
