@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/h2_server.h"
+#include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/h2_websocket.h"
 #include "lbd/proxy/origin.h"
 
@@ -352,22 +353,36 @@ idle_quiet_of(const struct client *c, uint32_t slot)
 	return NULL;
 }
 
+/* What the server may send ahead of this answer: little, where much waits for the client already. */
+static uint32_t
+window_for(const struct exchange *x)
+{
+	return x->stream && !h2_stream_ahead_room(x->stream) ? H2_WINDOW_NARROW : H2_WINDOW_ANSWER;
+}
+
+static bool
+may_join(const struct upstream *u, const struct upstream_set *set, uint32_t window)
+{
+	return u->generation == set->generation && u->h2->window == window &&
+	    h2_server_has_room(u->h2);
+}
+
 /* The newest that has room. */
 static struct upstream *
-shared_find(const struct upstream_set *set)
+shared_find(const struct upstream_set *set, uint32_t window)
 {
 	for (struct upstream *u = set->shared; u; u = u->next)
-		if (u->generation == set->generation && h2_server_has_room(u->h2))
+		if (may_join(u, set, window))
 			return u;
 	return NULL;
 }
 
 static struct upstream *
-shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t slot)
+shared_find_of(
+    const struct client *c, const struct upstream_set *set, uint32_t slot, uint32_t window)
 {
 	for (struct upstream *u = c->upstreams; u; u = u->next_of)
-		if (u->slot == slot && u->h2 && u->generation == set->generation &&
-		    h2_server_has_room(u->h2))
+		if (u->slot == slot && u->h2 && may_join(u, set, window))
 			return u;
 	return NULL;
 }
@@ -376,7 +391,10 @@ shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t 
 static struct upstream *
 shared_for(const struct upstream_set *set, const struct exchange *x)
 {
-	return set->proxy_header ? shared_find_of(x->client, set, x->slot) : shared_find(set);
+	uint32_t window = window_for(x);
+
+	return set->proxy_header ? shared_find_of(x->client, set, x->slot, window)
+				 : shared_find(set, window);
 }
 
 /* As a stream, if that can be: of a client of HTTP/1 it must say how to answer it. */
@@ -411,7 +429,7 @@ shared_open(struct proxy *proxy, const struct server_config *server, struct upst
 
 	if (!u)
 		return NULL;
-	u->h2 = h2_server_new(u);
+	u->h2 = h2_server_new(u, window_for(x));
 	if (!u->h2) {
 		upstream_close(u);
 		errno = ENOMEM;
