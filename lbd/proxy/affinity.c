@@ -62,7 +62,7 @@ static uint64_t
 hash_of(const struct exchange *x)
 {
 	struct str key = key_of(&exchange_worker(x)->head, x->pool->conf);
-	uint8_t ip[16];
+	uint8_t ip[16] = { 0 }; /* of whoever has no address */
 
 	if (key.n)
 		return balance_hash(key.p, key.n);
