@@ -7,6 +7,7 @@
 #include "common/address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -222,19 +223,25 @@ address_equal(const struct address *a, const struct address *b)
 	}
 }
 
+/* The first n bits of a word, in network order. */
+static uint64_t
+leading_bits(unsigned n)
+{
+	if (n == 0)
+		return 0;
+	return n < 64 ? htobe64(~(UINT64_MAX >> n)) : UINT64_MAX;
+}
+
 bool
 network_mask(uint8_t bytes[16], unsigned prefix)
 {
-	bool clean = true;
+	uint64_t words[2], kept[2];
 
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned keep = prefix >= 8 * (i + 1) ? 8 : prefix <= 8 * i ? 0 : prefix - 8 * i;
-		uint8_t kept = bytes[i] & (uint8_t)(0xff00 >> keep);
-
-		clean = clean && kept == bytes[i];
-		bytes[i] = kept;
-	}
-	return clean;
+	memcpy(words, bytes, sizeof(words));
+	kept[0] = words[0] & leading_bits(prefix);
+	kept[1] = words[1] & leading_bits(prefix > 64 ? prefix - 64 : 0);
+	memcpy(bytes, kept, sizeof(kept));
+	return kept[0] == words[0] && kept[1] == words[1];
 }
 
 static int

@@ -36,9 +36,6 @@ size_t address_format(const struct address *, char text[ADDRESS_TEXT_MAX]);
 /* The address alone, without port or brackets; "unix" for unix sockets. */
 size_t address_format_host(const struct address *, char text[ADDRESS_TEXT_MAX]);
 
-/* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */
-bool address_bytes(const struct address *, uint8_t bytes[16]);
-
 bool address_equal(const struct address *, const struct address *);
 
 /* The 16 bytes of an internet address, IPv4 as ::ffff:a.b.c.d.  False for unix sockets. */

@@ -336,7 +336,10 @@ workers_make(struct process *p, struct err *err)
 	p->workers = calloc(p->n_workers, sizeof(struct worker *));
 	p->pings = calloc(p->n_workers, sizeof(*p->pings));
 	p->drains = calloc(p->n_workers, sizeof(*p->drains));
-	if (!p->workers || !p->pings || !p->drains || process_yield_init(p) < 0)
+	p->proxy_shared.heads =
+	    calloc((size_t)SERVER_POOLS_MAX * p->n_workers, sizeof(*p->proxy_shared.heads));
+	if (!p->workers || !p->pings || !p->drains || !p->proxy_shared.heads ||
+	    process_yield_init(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->workers_shared = (struct worker_shared){
 		.workers = p->workers,
@@ -467,6 +470,7 @@ process_fini(struct process *p)
 	prober_free(&p->prober);
 	tls_shelf_free(&p->shelf);
 	client_limit_free(&p->proxy_shared.limit);
+	free(p->proxy_shared.heads);
 	rate_limits_free(&p->limits);
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);

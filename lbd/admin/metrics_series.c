@@ -70,7 +70,7 @@ metrics_write_durations(struct metrics *m)
 		const struct listener_config *l = &m->config->listeners[i];
 		uint32_t pool = m->config->pools[l->pool].id;
 
-		if (has_durations(m, l->id, pool))
+		if (l->pool_name.n == 0 || has_durations(m, l->id, pool))
 			continue;
 		labels = route_labels(m, (uint16_t)l->id, (uint16_t)pool);
 		metrics_histogram(&m->text, &labels, &nothing);

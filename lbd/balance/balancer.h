@@ -6,9 +6,9 @@
  * balancer_pick costs O(1) or O(log n) on average.  Loads are read from the server table, over all workers.
  *
  * Hash algorithms depend on the configuration, the key and availability only, so that both nodes of
- * a pair, and every worker, choose alike; with a bound (balancer_bound) also on loads.  A weight set at run time counts as configured (an
- * operator who sets it on one node alone parts the two); 0 is unavailable: that server's clients
- * move, all others stay.
+ * a pair, and every worker, choose alike; with a bound (balancer_bound) also on loads.  A weight
+ * set at run time counts as configured (an operator who sets it on one node alone parts the two); 0
+ * is unavailable: that server's clients move, all others stay.
  *
  * A server in drain or maintenance is out of the count, and so is one of weight 0 unless all that
  * are ready have weight 0.  Panic: when more than half of the servers that count are unavailable,

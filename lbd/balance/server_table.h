@@ -67,6 +67,7 @@ struct server_load {
 struct pool_load {
 	_Alignas(64) _Atomic uint32_t ejected; /* servers whose circuit is not closed */
 	_Atomic uint32_t queued; /* exchanges that wait for a server */
+	_Atomic uint64_t arrivals; /* that ever waited: the number of the last */
 };
 
 struct server_table {

@@ -66,7 +66,7 @@ struct resolver_config {
 	uint32_t attempts;
 };
 
-enum listener_protocol { LISTENER_HTTP };
+enum listener_protocol { LISTENER_HTTP, LISTENER_TCP };
 
 struct forwarded_config {
 	const struct network *trust; /* whose fields are kept and added to */
@@ -99,8 +99,9 @@ struct listener_config {
 	const struct str *bind_text; /* the same, as address_format writes them */
 	uint32_t n_bind;
 	enum listener_protocol protocol;
-	struct str pool_name;
+	struct str pool_name; /* empty: none, with TCP routes alone */
 	uint32_t pool; /* index into lbd_config.pools */
+	bool peeks; /* TCP: what name a client asks for is to be known before it is routed */
 	uint32_t id; /* for statistics; set by whoever adopts the snapshot, before sharing it */
 	struct route_config *routes;
 	uint32_t n_routes;
@@ -126,6 +127,8 @@ struct health_config {
 	struct str path, host; /* host empty: the server's address */
 	const uint16_t *expect_status;
 	uint32_t n_expect_status;
+	struct str send, expect; /* of type tcp; empty: nothing */
+	struct str send_hex, expect_hex; /* the same, for bytes that are no text */
 	int64_t interval, timeout;
 	uint32_t fall, rise;
 	uint16_t port; /* 0: the server's own */

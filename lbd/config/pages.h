@@ -1,8 +1,8 @@
 /*
  * pages.h - what lbd says when it answers an error itself: files, by status, and one for maintenance.
  *
- * Part of config.h.  The configuration names the files; like certificates they are read by the supervisor (lbd/tls/files.h), and the proxy
- * process puts their contents in before anybody uses the configuration.
+ * Part of config.h.  The configuration names the files; like certificates they are read by the supervisor
+ * (lbd/tls/files.h), and the proxy process puts their contents in before anybody uses the configuration.
  */
 #ifndef LBD_CONFIG_PAGES_H
 #define LBD_CONFIG_PAGES_H

@@ -52,6 +52,7 @@ struct route_respond_config {
 
 struct route_config {
 	struct str host, path, path_prefix;
+	struct str sni; /* lower case; as a rule's host */
 	struct str methods; /* separated by blanks; empty: all */
 	const struct route_match_config *headers, *query;
 	uint32_t n_headers, n_query;

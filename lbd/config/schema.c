@@ -86,6 +86,30 @@ barred_without_http(const void *object)
 	return h->type == CHECK_TCP ? "has no effect on checks of type \"tcp\"" : NULL;
 }
 
+static const char *
+barred_without_tcp(const void *object)
+{
+	const struct health_config *h = object;
+
+	return h->type == CHECK_TCP ? NULL : "has no effect on checks of another type than \"tcp\"";
+}
+
+static const char *
+barred_send_hex(const void *object)
+{
+	const struct health_config *h = object;
+
+	return h->send.n ? "has no effect beside send" : barred_without_tcp(object);
+}
+
+static const char *
+barred_expect_hex(const void *object)
+{
+	const struct health_config *h = object;
+
+	return h->expect.n ? "has no effect beside expect" : barred_without_tcp(object);
+}
+
 static const struct json_choice levels[] = {
 	{ "error", LOG_ERR },
 	{ "warning", LOG_WARNING },
@@ -237,6 +261,7 @@ static const struct json_field forwarded_fields[] = {
 
 static const struct json_choice listener_protocols[] = {
 	{ "http", LISTENER_HTTP },
+	{ "tcp", LISTENER_TCP },
 	{ NULL, 0 },
 };
 
@@ -246,10 +271,20 @@ static const struct json_field bind_element = {
 };
 
 static const char *
+barred_by_tcp(const void *object)
+{
+	const struct listener_config *l = object;
+
+	return l->protocol == LISTENER_TCP ? "has no effect with protocol \"tcp\"" : NULL;
+}
+
+static const char *
 barred_with_tls(const void *object)
 {
 	const struct listener_config *l = object;
 
+	if (l->protocol == LISTENER_TCP)
+		return barred_by_tcp(object);
 	return l->tls.n_certificates ? "has no effect with tls, where alpn decides" : NULL;
 }
 
@@ -258,6 +293,8 @@ barred_redirect(const void *object)
 {
 	const struct listener_config *l = object;
 
+	if (l->protocol == LISTENER_TCP)
+		return barred_by_tcp(object);
 	if (l->tls.n_certificates)
 		return "has no effect with tls: what comes here is HTTPS already";
 	return l->n_routes ? "would leave nothing to the routes of this listener" : NULL;
@@ -268,6 +305,8 @@ barred_by_redirect(const void *object)
 {
 	const struct listener_config *l = object;
 
+	if (l->protocol == LISTENER_TCP)
+		return barred_by_tcp(object);
 	return l->redirect.status ? "has no effect with redirect_https: no server gets a request"
 				  : NULL;
 }
@@ -277,6 +316,8 @@ barred_hsts(const void *object)
 {
 	const struct listener_config *l = object;
 
+	if (l->protocol == LISTENER_TCP)
+		return barred_by_tcp(object);
 	return l->tls.n_certificates ? NULL : "has no effect without tls: browsers ignore it there";
 }
 
@@ -311,10 +352,9 @@ static const struct json_field listener_fields[] = {
 	    .max = 64, .element = &bind_element,
 	    .expects = "an array of \"ADDRESS:PORT\", \"[IPV6]:PORT\" or \"unix:/PATH\"" },
 	{ JSON_ROW("protocol", json_kind_choice, struct listener_config, protocol),
-	    .fallback = "\"http\"", .choices = listener_protocols,
-	    .expects = "\"http\", which is all that this release speaks" },
-	{ JSON_ROW("pool", json_kind_string, struct listener_config, pool_name), .required = true,
-	    .min = 1, .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
+	    .fallback = "\"http\"", .choices = listener_protocols },
+	{ JSON_ROW("pool", json_kind_string, struct listener_config, pool_name), .min = 1,
+	    .max = CONFIG_KEY_MAX, .expects = "the name of a pool" },
 	{ JSON_ROW("routes", json_kind_array, struct listener_config, routes),
 	    .beside = offsetof(struct listener_config, n_routes), .max = CONFIG_ROUTES_MAX,
 	    .element = &route_element, .expects = "an array of routes" },
@@ -325,9 +365,9 @@ static const struct json_field listener_fields[] = {
 	{ JSON_ROW("access", json_kind_object, struct listener_config, access),
 	    .object = config_access_fields },
 	{ JSON_ROW("rate_limit", json_kind_object, struct listener_config, rate_limit),
-	    .object = config_rate_limit_fields },
+	    .object = config_rate_limit_fields, .barred = barred_by_tcp },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
-	    .fallback = "{}", .object = forwarded_fields },
+	    .fallback = "{}", .object = forwarded_fields, .barred = barred_by_tcp },
 	{ JSON_ROW("proxy_protocol", config_kind_proxied, struct listener_config, proxied) },
 	{ JSON_ROW("error_pages", config_kind_pages, struct listener_config, error_pages) },
 	{ JSON_ROW("tls", json_kind_object, struct listener_config, tls),
@@ -392,6 +432,14 @@ static const struct json_field health_fields[] = {
 	    .beside = offsetof(struct health_config, n_expect_status), .fallback = "[200]",
 	    .min = 1, .max = 64, .element = &status_element, .barred = barred_without_http,
 	    .expects = "an array of status codes" },
+	{ JSON_ROW("send", json_kind_string, struct health_config, send), .min = 1, .max = 1024,
+	    .expects = "what a check sends", .barred = barred_without_tcp },
+	{ JSON_ROW("send_hex", config_kind_hex, struct health_config, send_hex),
+	    .barred = barred_send_hex },
+	{ JSON_ROW("expect", json_kind_string, struct health_config, expect), .min = 1, .max = 1024,
+	    .expects = "what must be in the answer", .barred = barred_without_tcp },
+	{ JSON_ROW("expect_hex", config_kind_hex, struct health_config, expect_hex),
+	    .barred = barred_expect_hex },
 	{ JSON_ROW("interval", json_kind_duration, struct health_config, interval),
 	    .fallback = "\"5s\"", .min = 10 * MS, .max = DAY },
 	/* without one: 2s, or the interval if that is shorter */

@@ -44,6 +44,9 @@ extern const struct json_kind config_kind_proxied;
 /* uint16_t: 301, 302, 303, 307 or 308. */
 extern const struct json_kind config_kind_redirect_status;
 
+/* struct str: bytes, written as pairs of hex digits.  hex.c. */
+extern const struct json_kind config_kind_hex;
+
 /* struct address; beside: struct str, as written. */
 extern const struct json_kind config_kind_server_address;
 
@@ -73,6 +76,10 @@ bool config_limits_complete(struct lbd_config *, struct json_decoder *, uint32_t
 /* The index of the pool with that name; -1, and the problem is listed as that of the path. */
 __attribute__((format(printf, 4, 5))) int config_find_pool(
     const struct lbd_config *, struct json_decoder *, struct str name, const char *path, ...);
+
+/* May that listener use that pool?  Else the problem is listed. */
+void config_check_tcp_pool(
+    const struct lbd_config *, struct json_decoder *, uint32_t listener, uint32_t pool);
 
 /* 16 hex digits and a NUL over what decides behaviour; -ENOMEM. */
 int config_digest(const struct lbd_config *, char digest[17]);

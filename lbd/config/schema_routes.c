@@ -20,6 +20,16 @@ check_host_pattern(struct str s)
 }
 
 static const char *
+check_sni(struct str s)
+{
+	const char *wrong = check_host_pattern(s);
+
+	if (!wrong && (s.p[0] == '[' || memchr(s.p, ':', s.n)))
+		wrong = "is an address: clients ask for names alone";
+	return wrong;
+}
+
+static const char *
 check_route_path(struct str s)
 {
 	return memchr(s.p, '?', s.n) ? "has a query" : config_check_path(s);
@@ -184,6 +194,8 @@ static const struct json_field respond_fields[] = {
 const struct json_field config_route_fields[] = {
 	{ JSON_ROW("host", json_kind_string, struct route_config, host), .min = 1, .max = 255,
 	    .expects = "a host, or \"*.\" and a domain", .check = check_host_pattern },
+	{ JSON_ROW("sni", json_kind_string, struct route_config, sni), .min = 1, .max = 253,
+	    .expects = "the name in a ClientHello, or \"*.\" and a domain", .check = check_sni },
 	{ JSON_ROW("path", json_kind_string, struct route_config, path), .min = 1, .max = 4 * K,
 	    .expects = "a path such as \"/login\"", .check = check_route_path },
 	{ JSON_ROW("path_prefix", json_kind_string, struct route_config, path_prefix), .min = 1,

@@ -129,17 +129,45 @@ config_find_pool(
 	return -1;
 }
 
+/* What of a pool is about requests.  NULL: nothing. */
+static const char *
+pool_needs_http(const struct pool_config *p)
+{
+	if (p->http2)
+		return "http2";
+	if (p->stickiness.type != STICKY_OFF)
+		return "stickiness";
+	return p->hash_by != HASH_CLIENT_IP ? "hash_key" : NULL;
+}
+
+void
+config_check_tcp_pool(
+    const struct lbd_config *c, struct json_decoder *d, uint32_t listener, uint32_t pool)
+{
+	const char *key = pool_needs_http(&c->pools[pool]);
+
+	if (key && c->listeners[listener].protocol == LISTENER_TCP)
+		json_config_problem(d,
+		    "pools[%u].%s: is of no use to listeners[%u], whose protocol is \"tcp\"", pool,
+		    key, listener);
+}
+
 static void
 check_pool_exists(const struct validation *v, uint32_t i)
 {
 	struct listener_config *l = &v->c->listeners[i];
 	int pool;
 
+	if (l->pool_name.n == 0 && l->n_bind && (l->protocol != LISTENER_TCP || l->n_routes == 0))
+		json_config_problem(
+		    v->d, "listeners[%u].pool: is missing, expected the name of a pool", i);
 	if (l->pool_name.n == 0 || !v->pools_named)
 		return;
 	pool = config_find_pool(v->c, v->d, l->pool_name, "listeners[%u].pool", i);
-	if (pool >= 0)
-		l->pool = (uint32_t)pool;
+	if (pool < 0)
+		return;
+	l->pool = (uint32_t)pool;
+	config_check_tcp_pool(v->c, v->d, i, l->pool);
 }
 
 static bool
@@ -181,6 +209,28 @@ check_client_headers(const struct validation *v, uint32_t i)
 				    STR_ARG(names[j]));
 }
 
+/* Of TLS, what is for HTTP alone.  Protocols are not negotiated: lbd does not know what is spoken. */
+static void
+check_tls_of_tcp(const struct validation *v, uint32_t i)
+{
+	struct tls_config *t = &v->c->listeners[i].tls;
+
+	if (t->alpn != 0 && t->alpn != (ALPN_H2 | ALPN_HTTP_1_1))
+		json_config_problem(
+		    v->d, "listeners[%u].tls.alpn: has no effect with protocol \"tcp\"", i);
+	if (!t->check_host)
+		json_config_problem(
+		    v->d, "listeners[%u].tls.check_host: has no effect with protocol \"tcp\"", i);
+	for (int j = 0; j < TLS_PEER_VALUES; j++) {
+		if (t->client_headers.name[j].n == 0)
+			continue;
+		json_config_problem(v->d,
+		    "listeners[%u].tls.client_headers: has no effect with protocol \"tcp\"", i);
+		break;
+	}
+	t->alpn = 0;
+}
+
 static void
 check_tls(const struct validation *v, uint32_t i)
 {
@@ -192,6 +242,8 @@ check_tls(const struct validation *v, uint32_t i)
 		    "authorities",
 		    i);
 	check_client_headers(v, i);
+	if (t->n_certificates && v->c->listeners[i].protocol == LISTENER_TCP)
+		check_tls_of_tcp(v, i);
 }
 
 static void

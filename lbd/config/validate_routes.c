@@ -127,6 +127,8 @@ shares_complete(struct route_check *k)
 
 		if (pool >= 0)
 			r->shares[i].pool = (uint32_t)pool;
+		if (pool >= 0)
+			config_check_tcp_pool(k->c, k->d, k->listener, (uint32_t)pool);
 		total += r->shares[i].weight;
 	}
 	if (r->n_shares && total == 0)
@@ -134,11 +136,54 @@ shares_complete(struct route_check *k)
 	r->total = (uint32_t)total;
 }
 
+/* What a route of a listener in TCP mode cannot look at or do: there are no requests. */
+static void
+check_tcp(struct route_check *k)
+{
+	const struct route_config *r = k->route;
+	const struct {
+		const char *key;
+		bool given;
+	} keys[] = {
+		{ "host", r->host.n > 0 },
+		{ "path", r->path.n > 0 },
+		{ "path_prefix", r->path_prefix.n > 0 },
+		{ "method", r->methods.n > 0 },
+		{ "headers", r->n_headers > 0 },
+		{ "query", r->n_query > 0 },
+		{ "replace_prefix", r->replace_prefix.p != NULL },
+		{ "request_headers", header_edits_any(&r->request_headers) },
+		{ "response_headers", header_edits_any(&r->response_headers) },
+		{ "rate_limit", r->rate_limit.table_size > 0 },
+		{ "redirect", r->redirect.to.n > 0 },
+		{ "respond", r->respond.status > 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (keys[i].given)
+			PROBLEM(k, ".%s: has no effect with protocol \"tcp\"", keys[i].key);
+}
+
+/* By the protocol of the listener. */
+static void
+check_protocol(struct route_check *k)
+{
+	struct listener_config *l = &k->c->listeners[k->listener];
+
+	if (l->protocol == LISTENER_TCP)
+		check_tcp(k);
+	else if (k->route->sni.n && !l->tls.n_certificates)
+		PROBLEM(k, ".sni: has no effect without tls: clients say no name");
+	if (k->route->sni.n && l->protocol == LISTENER_TCP && !l->tls.n_certificates)
+		l->peeks = true;
+}
+
 static void
 route_complete(struct route_check *k)
 {
 	struct route_config *r = k->route;
 
+	check_protocol(k);
 	if (r->path.n && r->path_prefix.n)
 		PROBLEM(k, ".path_prefix: has no effect beside path");
 	if (r->replace_prefix.p && !r->path_prefix.n)
@@ -147,6 +192,7 @@ route_complete(struct route_check *k)
 		check_unserved(k);
 	check_normal(k, "replace_prefix", r->replace_prefix);
 	host_lower(k->c->arena, &r->host);
+	host_lower(k->c->arena, &r->sni);
 	check_normal(k, "path", r->path);
 	check_normal(k, "path_prefix", r->path_prefix);
 	check_actions(k);
@@ -155,14 +201,18 @@ route_complete(struct route_check *k)
 	shares_complete(k);
 }
 
+/* In TCP mode the name that a client asks for is all the host there is. */
 static struct route_rule
-rule_of(const struct route_config *r)
+rule_of(const struct listener_config *l, const struct route_config *r)
 {
+	if (l->protocol == LISTENER_TCP)
+		return (struct route_rule){ .host = r->sni, .n_conditions = r->n_clients > 0 };
 	return (struct route_rule){
 		.host = authority_host(r->host), /* without brackets */
 		.path = r->path.n ? r->path : r->path_prefix,
 		.exact = r->path.n > 0,
-		.n_conditions = (r->methods.n > 0) + (r->n_clients > 0) + r->n_headers + r->n_query,
+		.n_conditions = (r->methods.n > 0) + (r->n_clients > 0) + (r->sni.n > 0) +
+		    r->n_headers + r->n_query,
 	};
 }
 
@@ -179,7 +229,7 @@ config_routes_complete(struct lbd_config *c, struct json_decoder *d, uint32_t li
 		return false;
 	for (uint32_t i = 0; i < l->n_routes; i++) {
 		route_complete(&(struct route_check){ c, d, listener, i, &l->routes[i] });
-		rules[i] = rule_of(&l->routes[i]);
+		rules[i] = rule_of(l, &l->routes[i]);
 	}
 	l->router = router_new(c->arena, rules, l->n_routes);
 	free(rules);

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/units.h"
 #include "lbd/health/probe_h2.h"
+#include "lbd/health/probe_tcp.h"
 #include "lbd/health/stream.h"
 #include "lbd/http/proxy_header.h"
 
@@ -115,15 +116,45 @@ request_begin(struct probe *p)
 	return true;
 }
 
+static bool
+pass(struct probe *p, const char *reason)
+{
+	snprintf(p->result.reason, sizeof(p->result.reason), "%s", reason);
+	decide(p, true);
+	return false;
+}
+
+/* Said all, or there was nothing to say. */
+static bool
+response_begin(struct probe *p, const char *done)
+{
+	const struct health_config *h = p->question.health;
+
+	if (h->type == CHECK_TCP && probe_tcp_expect(h).n == 0)
+		return pass(p, done);
+	p->n = 0;
+	p->phase = PHASE_RESPONSE;
+	return true;
+}
+
+static bool
+text_begin(struct probe *p)
+{
+	struct str text = probe_tcp_send(p->question.health);
+
+	if (text.n == 0)
+		return response_begin(p, "connected");
+	memcpy(p->text, text.p, text.n);
+	p->n = text.n;
+	p->phase = PHASE_REQUEST;
+	return true;
+}
+
 /* There is a connection such as clients' requests get. */
 static bool
 question_begin(struct probe *p)
 {
-	if (p->question.health->type != CHECK_TCP)
-		return request_begin(p);
-	snprintf(p->result.reason, sizeof(p->result.reason), "connected");
-	decide(p, true);
-	return false;
+	return p->question.health->type == CHECK_TCP ? text_begin(p) : request_begin(p);
 }
 
 static bool
@@ -133,6 +164,8 @@ handshake_begin(struct probe *p)
 
 	if (rc < 0)
 		return wait_or_fail(p, rc);
+	if (p->question.health->type == CHECK_TCP)
+		stream_offer_nothing(&p->stream);
 	p->phase = PHASE_HANDSHAKE;
 	return true;
 }
@@ -178,11 +211,18 @@ phase_request(struct probe *p)
 	if (rc <= 0)
 		return wait_or_fail(p, rc);
 	p->sent += (size_t)rc;
-	if (p->sent < p->n)
-		return true;
-	p->n = 0;
-	p->phase = PHASE_RESPONSE;
-	return true;
+	return p->sent < p->n || response_begin(p, "sent");
+}
+
+/* >0 passed, 0 need more, <0 failed. */
+static int
+judge(struct probe *p, bool last)
+{
+	const struct health_config *h = p->question.health;
+	struct str answer = { p->text, p->n };
+
+	return h->type == CHECK_TCP ? probe_tcp_judge(h, answer, last, p->result.reason)
+				    : probe_http_judge(h, answer, p->result.reason);
 }
 
 static bool
@@ -191,11 +231,14 @@ phase_response(struct probe *p)
 	ssize_t rc = stream_read(&p->stream, p->text + p->n, sizeof(p->text) - p->n);
 	int verdict;
 
+	if (rc < 0 && p->n && p->question.health->type == CHECK_TCP) {
+		decide(p, judge(p, true) > 0);
+		return false;
+	}
 	if (rc <= 0)
 		return wait_or_fail(p, rc);
 	p->n += (size_t)rc;
-	verdict =
-	    probe_http_judge(p->question.health, (struct str){ p->text, p->n }, p->result.reason);
+	verdict = judge(p, p->n == sizeof(p->text));
 	if (verdict == 0)
 		return p->n < sizeof(p->text) || fail(p, "response head too large");
 	decide(p, verdict > 0);

@@ -105,7 +105,7 @@ probe_h2_new(const struct health_config *health, struct str request, bool secure
 		return NULL;
 	p->health = health;
 	p->answered = false;
-	p->session = h2_session_connect(&events, p, &limits, &p->head);
+	p->session = h2_session_connect(&events, p, &limits, &p->head, H2_WINDOW_ANSWER);
 	if (!p->session || h2_session_ask(p->session, request, scheme, H2_NOTHING, p) < 0)
 		probe_h2_free(&p);
 	return p;

@@ -125,6 +125,12 @@ stream_handshake(struct stream *s)
 	return tls_outcome(s, SSL_do_handshake(s->ssl));
 }
 
+void
+stream_offer_nothing(struct stream *s)
+{
+	SSL_set_alpn_protos(s->ssl, NULL, 0);
+}
+
 bool
 stream_chose_h2(const struct stream *s)
 {

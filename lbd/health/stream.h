@@ -31,6 +31,9 @@ int stream_connected(struct stream *);
 int stream_use_tls(struct stream *, const struct tls_upstream *, struct str host);
 int stream_handshake(struct stream *);
 
+/* Before the handshake: what is spoken is no HTTP. */
+void stream_offer_nothing(struct stream *);
+
 /* By ALPN; false without TLS. */
 bool stream_chose_h2(const struct stream *);
 

@@ -230,8 +230,10 @@ static bool
 health_equal(const struct health_config *a, const struct health_config *b)
 {
 	return a->type == b->type && str_eq(a->path, b->path) && str_eq(a->host, b->host) &&
-	    status_equal(a, b) && a->interval == b->interval && a->timeout == b->timeout &&
-	    a->fall == b->fall && a->rise == b->rise && a->port == b->port;
+	    status_equal(a, b) && str_eq(a->send, b->send) && str_eq(a->send_hex, b->send_hex) &&
+	    str_eq(a->expect, b->expect) && str_eq(a->expect_hex, b->expect_hex) &&
+	    a->interval == b->interval && a->timeout == b->timeout && a->fall == b->fall &&
+	    a->rise == b->rise && a->port == b->port;
 }
 
 /*

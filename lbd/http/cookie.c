@@ -17,57 +17,77 @@ piece_next(struct str *left, struct str *piece)
 	return true;
 }
 
-/* False: it has no name. */
-static bool
-piece_read(struct str piece, struct cookie *c)
+static inline bool
+piece_is(struct str piece, struct str name, struct str *value)
 {
-	const char *sign;
-
-	piece = scan_trim(piece);
-	sign = piece.n ? memchr(piece.p, '=', piece.n) : NULL;
-	if (!sign)
+	while (piece.n && scan_is_blank(piece.p[0]))
+		piece = str_skip(piece, 1);
+	if (piece.n <= name.n || piece.p[name.n] != '=' || !str_starts(piece, name))
 		return false;
-	c->name = (struct str){ piece.p, (size_t)(sign - piece.p) };
-	c->value = str_skip(piece, c->name.n + 1);
-	return c->name.n > 0;
+	while (scan_is_blank(piece.p[piece.n - 1]))
+		piece.n--;
+	*value = str_skip(piece, name.n + 1);
+	return true;
 }
 
 bool
-cookie_next(struct str *left, struct cookie *c)
+cookie_find(struct str field, struct str name, struct str *value)
 {
 	struct str piece;
 
-	while (piece_next(left, &piece))
-		if (piece_read(piece, c))
+	while (piece_next(&field, &piece))
+		if (piece_is(piece, name, value))
 			return true;
 	return false;
 }
 
-size_t
-cookie_remove(struct str field, struct str name, char *out)
+/* What separates cookies has no place before the first and behind the last. */
+static bool
+separates(char c)
 {
-	struct str piece;
-	struct cookie c;
+	return c == ';' || scan_is_blank(c);
+}
+
+/* What stands from `kept` to `end`, behind what was kept before. */
+static char *
+keep(char *out, char *p, const char *kept, const char *end)
+{
+	while (p == out && kept < end && separates(*kept))
+		kept++;
+	if (kept < end)
+		memcpy(p, kept, (size_t)(end - kept));
+	return p + (end - kept);
+}
+
+unsigned
+cookie_take(
+    struct str field, struct str name, struct str values[COOKIE_VALUES], char *out, size_t *left)
+{
+	const char *kept = field.p;
+	struct str piece, value;
+	unsigned found = 0;
 	char *p = out;
 
 	while (piece_next(&field, &piece)) {
-		if (piece_read(piece, &c) && str_eq(c.name, name))
+		if (!piece_is(piece, name, &value))
 			continue;
-		if (p > out)
-			*p++ = ';';
-		else
-			piece = scan_trim(piece);
-		if (piece.n)
-			memcpy(p, piece.p, piece.n);
-		p += piece.n;
+		if (found < COOKIE_VALUES)
+			values[found] = value;
+		found++;
+		p = keep(out, p, kept, piece.p);
+		kept = field.p;
 	}
-	while (p > out && (scan_is_blank(p[-1]) || p[-1] == ';'))
+	if (found == 0)
+		return 0;
+	p = keep(out, p, kept, field.p);
+	while (p > out && separates(p[-1]))
 		p--;
-	return (size_t)(p - out);
+	*left = (size_t)(p - out);
+	return found;
 }
 
 void
-cookie_write(struct writer *w, const struct cookie *c, const struct cookie_attributes *a)
+cookie_write(struct writer *w, struct str name, struct str value, const struct cookie_attributes *a)
 {
 	static const struct str same_site[] = {
 		[SAME_SITE_LAX] = { "; SameSite=Lax", 14 },
@@ -75,9 +95,9 @@ cookie_write(struct writer *w, const struct cookie *c, const struct cookie_attri
 		[SAME_SITE_NONE] = { "; SameSite=None", 15 },
 	};
 
-	write_str(w, c->name);
+	write_str(w, name);
 	write_bytes(w, "=", 1);
-	write_str(w, c->value);
+	write_str(w, value);
 	write_str(w, STR("; Path="));
 	write_str(w, a->path);
 	if (a->max_age_s) {

@@ -62,11 +62,11 @@ settings_for_client(struct h2_session *s)
 }
 
 static int
-settings_for_server(struct h2_session *s)
+settings_for_server(struct h2_session *s, uint32_t window)
 {
 	const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW_ANSWER },
+		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->limits.head_size },
 	};
 
@@ -76,8 +76,9 @@ settings_for_server(struct h2_session *s)
 
 static struct h2_session *
 session_new(const struct h2_events *events, void *owner, const struct http_limits *limits,
-    struct http_head *head, bool client)
+    struct http_head *head, uint32_t window)
 {
+	bool client = window > 0;
 	struct h2_session *s = malloc(sizeof(*s));
 
 	if (!s)
@@ -93,7 +94,7 @@ session_new(const struct h2_events *events, void *owner, const struct http_limit
 		.client = client,
 		.last_seen = INT32_MAX,
 	};
-	if (ng_new(s) < 0 || (client ? settings_for_server(s) : settings_for_client(s)) < 0)
+	if (ng_new(s) < 0 || (client ? settings_for_server(s, window) : settings_for_client(s)) < 0)
 		h2_session_free(&s);
 	return s;
 }
@@ -102,14 +103,14 @@ struct h2_session *
 h2_session_new(const struct h2_events *events, void *owner, const struct http_limits *limits,
     struct http_head *head)
 {
-	return session_new(events, owner, limits, head, false);
+	return session_new(events, owner, limits, head, 0);
 }
 
 struct h2_session *
 h2_session_connect(const struct h2_events *events, void *owner, const struct http_limits *limits,
-    struct http_head *head)
+    struct http_head *head, uint32_t window)
 {
-	return session_new(events, owner, limits, head, true);
+	return session_new(events, owner, limits, head, window);
 }
 
 void
@@ -301,9 +302,10 @@ h2_session_streams_max(const struct h2_session *s)
 }
 
 void
-h2_session_widen(struct h2_session *s, int32_t id)
+h2_session_widen(struct h2_session *s, int32_t id, uint32_t window)
 {
-	int r = nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, id, H2_WINDOW_WIDE);
+	int r =
+	    nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, id, (int32_t)window);
 
 	if (r == NGHTTP2_ERR_NOMEM)
 		(void)h2_session_submitted(s, r);

@@ -23,6 +23,7 @@ enum {
 	H2_WINDOW_STREAM = 256 * 1024, /* what a client may send ahead, of one body */
 	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
 	H2_WINDOW_ANSWER = 16 * 1024, /* what a server may send ahead, of one answer */
+	H2_WINDOW_NARROW = 1000, /* where many answers wait for one client */
 	H2_WINDOW_WIDE = 128 * 1024, /* and of one that is being read */
 	H2_WINDOW_ANSWERS = 16 << 20, /* of all: whoever waits for a slow client waits alone */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
@@ -69,9 +70,9 @@ struct h2_session;
 struct h2_session *h2_session_new(
     const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
 
-/* With a server; the limits are those of its answers. */
-struct h2_session *h2_session_connect(
-    const struct h2_events *, void *owner, const struct http_limits *, struct http_head *);
+/* With a server; the limits are those of its answers, of each of which it may send so much ahead. */
+struct h2_session *h2_session_connect(const struct h2_events *, void *owner,
+    const struct http_limits *, struct http_head *, uint32_t window);
 void h2_session_free(struct h2_session **);
 
 /*
@@ -120,8 +121,8 @@ bool h2_session_tunnels(const struct h2_session *);
 /* How many streams may be open; 0: none may be opened any more. */
 uint32_t h2_session_streams_max(const struct h2_session *);
 
-/* With a server: this answer is being read, and may come faster. */
-void h2_session_widen(struct h2_session *, int32_t id);
+/* With a server: of this answer it may send so much ahead from now on. */
+void h2_session_widen(struct h2_session *, int32_t id, uint32_t window);
 
 /* PING; and so many were answered. */
 void h2_session_ping(struct h2_session *);

@@ -8,6 +8,7 @@
 #include "lbd/balance/sticky.h"
 #include "lbd/http/cookie.h"
 #include "lbd/http/field.h"
+#include "lbd/proxy/requester.h"
 #include "lbd/route/target.h"
 
 enum { COOKIE_ROOM = 64 * 1024 /* all cookies of a head, of which there are 60k at most */ };
@@ -29,17 +30,12 @@ header_value(const struct http_head *head, struct str name)
 static struct str
 cookie_value(const struct http_head *head, struct str name)
 {
-	struct cookie c;
+	struct str value;
 
-	for (unsigned i = 0; i < head->n_fields; i++) {
-		struct str left = head->fields[i].value;
-
-		if (head->fields[i].id != FIELD_COOKIE)
-			continue;
-		while (cookie_next(&left, &c))
-			if (str_eq(c.name, name))
-				return c.value;
-	}
+	for (unsigned i = 0; i < head->n_fields; i++)
+		if (head->fields[i].id == FIELD_COOKIE &&
+		    cookie_find(head->fields[i].value, name, &value))
+			return value;
 	return (struct str){ NULL, 0 };
 }
 
@@ -66,41 +62,38 @@ static uint64_t
 hash_of(const struct exchange *x)
 {
 	struct str key = key_of(&exchange_worker(x)->head, x->pool->conf);
+	uint8_t ip[16] = { 0 }; /* of whoever has no address */
 
-	return key.n ? balance_hash(key.p, key.n)
-		     : balance_hash(x->client->ip, sizeof(x->client->ip));
+	if (key.n)
+		return balance_hash(key.p, key.n);
+	requester_ip(x->client, ip);
+	return balance_hash(ip, sizeof(ip));
 }
 
 /* --- the cookie --- */
 
-/* Looks at one Cookie field, and takes ours out; *room is where a shorter value may stand. */
+/* Takes ours out of one Cookie field; *room is where what is left of it may stand. */
 static void
-cookie_take(struct exchange *x, struct http_field *f, char **room)
+cookie_read(struct exchange *x, struct http_field *f, char **room)
 {
-	const struct str name = x->pool->conf->stickiness.name;
-	struct str left = f->value;
-	struct cookie c;
-	bool there = false;
+	struct str values[COOKIE_VALUES];
+	size_t left;
+	unsigned n = cookie_take(f->value, x->pool->conf->stickiness.name, values, *room, &left);
 
-	while (cookie_next(&left, &c)) {
-		if (!str_eq(c.name, name))
-			continue;
-		there = true;
-		if (x->sticky < 0)
-			x->sticky = sticky_find(x->pool->sticky, c.value);
-		if (x->sticky < 0)
-			x->sticky = STICKY_UNKNOWN;
-	}
-	if (!there)
+	if (n == 0)
 		return;
-	f->value = (struct str){ *room, cookie_remove(f->value, name, *room) };
+	for (unsigned i = 0; i < n && i < COOKIE_VALUES && x->sticky < 0; i++)
+		x->sticky = sticky_find(x->pool->sticky, values[i]);
+	if (x->sticky < 0)
+		x->sticky = STICKY_UNKNOWN;
+	f->value = (struct str){ *room, left };
 	f->verbatim = false;
-	f->one_hop = f->one_hop || f->value.n == 0;
-	*room += f->value.n;
+	f->one_hop = f->one_hop || left == 0;
+	*room += left;
 }
 
 static enum termination
-cookies_take(struct exchange *x)
+cookies_read(struct exchange *x)
 {
 	struct proxy *proxy = exchange_worker(x)->proxy;
 	struct http_head *head = &exchange_worker(x)->head;
@@ -117,7 +110,7 @@ cookies_take(struct exchange *x)
 		if (f->id != FIELD_COOKIE)
 			continue;
 		CHECK(f->value.n <= (size_t)(proxy->cookie_room + COOKIE_ROOM - room));
-		cookie_take(x, f, &room);
+		cookie_read(x, f, &room);
 	}
 	return END_OK;
 }
@@ -129,7 +122,7 @@ affinity_read(struct exchange *x)
 
 	if (balance_hashes(p->algorithm))
 		x->hash = hash_of(x);
-	return x->pool->sticky ? cookies_take(x) : END_OK;
+	return x->pool->sticky ? cookies_read(x) : END_OK;
 }
 
 bool
@@ -159,12 +152,11 @@ static void
 cookie_give(struct exchange *x, uint32_t index)
 {
 	const struct stickiness_config *s = &x->pool->conf->stickiness;
-	const struct cookie c = { s->name, sticky_word(x->pool->sticky, index) };
 	char *room = exchange_worker(x)->proxy->cookie_room;
 	struct http_head *head = &exchange_worker(x)->head;
 	struct writer out = { room, room + COOKIE_ROOM, false };
 
-	cookie_write(&out, &c,
+	cookie_write(&out, s->name, sticky_word(x->pool->sticky, index),
 	    &(struct cookie_attributes){
 		.path = s->path,
 		.max_age_s = s->ttl / NS_PER_S,

@@ -180,13 +180,6 @@ log_is_on(const struct snapshot *s)
 	return s->config->log.access_format != ACCESS_OFF;
 }
 
-static void
-count_rejected(struct client *c, enum termination why)
-{
-	if (why != END_OK && why != END_CLIENT_CLOSED)
-		counter_add(&c->stats->rejected[why], 1);
-}
-
 static struct str
 tls_version_of(const struct client *c)
 {
@@ -231,7 +224,7 @@ exchange_record(struct exchange *x)
 	struct worker *w = exchange_worker(x);
 	int64_t duration = w->now - x->started;
 
-	count_rejected(x->client, x->termination);
+	client_count_end(x->client, x->termination);
 	stats_exchange(w->stats,
 	    &(struct stats_exchange){
 		.listener = (uint16_t)x->listener->id,
@@ -281,7 +274,7 @@ refusal_record(struct client *c, enum termination why, unsigned status, size_t s
 {
 	struct worker *w = c->conn.worker;
 
-	count_rejected(c, why);
+	client_count_end(c, why);
 	stats_exchange(w->stats,
 	    &(struct stats_exchange){
 		.listener = (uint16_t)c->listener->conf->id,

@@ -13,6 +13,7 @@
 #include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/handshake.h"
 #include "lbd/proxy/proxied.h"
+#include "lbd/proxy/tcp_session.h"
 #include "lbd/proxy/upstream.h"
 
 static const int64_t LINGER_NS = 2 * NS_PER_S;
@@ -90,6 +91,13 @@ client_count_bytes(struct client *c)
 }
 
 void
+client_count_end(struct client *c, enum termination why)
+{
+	if (why != END_OK && why != END_CLIENT_CLOSED)
+		counter_add(&c->stats->rejected[why], 1);
+}
+
+void
 client_close(struct client *c, bool reset)
 {
 	struct worker *w = c->conn.worker;
@@ -103,6 +111,8 @@ client_close(struct client *c, bool reset)
 	CHECK(!c->exchange);
 	if (c->h2)
 		h2_connection_free(&c->h2);
+	if (c->tcp)
+		tcp_session_client_gone(c->tcp);
 	upstreams_end(c);
 	client_become(c, CLIENT_LINGER); /* out of the idle list */
 	client_count_bytes(c);
@@ -401,11 +411,11 @@ client_within(struct client *c)
 static void
 client_refuse_limit(struct client *c)
 {
-	if (!c->listener->tls) {
+	if (!c->listener->tls && c->listener->conf->protocol == LISTENER_HTTP) {
 		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
 		return;
 	}
-	counter_add(&c->stats->rejected[END_CLIENT_LIMIT], 1);
+	client_count_end(c, END_CLIENT_LIMIT);
 	client_close(c, false);
 }
 
@@ -428,6 +438,10 @@ client_may_stay(struct client *c)
 void
 client_secured(struct client *c)
 {
+	if (c->listener->conf->protocol == LISTENER_TCP) {
+		tcp_session_start(c);
+		return;
+	}
 	client_become(c, CLIENT_IDLE);
 	if (tls_protocol(c->conn.tls) == ALPN_H2) {
 		h2_connection_start(c, (struct span){ c->conn.worker->scratch, 0 });
@@ -449,6 +463,18 @@ client_secure(struct client *c, const struct span *data)
 	handshake_enter(c);
 }
 
+/* What was read already goes first. */
+static void
+client_pass_on(struct client *c, const struct span *data)
+{
+	if (!data || conn_keep(&c->conn, data->p, data->n) == 0) {
+		tcp_session_start(c);
+		return;
+	}
+	client_count_end(c, END_OUT_OF_MEMORY);
+	client_close(c, true);
+}
+
 void
 client_admit(struct client *c, const struct span *data)
 {
@@ -456,6 +482,10 @@ client_admit(struct client *c, const struct span *data)
 		return;
 	if (c->listener->tls) {
 		client_secure(c, data);
+		return;
+	}
+	if (c->listener->conf->protocol == LISTENER_TCP) {
+		client_pass_on(c, data);
 		return;
 	}
 	client_become(c, CLIENT_IDLE);
@@ -591,7 +621,7 @@ client_retire(struct client *c)
 {
 	if (c->h2) {
 		h2_connection_retire(c->h2);
-	} else if (client_is_silent(c)) {
+	} else if (client_is_silent(c)) { /* not one in TCP mode: it is never idle */
 		client_close(c, false);
 		return;
 	}

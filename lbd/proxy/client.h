@@ -45,6 +45,7 @@ struct client {
 	struct exchange *exchange; /* of HTTP/1 */
 	struct h2_connection *h2; /* NULL: HTTP/1 */
 	struct upstream *upstreams; /* of those servers that are told who it is */
+	struct tcp_session *tcp; /* of a listener in TCP mode; else NULL */
 	struct client *next, **prev; /* all of the worker's */
 	struct client *older, *newer; /* idle ones; those that wait for their handshake */
 	int64_t accepted, head_started;
@@ -76,11 +77,14 @@ void client_admit(struct client *, const struct span *data);
 /* handshake.c: TLS is there, the first request may come. */
 void client_secured(struct client *);
 
-/* HTTP/2: it has no exchange, or one at least; nothing is left to say; bytes so far go to the statistics. */
+/* HTTP/2: it has no exchange, or one at least; nothing is left to say. */
 void client_idle(struct client *);
 void client_busy(struct client *);
 void client_end(struct client *);
+
+/* To the statistics: bytes so far; what did not end well. */
 void client_count_bytes(struct client *);
+void client_count_end(struct client *, enum termination);
 
 /* May this idle connection end to make room for another?  Not if its request is on the way already. */
 bool client_gives_way(const struct client *);

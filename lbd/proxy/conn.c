@@ -1,4 +1,4 @@
-/* conn.c - the system calls of a connection: recv, send, shutdown, close, and no others. */
+/* conn.c - the system calls of a connection: recv, send, shutdown, close, and hardly another. */
 #include "lbd/proxy/conn.h"
 
 #include <errno.h>
@@ -110,12 +110,18 @@ conn_keep(struct conn *c, const char *p, size_t n)
 	return buffer_append(pool, &c->in, p, n);
 }
 
+void
+conn_discard(struct conn *c)
+{
+	buffer_put(&c->worker->buffers, &c->out);
+	ev_io_stop(c->worker->loop, &c->write);
+}
+
 static int
 conn_break(struct conn *c, int err)
 {
 	c->broken = true;
-	buffer_put(&c->worker->buffers, &c->out);
-	ev_io_stop(c->worker->loop, &c->write);
+	conn_discard(c);
 	return -err;
 }
 
@@ -197,6 +203,17 @@ conn_flush(struct conn *c)
 	if (c->shut)
 		shutdown(c->write.fd, SHUT_WR);
 	return 0;
+}
+
+int
+conn_error(const struct conn *c)
+{
+	socklen_t size = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(c->read.fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
+		return -errno;
+	return -err;
 }
 
 void

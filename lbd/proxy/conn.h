@@ -87,6 +87,12 @@ int conn_send_ahead(struct conn *, const char *p, size_t n);
 /* Sends what waits.  0 when nothing waits any more, -EAGAIN, or -errno: broken. */
 int conn_flush(struct conn *);
 
+/* What waits is not sent any more. */
+void conn_discard(struct conn *);
+
+/* What the socket says of its connect: 0, or why it failed. */
+int conn_error(const struct conn *);
+
 /* We send no more: FIN after what waits. */
 void conn_shutdown(struct conn *);
 

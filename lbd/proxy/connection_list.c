@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "lbd/proxy/exchange.h"
+#include "lbd/proxy/tcp_session.h"
 
 static const char *
 state_name(const struct client *c)
@@ -19,7 +20,9 @@ state_name(const struct client *c)
 	case CLIENT_HEAD:
 		return "head";
 	case CLIENT_EXCHANGE:
-		return c->exchange->tunnel ? "tunnel" : "exchange";
+		if (c->tcp)
+			return "tcp";
+		return c->exchange && c->exchange->tunnel ? "tunnel" : "exchange";
 	case CLIENT_LINGER:
 		return "linger";
 	}
@@ -30,6 +33,7 @@ static void
 row_fill(struct connection_row *row, const struct client *c)
 {
 	const struct exchange *x = c->exchange;
+	const struct tcp_session *t = c->tcp;
 
 	*row = (struct connection_row){
 		.client_n = c->address_n,
@@ -42,6 +46,10 @@ row_fill(struct connection_row *row, const struct client *c)
 		.bytes_in = c->conn.bytes_read,
 		.bytes_out = c->conn.bytes_sent,
 	};
+	if (t && t->pool)
+		row->pool = (uint16_t)t->pool->conf->id;
+	if (t && t->server)
+		row->server = (uint16_t)t->server->id;
 	memcpy(row->client, c->address, c->address_n);
 }
 

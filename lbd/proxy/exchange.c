@@ -271,8 +271,8 @@ exchange_client_gone(struct exchange *x)
 {
 	if (x->termination == END_OK && !(x->tunnel && x->response_done))
 		x->termination = END_CLIENT_CLOSED;
-	if (x->queued)
-		queue_remove(x);
+	if (x->waiter.pool)
+		queue_remove(&x->waiter);
 	exchange_release_server(x, false);
 	exchange_record(x);
 	exchange_free(x);
@@ -287,7 +287,7 @@ watch_client_later(struct client *c)
 {
 	const struct exchange *x = c->exchange;
 
-	if (x->queued || ev_is_active(&c->conn.read) || !x->request_body.done || c->conn.out)
+	if (x->waiter.pool || ev_is_active(&c->conn.read) || !x->request_body.done || c->conn.out)
 		return;
 	conn_deadline(&c->conn, WATCH_AFTER_NS);
 }
@@ -444,8 +444,8 @@ exchange_client_expired(struct exchange *x)
 	int64_t now = exchange_worker(x)->now;
 
 	CHECK(x->magic == EXCHANGE_MAGIC);
-	if (x->queued) {
-		queue_remove(x);
+	if (x->waiter.pool) {
+		queue_remove(&x->waiter);
 		exchange_answer(x, END_QUEUE_TIMEOUT);
 	} else if (now >= x->take_by)
 		exchange_cut(x, END_CLIENT_STALLED);

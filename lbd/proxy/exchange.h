@@ -17,6 +17,7 @@
 #include "lbd/http/h1_format.h"
 #include "lbd/proxy/circuit.h"
 #include "lbd/proxy/client.h"
+#include "lbd/proxy/queue.h"
 #include "lbd/proxy/retry.h"
 #include "lbd/proxy/upstream.h"
 #include "lbd/worker/termination.h"
@@ -58,8 +59,7 @@ struct exchange {
 	bool replayable; /* `request` and `held` are all that was sent */
 	bool fresh; /* no idle connection for the next try: one just failed */
 	bool holds_active; /* counted in servers->active */
-	struct exchange *next_waiting, *prev_waiting; /* in its pool's queue */
-	bool queued;
+	struct waiter waiter; /* in its pool's queue */
 
 	/* the response */
 	struct body response_body;
@@ -137,9 +137,6 @@ void exchange_try_failed(struct exchange *, enum try_failure, enum termination);
 
 /* try.c: this final status came; true if another try was started instead. */
 bool exchange_retry_status(struct exchange *, unsigned status, bool has_retry_after);
-
-/* try.c: the next try now that a server may be free; false: all are still full. */
-bool exchange_try_queued(struct exchange *);
 
 /* try.c: its pool's circuit breaker hears how the present try went. */
 void exchange_tell(struct exchange *, enum circuit_result);

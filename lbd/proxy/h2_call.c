@@ -7,8 +7,7 @@
 #include "common/check.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_server.h"
-
-enum { WIDE_AFTER = 2 * H2_WINDOW_ANSWER };
+#include "lbd/proxy/h2_stream.h"
 
 static struct h2_call *
 call_of(void *arg)
@@ -68,7 +67,10 @@ h2_call_new(struct h2_server *h, struct exchange *x)
 		.told =
 		    x->wants_upgrade ? h2_server_tunnels(h) == H2_TUNNELS_TAKEN : h2_server_open(h),
 		.reading = true,
+		.window = h->window,
 	};
+	if (x->stream)
+		h2_stream_ahead_add(x->stream, c->window);
 	timer_init(&c->timer, on_expired);
 	if (c->tunnel && !c->told) /* what the server takes is to be known by then */
 		timer_set(&worker_of(c)->wheel, &c->timer,
@@ -109,6 +111,8 @@ h2_call_release(struct h2_call **cp, bool complete)
 	int64_t patience = c->exchange->snapshot->config->timeouts.response;
 
 	*cp = NULL;
+	if (c->exchange->stream)
+		h2_stream_ahead_add(c->exchange->stream, -(ptrdiff_t)c->window);
 	c->exchange = NULL;
 	c->server->n_used--;
 	h2_server_wake(c->server);
@@ -341,18 +345,29 @@ h2_call_lost(struct h2_call *c)
 	on_closed(c, H2_CLOSED);
 }
 
-/* The server may send as much again; more, to a client that has shown that it reads. */
+/* To a client that has shown that it reads, more may come, unless it has much to read already. */
+static void
+widen(struct h2_call *c)
+{
+	struct h2_stream *s = c->exchange->stream;
+	uint32_t window = c->window < H2_WINDOW_ANSWER ? H2_WINDOW_ANSWER : H2_WINDOW_WIDE;
+
+	if (s && !h2_stream_ahead_take(s, window - c->window))
+		return;
+	c->window = window;
+	h2_session_widen(session_of(c), c->id, window);
+}
+
+/* The server may send as much again. */
 static void
 consumed(struct h2_call *c, size_t n)
 {
-	bool wide = c->taken >= WIDE_AFTER;
-
 	c->taken += n;
 	if (!session_of(c))
 		return;
 	h2_session_consume(session_of(c), c->id, n);
-	if (!wide && c->taken >= WIDE_AFTER)
-		h2_session_widen(session_of(c), c->id);
+	if (c->window < H2_WINDOW_WIDE && c->taken >= 2 * (uint64_t)c->window)
+		widen(c);
 	h2_server_wake(c->server);
 }
 

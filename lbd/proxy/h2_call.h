@@ -27,6 +27,7 @@ struct h2_call {
 	struct timer timer;
 	struct h2_incoming incoming; /* the answer's body */
 	uint64_t taken; /* of that, by the exchange */
+	uint32_t window; /* what the server may send ahead of that */
 	struct buffer *out; /* of the request's, not yet sent */
 	struct buffer *trailers_out; /* as lines */
 	struct body body; /* undoes the chunks of the request's */

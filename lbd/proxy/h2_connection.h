@@ -25,6 +25,7 @@ struct h2_connection {
 	struct h2_stream *ready; /* something of their request may be read */
 	struct h2_stream *progressed; /* the client took something of their answer */
 	size_t held; /* memory of what waits for the client, over all streams */
+	size_t ahead; /* and what servers may send before the client reads, of HTTP/2 */
 	size_t heads; /* and of their heads and trailers, which no window holds back */
 	struct late_work turn;
 	struct h2_connection *next_behind;

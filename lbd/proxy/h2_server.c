@@ -221,7 +221,7 @@ h2_server_expired(struct h2_server *h)
 /* --- its life --- */
 
 struct h2_server *
-h2_server_new(struct upstream *u)
+h2_server_new(struct upstream *u, uint32_t window)
 {
 	struct h2_server *h = malloc(sizeof(*h));
 
@@ -232,6 +232,7 @@ h2_server_new(struct upstream *u)
 	*h = (struct h2_server){
 		.magic = H2_SERVER_MAGIC,
 		.upstream = u,
+		.window = window,
 		.turn = { .run = server_turn },
 	};
 	return h;
@@ -255,7 +256,7 @@ h2_server_start(struct h2_server *h)
 	struct worker *w = h2_server_conn(h)->worker;
 
 	timer_clear(&h2_server_conn(h)->timer);
-	h->session = h2_session_connect(&h2_call_events, h, &answer_limits, &w->head);
+	h->session = h2_session_connect(&h2_call_events, h, &answer_limits, &w->head, h->window);
 	if (!h->session)
 		h2_server_die(h);
 	calls_tell(h);

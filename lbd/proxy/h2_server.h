@@ -24,6 +24,7 @@ struct h2_server {
 	struct h2_call *calls; /* all of them, newest first */
 	struct h2_call *ready; /* something is to be told to their exchanges */
 	uint32_t n_calls, n_used; /* used: with an exchange */
+	uint32_t window; /* of each answer, at first */
 	struct late_work turn;
 	bool dead; /* nothing is sent or received any more */
 	bool settled; /* what it takes is known, and those who waited for that were told */
@@ -32,7 +33,7 @@ struct h2_server {
 };
 
 /* NULL: out of memory. */
-struct h2_server *h2_server_new(struct upstream *);
+struct h2_server *h2_server_new(struct upstream *, uint32_t window);
 
 /* It is open: begins, and tells all calls.  */
 void h2_server_start(struct h2_server *);

@@ -12,6 +12,8 @@
 enum {
 	HELD_MAX = 160 * 1024, /* of a connection: beyond it each stream has a small buffer */
 	HEADS_MAX = 512 * 1024,
+	AHEAD_USUAL = 64 * 1024, /* beyond it windows of new streams are narrow ... */
+	AHEAD_MAX = 384 * 1024, /* ... and beyond this none grows */
 	ROOM_MIN = 1024
 };
 
@@ -68,6 +70,27 @@ h2_stream_hold_copy(struct h2_stream *s, size_t n)
 		return false;
 	hold(s, n);
 	return true;
+}
+
+bool
+h2_stream_ahead_room(const struct h2_stream *s)
+{
+	return s->connection->ahead + H2_WINDOW_ANSWER <= AHEAD_USUAL;
+}
+
+bool
+h2_stream_ahead_take(struct h2_stream *s, size_t n)
+{
+	if (s->connection->ahead + n > AHEAD_MAX)
+		return false;
+	s->connection->ahead += n;
+	return true;
+}
+
+void
+h2_stream_ahead_add(struct h2_stream *s, ptrdiff_t n)
+{
+	s->connection->ahead += (size_t)n;
 }
 
 struct h2_stream *

@@ -83,6 +83,14 @@ h2_stream_pending(const struct h2_stream *s)
 /* A copy of so much of its body may be held, besides heads. */
 bool h2_stream_hold_copy(struct h2_stream *, size_t n);
 
+/*
+ * What servers of HTTP/2 may send ahead of what the client reads is bounded over all streams: has a new one room
+ * for a usual window?  Then so much more, if there is room for it, or in any case; or less.
+ */
+bool h2_stream_ahead_room(const struct h2_stream *);
+bool h2_stream_ahead_take(struct h2_stream *, size_t n);
+void h2_stream_ahead_add(struct h2_stream *, ptrdiff_t n);
+
 /* --- for the connection --- */
 
 /* Heads and trailers are held for as long as their stream lives; not more than so many bytes of a connection. */

@@ -12,6 +12,7 @@
 #include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/late_work.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/proxy/tcp_session.h"
 #include "lbd/proxy/upstream.h"
 #include "lbd/tls/context.h"
 
@@ -74,6 +75,7 @@ proxy_turn_end(struct worker *w)
 	cache_turn(&w->proxy->exchange_cache);
 	cache_turn(&w->proxy->stream_cache);
 	cache_turn(&w->proxy->call_cache);
+	cache_turn(&w->proxy->tcp_cache);
 }
 
 static bool
@@ -112,7 +114,8 @@ speaks_h2(const struct listener *l)
 static bool
 is_alike(const struct client *c, const struct listener *l)
 {
-	if (!l->tls != !c->listener->tls || (c->h2 && !speaks_h2(l)))
+	if (!l->tls != !c->listener->tls || (c->h2 && !speaks_h2(l)) ||
+	    l->conf->protocol != c->listener->conf->protocol)
 		return false;
 	return !l->tls || tls_context_alike(c->listener->tls, l->tls);
 }
@@ -177,6 +180,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	proxy->exchange_cache.size = sizeof(struct exchange);
 	proxy->stream_cache.size = sizeof(struct h2_stream);
 	proxy->call_cache.size = sizeof(struct h2_call);
+	proxy->tcp_cache.size = sizeof(struct tcp_session);
 	proxy->upstreams = calloc(SERVER_SLOTS_MAX, sizeof(struct upstream_set *));
 	if (!proxy->upstreams) {
 		free(proxy);
@@ -202,6 +206,8 @@ proxy_fini(struct worker *w)
 	cache_fini(&proxy->exchange_cache);
 	cache_fini(&proxy->stream_cache);
 	cache_fini(&proxy->call_cache);
+	cache_fini(&proxy->tcp_cache);
+	pipe_pool_fini(&proxy->pipes);
 	free(proxy->h2_bytes);
 	free(proxy->edit_room);
 	free(proxy->cookie_room);
@@ -253,7 +259,10 @@ proxy_cut(struct worker *w)
 			c->exchange->termination = END_DRAIN;
 		if (c->h2)
 			h2_connection_blame(c->h2, END_DRAIN);
-		client_close(c, false);
+		if (c->tcp)
+			tcp_session_end(c->tcp, END_DRAIN);
+		else
+			client_close(c, false);
 	}
 	upstream_close_idle(w->proxy);
 }

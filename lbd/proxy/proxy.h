@@ -8,12 +8,14 @@
 #define LBD_PROXY_PROXY_H
 
 #include "lbd/limit/keyed_hash.h"
+#include "lbd/proxy/pipe.h"
 #include "lbd/worker/worker.h"
 
 struct client;
 struct client_limit;
 struct exchange;
 struct late_work;
+struct tcp_session;
 struct upstream;
 struct upstream_set;
 
@@ -47,7 +49,9 @@ struct proxy {
 	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
 	char *edit_room; /* EDIT_ROOM: values of header fields; made on first use */
 	char *cookie_room; /* COOKIE_ROOM: cookies; likewise */
-	struct cache client_cache, upstream_cache, exchange_cache, stream_cache, call_cache;
+	struct cache client_cache, upstream_cache, exchange_cache, stream_cache, call_cache,
+	    tcp_cache;
+	struct pipe_pool pipes;
 	struct proxy_shared *shared;
 };
 
@@ -64,6 +68,7 @@ struct proxy_shared {
 	struct worker *const *workers;
 	uint32_t n_workers;
 	_Atomic uint32_t n_waiting; /* exchanges that wait for a server, over all workers */
+	_Atomic uint64_t *heads; /* [SERVER_POOLS_MAX][n_workers]; proxy/queue.c */
 };
 
 /* The hooks through which a worker knows this room. */

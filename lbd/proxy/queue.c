@@ -1,4 +1,4 @@
-/* queue.c - lists of waiting exchanges, and who wakes them. */
+/* queue.c - lists of those who wait, and who wakes them. */
 #include "lbd/proxy/queue.h"
 
 #include "common/check.h"
@@ -34,63 +34,155 @@ pool_unlink(struct pool *p)
 		p->next_waiting->prev_waiting = p->prev_waiting;
 }
 
-static _Atomic uint32_t *
-queued_of(const struct exchange *x)
+static struct proxy *
+proxy_of(const struct pool *p)
 {
-	return &exchange_worker(x)->servers->pools[x->pool->conf->id].queued;
+	return p->snapshot->worker->proxy;
+}
+
+static struct pool_load *
+load_of(const struct pool *p)
+{
+	return &p->snapshot->worker->servers->pools[p->conf->id];
+}
+
+/* --- whose turn it is --- */
+
+/* What that worker shows of its queue for that pool: the number of the first who waits for any server, or 0. */
+static _Atomic uint64_t *
+head_of(const struct proxy_shared *shared, uint32_t pool_id, uint32_t worker)
+{
+	return &shared->heads[(size_t)pool_id * shared->n_workers + worker];
+}
+
+/* The first that any server would do for; who has been to one has no turn: it goes when it can. */
+static uint64_t
+first_arrival(const struct pool *p)
+{
+	const struct waiter *w = p->first_waiting;
+
+	for (int i = 0; w && i < PASSED_OVER_MAX; i++, w = w->next)
+		if (!w->again)
+			return w->arrival;
+	return 0;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b && b < a) ? b : a;
+}
+
+/* Shows it anew; the pool may be there twice, in two configurations. */
+static void
+head_show(const struct proxy *proxy, uint32_t pool_id)
+{
+	uint64_t first = 0;
+
+	for (const struct pool *p = proxy->waiting; p; p = p->next_waiting)
+		if (p->conf->id == pool_id)
+			first = earlier(first, first_arrival(p));
+	atomic_store(head_of(proxy->shared, pool_id, proxy->worker->id), first);
+}
+
+/* The number that has its turn, and whose it is; 0: nobody waits for any server. */
+static uint64_t
+head_first(const struct proxy_shared *shared, uint32_t pool_id, uint32_t *worker)
+{
+	uint64_t first = 0;
+
+	for (uint32_t i = 0; i < shared->n_workers; i++) {
+		uint64_t head = atomic_load(head_of(shared, pool_id, i));
+
+		if (head == 0 || earlier(first, head) != head)
+			continue;
+		first = head;
+		*worker = i;
+	}
+	return first;
 }
 
 bool
-queue_add(struct exchange *x)
+queue_is_before(const struct pool *p)
 {
-	struct proxy *proxy = exchange_worker(x)->proxy;
-	struct pool *p = x->pool;
+	uint32_t worker;
+
+	return atomic_load(&load_of(p)->queued) > 0 &&
+	    head_first(proxy_of(p)->shared, p->conf->id, &worker);
+}
+
+static bool
+has_turn(const struct pool *p, const struct waiter *w)
+{
+	uint32_t worker;
+
+	return w->again || head_first(proxy_of(p)->shared, p->conf->id, &worker) == w->arrival;
+}
+
+/* The turn may have passed to another worker, who may not know. */
+static void
+turn_pass(const struct proxy *proxy, uint32_t pool_id)
+{
+	uint32_t worker;
+
+	if (head_first(proxy->shared, pool_id, &worker) && worker != proxy->worker->id)
+		ev_async_send(proxy->shared->workers[worker]->loop,
+		    &proxy->shared->workers[worker]->proxy->server_free);
+}
+
+bool
+queue_add(struct waiter *w, struct pool *p, bool again, waiter_serve *serve)
+{
+	struct proxy *proxy = proxy_of(p);
 	uint32_t size = p->conf->queue.size;
 
-	CHECK(!x->queued);
-	if (!limit_take(queued_of(x), size ? size : UINT32_MAX))
+	CHECK(!w->pool);
+	if (!limit_take(&load_of(p)->queued, size ? size : UINT32_MAX))
 		return false;
-	x->queued = true;
-	x->next_waiting = NULL;
-	x->prev_waiting = p->last_waiting;
-	if (x->prev_waiting)
-		x->prev_waiting->next_waiting = x;
+	*w = (struct waiter){ .prev = p->last_waiting, .pool = p, .again = again, .serve = serve };
+	w->arrival = atomic_fetch_add(&load_of(p)->arrivals, 1) + 1;
+	if (w->prev)
+		w->prev->next = w;
 	else
-		p->first_waiting = x;
-	p->last_waiting = x;
-	if (p->first_waiting == x)
+		p->first_waiting = w;
+	p->last_waiting = w;
+	if (p->first_waiting == w)
 		pool_link(proxy, p);
 	counter_add(&p->stats->queued, 1);
 	counter_add(&p->stats->queued_total, 1);
 	atomic_fetch_add(&proxy->n_waiting, 1);
 	atomic_fetch_add(&proxy->shared->n_waiting, 1);
+	head_show(proxy, p->conf->id);
 	serve_soon(
 	    proxy); /* a server given up before we counted has woken nobody: look once more */
 	return true;
 }
 
 void
-queue_remove(struct exchange *x)
+queue_remove(struct waiter *w)
 {
-	struct proxy *proxy = exchange_worker(x)->proxy;
-	struct pool *p = x->pool;
+	struct pool *p = w->pool;
+	struct proxy *proxy;
 
-	CHECK(x->queued);
-	x->queued = false;
-	if (x->prev_waiting)
-		x->prev_waiting->next_waiting = x->next_waiting;
+	CHECK(p);
+	proxy = proxy_of(p);
+	w->pool = NULL;
+	if (w->prev)
+		w->prev->next = w->next;
 	else
-		p->first_waiting = x->next_waiting;
-	if (x->next_waiting)
-		x->next_waiting->prev_waiting = x->prev_waiting;
+		p->first_waiting = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
 	else
-		p->last_waiting = x->prev_waiting;
+		p->last_waiting = w->prev;
 	if (!p->first_waiting)
 		pool_unlink(p);
 	counter_add(&p->stats->queued, (uint64_t)-1);
-	atomic_fetch_sub(queued_of(x), 1);
+	atomic_fetch_sub(&load_of(p)->queued, 1);
 	atomic_fetch_sub(&proxy->n_waiting, 1);
 	atomic_fetch_sub(&proxy->shared->n_waiting, 1);
+	head_show(proxy, p->conf->id);
+	turn_pass(proxy, p->conf->id);
 }
 
 /* All but one, which may be NULL. */
@@ -130,15 +222,17 @@ static void
 pool_serve(struct pool *p)
 {
 	/* the last exchange of an old configuration may end here, and the pool with it */
-	struct snapshot *s = snapshot_ref(p->first_waiting->snapshot);
-	struct exchange *x, *next;
+	struct snapshot *s = snapshot_ref(p->snapshot);
+	struct waiter *w, *next;
 	int passed_over = 0;
 
-	for (x = p->first_waiting; x; x = next) {
-		next = x->next_waiting;
-		if (exchange_try_queued(x))
+	for (w = p->first_waiting; w; w = next) {
+		next = w->next;
+		if (!has_turn(p, w))
+			break;
+		if (w->serve(w))
 			continue;
-		if (x->tried.n == 0 || ++passed_over == PASSED_OVER_MAX)
+		if (!w->again || ++passed_over == PASSED_OVER_MAX)
 			break;
 	}
 	snapshot_unref(&s);

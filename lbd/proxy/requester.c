@@ -34,8 +34,8 @@ requester_ip(const struct client *c, uint8_t ip[16])
 {
 	struct address a;
 
-	if (c->listener->conf->forwarded.n_trust)
-		return requester_address(c, &a) && address_ip(&a, ip);
-	memcpy(ip, c->ip, 16);
+	memcpy(ip, c->ip, sizeof(c->ip));
+	if (c->listener->conf->forwarded.n_trust && requester_address(c, &a))
+		address_ip(&a, ip);
 	return c->family != AF_UNIX;
 }

@@ -12,7 +12,7 @@ bool requester_is_trusted(const struct client *);
 /* Of the request in worker->head.  False: it has no address, it came through a unix socket. */
 bool requester_address(const struct client *, struct address *);
 
-/* The same in 16 bytes, IPv4 as ::ffff:a.b.c.d. */
+/* The same in 16 bytes, IPv4 as ::ffff:a.b.c.d; all 0 of none. */
 bool requester_ip(const struct client *, uint8_t ip[16]);
 
 #endif

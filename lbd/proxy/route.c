@@ -77,6 +77,22 @@ has_all(const struct asking *a, const struct route_match_config *list, uint32_t 
 	return true;
 }
 
+/* "*.NAME" is everything that ends in .NAME. */
+static bool
+is_name(struct str pattern, struct str name)
+{
+	if (!str_starts(pattern, STR("*.")))
+		return str_eq_nocase(pattern, name);
+	pattern = str_skip(pattern, 1);
+	return name.n > pattern.n && str_eq_nocase(pattern, str_skip(name, name.n - pattern.n));
+}
+
+static bool
+has_name(const struct route_config *r, const struct client *c)
+{
+	return r->sni.n == 0 || (c->conn.tls && is_name(r->sni, tls_name_asked(c->conn.tls)));
+}
+
 static bool
 is_client(const struct route_config *r, const struct client *client)
 {
@@ -99,7 +115,8 @@ accepts(void *arg, uint32_t rule)
 	const struct route_config *r = &a->listener->routes[rule];
 
 	return (r->methods.n == 0 || lists_method(r->methods, a->head->method)) &&
-	    is_client(r, a->client) && has_all(a, r->headers, r->n_headers, has_header) &&
+	    has_name(r, a->client) && is_client(r, a->client) &&
+	    has_all(a, r->headers, r->n_headers, has_header) &&
 	    has_all(a, r->query, r->n_query, has_parameter);
 }
 
@@ -143,6 +160,26 @@ route_find(struct client *c, const struct route_config **route)
 	rule = router_find(l->router, without_root(authority_host(head->host)), path, accepts, &a);
 	*route = rule >= 0 ? &l->routes[rule] : NULL;
 	return REFUSE_NOTHING;
+}
+
+static bool
+accepts_client(void *arg, uint32_t rule)
+{
+	const struct client *c = arg;
+
+	return is_client(&c->listener->conf->routes[rule], c);
+}
+
+const struct route_config *
+route_find_name(struct client *c, struct str name)
+{
+	const struct listener_config *l = c->listener->conf;
+	int rule;
+
+	if (!l->router)
+		return NULL;
+	rule = router_find(l->router, without_root(name), STR("/"), accepts_client, c);
+	return rule >= 0 ? &l->routes[rule] : NULL;
 }
 
 uint32_t

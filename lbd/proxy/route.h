@@ -13,6 +13,12 @@
  */
 enum refusal route_find(struct client *, const struct route_config **route);
 
+/*
+ * In TCP mode: by the name that the client asks for, which may be empty.  NULL where the listener's own pool serves it,
+ * if it has one.
+ */
+const struct route_config *route_find_name(struct client *, struct str name);
+
 /* The index of the pool for this one request; the route has at least one. */
 uint32_t route_pool(struct worker *, const struct route_config *);
 

@@ -2,21 +2,11 @@
 #include <errno.h>
 
 #include "common/check.h"
-#include "lbd/balance/balancer.h"
-#include "lbd/balance/limit.h"
 #include "lbd/proxy/affinity.h"
+#include "lbd/proxy/choose.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
-
-/* One exchange less; where the server has a limit, perhaps since the last reload, the next may start. */
-static void
-server_leave(struct worker *w, const struct server_config *s)
-{
-	atomic_fetch_sub(&w->servers->active[s->slot], 1);
-	proxy_server_left(w, s->slot);
-	queue_server_free(w->proxy);
-}
 
 void
 exchange_tell(struct exchange *x, enum circuit_result result)
@@ -39,48 +29,6 @@ exchange_release_server(struct exchange *x, bool reusable)
 	origin_release(x, reusable);
 }
 
-/* What server_choose says when there is no index. */
-enum { CHOICE_NONE = -1, CHOICE_FULL = -2 };
-
-enum { RACES_MAX = 16 };
-
-/* Counts the exchange as the server's, unless that is at its limit. */
-static bool
-server_take(struct exchange *x, int index)
-{
-	const struct server_config *s = &x->pool->conf->servers[index];
-	_Atomic uint32_t *active = &exchange_worker(x)->servers->active[s->slot];
-
-	if (s->max_connections == 0)
-		atomic_fetch_add_explicit(active, 1, memory_order_relaxed);
-	else if (!limit_take(active, s->max_connections))
-		return false;
-	x->server = s;
-	x->slot = s->slot;
-	x->holds_active = true;
-	x->http1_tunnel = false;
-	return true;
-}
-
-/*
- * The first choice was full: another one.  Other workers may fill it at this moment; who has lost so often
- * waits for the next that comes free.
- */
-static int
-server_choose_below_limit(struct exchange *x)
-{
-	for (int races = 0; races < RACES_MAX; races++) {
-		int index = balancer_pick_below_limit(
-		    x->pool->balancer, x->hash, &x->tried, exchange_worker(x)->now);
-
-		if (index < 0)
-			break;
-		if (server_take(x, index))
-			return index;
-	}
-	return CHOICE_FULL;
-}
-
 /* Whether it may be tried again elsewhere. */
 static bool
 is_repeatable(const struct exchange *x)
@@ -89,40 +37,26 @@ is_repeatable(const struct exchange *x)
 	    (http_method_idempotent(x->method) || x->pool->conf->retry.non_idempotent);
 }
 
-/* A server whose circuit is to be probed by this exchange, or -1. */
+/* The index of the server for the next try, which counts the exchange as its own from now on; or CHOICE_... */
 static int
-server_choose_suspect(struct exchange *x)
+choose(struct exchange *x)
 {
-	struct worker *w = exchange_worker(x);
-	int index = circuit_choose(w, x->pool, is_repeatable(x), &x->probe);
+	struct choice how = {
+		.hash = x->hash,
+		.first = x->sticky >= 0 && affinity_holds(x) ? x->sticky : CHOICE_NONE,
+		.repeatable = is_repeatable(x),
+		.probe = &x->probe,
+		.tried = &x->tried,
+	};
+	int index = server_choose(exchange_worker(x), x->pool, &how);
 
-	if (index < 0 || server_take(x, index))
-		return index;
-	circuit_forgo(w, &x->pool->conf->servers[index], &x->probe);
-	return -1;
-}
-
-/* The index of the server for the next try, which counts the exchange as its own from now on. */
-static int
-server_choose(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-	struct pool *p = x->pool;
-	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
-	int index;
-
-	if (p->version != version || w->now >= p->outlook.due_ns) {
-		p->version = version;
-		p->outlook = balancer_update(p->balancer, w->now);
+	if (index >= 0) {
+		x->server = &x->pool->conf->servers[index];
+		x->slot = x->server->slot;
+		x->holds_active = true;
+		x->http1_tunnel = false;
 	}
-	if (x->sticky >= 0 && affinity_holds(x) && server_take(x, x->sticky))
-		return x->sticky;
-	if (p->outlook.probes && x->tried.n == 0 && (index = server_choose_suspect(x)) >= 0)
-		return index;
-	index = balancer_pick(p->balancer, x->hash, &x->tried, w->now);
-	if (index < 0)
-		return CHOICE_NONE;
-	return server_take(x, index) ? index : server_choose_below_limit(x);
+	return index;
 }
 
 static enum retry_verdict
@@ -164,15 +98,6 @@ retry_take(struct exchange *x, enum try_failure failure)
 	}
 	x->retrying = true;
 	return true;
-}
-
-static void
-connect_failed(struct exchange *x)
-{
-	struct worker *w = exchange_worker(x);
-
-	if (server_connect_failed(w->servers, x->slot))
-		w->proxy->shared->suspect(w->proxy->shared->suspect_arg, x->slot);
 }
 
 /* Only what is complete can be tried again: the others have the time that their clients need. */
@@ -226,7 +151,7 @@ static enum try_result
 try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 {
 	if (failure == TRY_CONNECT)
-		connect_failed(x);
+		server_not_reached(exchange_worker(x), x->server);
 	if (is_servers_fault(failure))
 		exchange_tell(x, CIRCUIT_BAD);
 	exchange_release_server(x, false);
@@ -237,6 +162,8 @@ try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 	return TRY_ENDED;
 }
 
+static bool try_queued(struct waiter *);
+
 /* There is no server for it now. */
 static void
 no_server(struct exchange *x, int choice)
@@ -245,7 +172,7 @@ no_server(struct exchange *x, int choice)
 		exchange_answer(x, x->retrying ? x->failed_why : END_NO_SERVER);
 	} else if (request_hold(x) < 0) {
 		exchange_answer(x, END_OUT_OF_MEMORY);
-	} else if (!queue_add(x)) {
+	} else if (!queue_add(&x->waiter, x->pool, x->tried.n > 0, try_queued)) {
 		exchange_answer(x, END_QUEUE_FULL);
 	} else {
 		if (x->request_body.done)
@@ -254,20 +181,12 @@ no_server(struct exchange *x, int choice)
 	}
 }
 
-/* A connection that could not even be tried says nothing of the server. */
-static bool
-is_our_fault(int err)
-{
-	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
-	    err == EADDRNOTAVAIL;
-}
-
 /* A server was chosen. */
 static enum try_result
 try_server(struct exchange *x)
 {
 	if (!try_start(x)) {
-		if (!is_our_fault(errno))
+		if (!upstream_lacks(errno))
 			return try_lost(x, TRY_CONNECT, END_CONNECT_FAILED);
 		exchange_answer(x, END_NO_RESOURCES);
 		return TRY_ENDED;
@@ -300,27 +219,30 @@ try_once(struct exchange *x, int choice)
 static void
 exchange_try(struct exchange *x)
 {
-	while (try_once(x, server_choose(x)) == TRY_AGAIN)
+	while (try_once(x, choose(x)) == TRY_AGAIN)
 		;
 }
 
 void
 exchange_try_first(struct exchange *x)
 {
-	if (x->pool->first_waiting)
+	if (queue_is_before(x->pool))
 		no_server(x, CHOICE_FULL); /* not before those */
 	else
 		exchange_try(x);
 }
 
-bool
-exchange_try_queued(struct exchange *x)
+/* The next try, now that a server may be free. */
+static bool
+try_queued(struct waiter *w)
 {
-	int choice = server_choose(x);
+	struct exchange *x =
+	    (struct exchange *)(void *)((char *)w - offsetof(struct exchange, waiter));
+	int choice = choose(x);
 
 	if (choice == CHOICE_FULL)
 		return false;
-	queue_remove(x);
+	queue_remove(w);
 	timer_clear(downstream_timer(x));
 	if (try_once(x, choice) == TRY_AGAIN)
 		exchange_try(x);
@@ -352,7 +274,7 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 	exchange_tell(x, failed ? CIRCUIT_BAD : CIRCUIT_GOOD);
 	if (!failed || has_retry_after || !retry_take(x, failure_of(status)))
 		return false;
-	choice = server_choose(x);
+	choice = choose(x);
 	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
 		retry_budget_return(&x->pool->budget);
 		x->retrying = false;

@@ -10,8 +10,10 @@
 #include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/h2_server.h"
+#include "lbd/proxy/h2_stream.h"
 #include "lbd/proxy/h2_websocket.h"
 #include "lbd/proxy/origin.h"
+#include "lbd/proxy/tcp_session.h"
 
 enum { OWN_IDLE_MAX = 5 }; /* connections that one client's connection keeps for itself */
 
@@ -154,6 +156,8 @@ on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	case UPSTREAM_IDLE:
 		if (u->h2)
 			h2_server_readable(u->h2);
+		else if (u->session)
+			tcp_session_server_readable(u->session);
 		else if (u->state == UPSTREAM_BUSY)
 			exchange_upstream_readable(u->exchange);
 		else if (!says_nothing(u))
@@ -172,6 +176,8 @@ on_writable(struct ev_loop *loop, ev_io *io, int revents)
 		upstream_opening_connected(u);
 	else if (u->h2 && !upstream_opening(u))
 		h2_server_writable(u->h2);
+	else if (u->session && !upstream_opening(u))
+		tcp_session_server_writable(u->session);
 	else if (u->state == UPSTREAM_BUSY)
 		exchange_upstream_writable(u->exchange);
 	else
@@ -192,6 +198,8 @@ on_expired(struct timer *t)
 	case UPSTREAM_BUSY:
 		if (u->h2)
 			h2_server_expired(u->h2);
+		else if (u->session)
+			tcp_session_server_expired(u->session);
 		else
 			exchange_upstream_expired(u->exchange);
 		break;
@@ -215,18 +223,19 @@ socket_open(const struct address *a)
 }
 
 static void
-opening_await(struct upstream *u, const struct exchange *x)
+opening_await(struct upstream *u, const struct pool *p, int64_t try_by)
 {
 	u->state = UPSTREAM_CONNECTING;
 	ev_io_start(u->conn.worker->loop, &u->conn.write);
-	upstream_opening_deadline(u, x, exchange_timeouts(x)->connect);
+	upstream_opening_deadline(u, p->snapshot->config->timeouts.connect, try_by);
 }
 
 /* For an exchange of an old configuration: the server may be none of the new one's, so it is not kept. */
 static struct upstream *
-upstream_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
-    const struct exchange *x)
+upstream_open(struct client *c, const struct pool *p, const struct server_config *server,
+    struct upstream_set *set, int64_t try_by)
 {
+	struct proxy *proxy = c->conn.worker->proxy;
 	struct upstream *u = cache_get(&proxy->upstream_cache);
 	int fd = u ? socket_open(&set->address) : -1;
 
@@ -240,15 +249,16 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	conn_init(&u->conn, proxy->worker, fd, &upstream_events);
 	u->magic = UPSTREAM_MAGIC;
 	u->slot = server->slot;
-	u->generation = set->generation - (x->snapshot != proxy->worker->snapshot);
+	u->generation = set->generation - (p->snapshot != proxy->worker->snapshot);
 	u->reused = false;
 	u->exchange = NULL;
+	u->session = NULL;
 	u->h2 = NULL;
 	u->client = NULL;
 	u->proxy_header = set->proxy_header;
 	if (u->proxy_header)
-		client_link(u, x->client);
-	u->stats = x->pool->stats;
+		client_link(u, c);
+	u->stats = p->stats;
 	u->state = UPSTREAM_BUSY;
 	u->idle_limit = TIMER_NEVER;
 	atomic_fetch_add_explicit(&load_of(u)->connections, 1, memory_order_relaxed);
@@ -265,7 +275,7 @@ upstream_open(struct proxy *proxy, const struct server_config *server, struct up
 	if (set->target.tls || u->proxy_header) /* they come when we are told that it is writable */
 		u->state = UPSTREAM_CONNECTING;
 	if (u->state == UPSTREAM_CONNECTING)
-		opening_await(u, x);
+		opening_await(u, p, try_by);
 	conn_read_on(&u->conn);
 	return u;
 }
@@ -311,16 +321,16 @@ set_follow(struct upstream_set *set, const struct pool *pool, const struct serve
  * one of the present configuration sets it right.
  */
 static struct upstream_set *
-set_get(struct proxy *proxy, const struct server_config *server, const struct exchange *x)
+set_get(struct proxy *proxy, const struct server_config *server, const struct pool *p)
 {
 	struct upstream_set **sp = &proxy->upstreams[server->slot], *set = *sp;
-	bool present = x->snapshot == proxy->worker->snapshot;
+	bool present = p->snapshot == proxy->worker->snapshot;
 
 	if (set && (set->adoption == proxy->adoption || !present))
 		return set;
 	if (!set)
 		*sp = set = calloc(1, sizeof(*set));
-	if (!set || set_follow(set, x->pool, server) < 0)
+	if (!set || set_follow(set, p, server) < 0)
 		return NULL;
 	set->adoption = proxy->adoption - !present;
 	return set;
@@ -352,22 +362,36 @@ idle_quiet_of(const struct client *c, uint32_t slot)
 	return NULL;
 }
 
+/* What the server may send ahead of this answer: little, where much waits for the client already. */
+static uint32_t
+window_for(const struct exchange *x)
+{
+	return x->stream && !h2_stream_ahead_room(x->stream) ? H2_WINDOW_NARROW : H2_WINDOW_ANSWER;
+}
+
+static bool
+may_join(const struct upstream *u, const struct upstream_set *set, uint32_t window)
+{
+	return u->generation == set->generation && u->h2->window == window &&
+	    h2_server_has_room(u->h2);
+}
+
 /* The newest that has room. */
 static struct upstream *
-shared_find(const struct upstream_set *set)
+shared_find(const struct upstream_set *set, uint32_t window)
 {
 	for (struct upstream *u = set->shared; u; u = u->next)
-		if (u->generation == set->generation && h2_server_has_room(u->h2))
+		if (may_join(u, set, window))
 			return u;
 	return NULL;
 }
 
 static struct upstream *
-shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t slot)
+shared_find_of(
+    const struct client *c, const struct upstream_set *set, uint32_t slot, uint32_t window)
 {
 	for (struct upstream *u = c->upstreams; u; u = u->next_of)
-		if (u->slot == slot && u->h2 && u->generation == set->generation &&
-		    h2_server_has_room(u->h2))
+		if (u->slot == slot && u->h2 && may_join(u, set, window))
 			return u;
 	return NULL;
 }
@@ -376,7 +400,10 @@ shared_find_of(const struct client *c, const struct upstream_set *set, uint32_t 
 static struct upstream *
 shared_for(const struct upstream_set *set, const struct exchange *x)
 {
-	return set->proxy_header ? shared_find_of(x->client, set, x->slot) : shared_find(set);
+	uint32_t window = window_for(x);
+
+	return set->proxy_header ? shared_find_of(x->client, set, x->slot, window)
+				 : shared_find(set, window);
 }
 
 /* As a stream, if that can be: of a client of HTTP/1 it must say how to answer it. */
@@ -404,14 +431,13 @@ may_share(const struct upstream_set *set, struct exchange *x)
 
 /* A new one, for this exchange and others. */
 static struct upstream *
-shared_open(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
-    const struct exchange *x)
+shared_open(const struct exchange *x, const struct server_config *server, struct upstream_set *set)
 {
-	struct upstream *u = upstream_open(proxy, server, set, x);
+	struct upstream *u = upstream_open(x->client, x->pool, server, set, x->try_by);
 
 	if (!u)
 		return NULL;
-	u->h2 = h2_server_new(u);
+	u->h2 = h2_server_new(u, window_for(x));
 	if (!u->h2) {
 		upstream_close(u);
 		errno = ENOMEM;
@@ -419,18 +445,17 @@ shared_open(struct proxy *proxy, const struct server_config *server, struct upst
 	}
 	list_add(&set->shared, u);
 	if (u->state == UPSTREAM_BUSY) /* it is told of it like of all others */
-		opening_await(u, x);
+		opening_await(u, x->pool, x->try_by);
 	return u;
 }
 
 static struct upstream *
-shared_get(struct proxy *proxy, const struct server_config *server, struct upstream_set *set,
-    struct exchange *x)
+shared_get(const struct server_config *server, struct upstream_set *set, struct exchange *x)
 {
 	struct upstream *u = shared_for(set, x);
 
 	if (!u)
-		u = shared_open(proxy, server, set, x);
+		u = shared_open(x, server, set);
 	if (!u)
 		return NULL;
 	x->call = h2_call_new(u->h2, x);
@@ -451,7 +476,7 @@ struct upstream *
 upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
 {
-	struct upstream_set *set = set_get(proxy, server, x);
+	struct upstream_set *set = set_get(proxy, server, x->pool);
 	struct upstream *u = NULL;
 
 	if (!set) {
@@ -459,7 +484,7 @@ upstream_get(
 		return NULL;
 	}
 	if (may_share(set, x))
-		return shared_get(proxy, server, set, x);
+		return shared_get(server, set, x);
 	if (!fresh)
 		u = set->proxy_header ? idle_quiet_of(x->client, server->slot) : idle_quiet(set);
 	if (u) {
@@ -467,11 +492,28 @@ upstream_get(
 		u->state = UPSTREAM_BUSY;
 		u->reused = true;
 	} else {
-		u = upstream_open(proxy, server, set, x);
+		u = upstream_open(x->client, x->pool, server, set, x->try_by);
 		if (!u)
 			return NULL;
 	}
 	u->exchange = x;
+	return u;
+}
+
+struct upstream *
+upstream_connect(
+    struct proxy *proxy, const struct server_config *server, struct tcp_session *session)
+{
+	struct upstream_set *set = set_get(proxy, server, session->pool);
+	struct upstream *u;
+
+	if (!set) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	u = upstream_open(session->client, session->pool, server, set, session->try_by);
+	if (u)
+		u->session = session;
 	return u;
 }
 

@@ -1,7 +1,7 @@
 /*
  * upstream.h - a connection to a server, and the idle ones that a worker keeps.
  *
- * Connecting, shaking hands for TLS, in use by one exchange, or idle.  An idle one keeps its read watcher: the
+ * Connecting, shaking hands for TLS, in use by one exchange or by one session in TCP mode, or idle.  An idle one keeps its read watcher: the
  * server's FIN is seen at once, and so are bytes that nobody asked for; both end it.  The most recently used is
  * taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.  To servers that speak
  * HTTP/2 a connection is shared (h2_server.h).  Where the server is told of the client (send_proxy_protocol), a
@@ -9,6 +9,8 @@
  */
 #ifndef LBD_PROXY_UPSTREAM_H
 #define LBD_PROXY_UPSTREAM_H
+
+#include <errno.h>
 
 #include "lbd/proxy/conn.h"
 #include "lbd/proxy/proxy.h"
@@ -29,6 +31,7 @@ struct upstream {
 	struct client *client; /* the only one that it serves; NULL: anybody */
 	struct upstream *next_of, **prev_of; /* of that client */
 	unsigned proxy_header; /* version; with that it begins to speak of the client */
+	struct tcp_session *session; /* TCP mode: whose it is for all its life; else NULL */
 	struct h2_server *h2; /* NULL: HTTP/1 */
 	struct stats_pool *stats;
 	struct upstream *next, **prev; /* of its set: idle ones, or shared ones */
@@ -62,6 +65,18 @@ upstream_opening(const struct upstream *u)
  */
 struct upstream *
 upstream_get(struct proxy *, const struct server_config *, struct exchange *, bool fresh);
+
+/* A new one, which is the session's until it gives it back to be closed.  NULL likewise. */
+struct upstream *
+upstream_connect(struct proxy *, const struct server_config *, struct tcp_session *);
+
+/* That errno says something of us and not of the server: it could not even be tried. */
+static inline bool
+upstream_lacks(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
+	    err == EADDRNOTAVAIL;
+}
 
 /* Of a shared one no exchange has a call any more: it rests, or is closed. */
 void upstream_settle(struct upstream *);

@@ -13,6 +13,7 @@
 #include "lbd/proxy/handshake.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/proxied.h"
+#include "lbd/proxy/tcp_session.h"
 
 /* For which a server that chose HTTP/1 where HTTP/2 was offered is not offered it again. */
 static const int64_t HTTP1_NS = 60 * NS_PER_S;
@@ -24,6 +25,25 @@ waiting(const struct upstream *u)
 	return u->h2 ? h2_server_waiting(u->h2) : u->exchange;
 }
 
+struct opening {
+	const struct pool *pool;
+	const struct server_config *server;
+	int64_t try_by;
+};
+
+/* For whom it is.  False: nobody is left. */
+static bool
+opening_of(const struct upstream *u, struct opening *o)
+{
+	const struct exchange *x = u->session ? NULL : waiting(u);
+
+	if (u->session)
+		*o = (struct opening){ u->session->pool, u->session->server, u->session->try_by };
+	else if (x)
+		*o = (struct opening){ x->pool, x->server, x->try_by };
+	return u->session || x;
+}
+
 /* Each exchange that waits for it tries elsewhere, or gives up; no other one joins.  May close it. */
 static void
 opening_failed(struct upstream *u, enum termination why)
@@ -31,6 +51,10 @@ opening_failed(struct upstream *u, enum termination why)
 	enum try_failure failure = TRY_CONNECT;
 	struct exchange *x;
 
+	if (u->session) {
+		tcp_session_connect_failed(u->session, why);
+		return;
+	}
 	if (!u->h2) {
 		exchange_try_failed(u->exchange, failure, why);
 		return;
@@ -45,12 +69,12 @@ opening_failed(struct upstream *u, enum termination why)
 static void
 securing_failed(struct upstream *u, enum tls_failure why)
 {
-	const struct exchange *x = waiting(u);
+	struct opening o;
 
 	counter_add(&u->stats->tls_failures[why], 1);
-	if (x)
+	if (opening_of(u, &o))
 		log_warning("server_tls_failed", "pool=%s server=%s reason=%s",
-		    log_quoted(x->pool->conf->name).text, log_quoted(x->server->name).text,
+		    log_quoted(o.pool->conf->name).text, log_quoted(o.server->name).text,
 		    tls_failure_name(why));
 	opening_failed(u, why == TLS_FAIL_TIMEOUT ? END_SERVER_TLS_TIMEOUT : END_SERVER_TLS);
 }
@@ -86,6 +110,8 @@ upstream_ready(struct upstream *u)
 		become_http1(u);
 	if (u->h2)
 		h2_server_start(u->h2);
+	else if (u->session)
+		tcp_session_connected(u->session);
 	else if (u->exchange)
 		exchange_connected(u->exchange);
 }
@@ -103,18 +129,26 @@ handshake_went(struct upstream *u, int result, enum tls_failure why)
 	upstream_ready(u);
 }
 
+static unsigned
+offered(const struct upstream *u)
+{
+	if (u->session)
+		return 0;
+	return u->h2 ? ALPN_H2 | ALPN_HTTP_1_1 : ALPN_HTTP_1_1;
+}
+
 static void
 upstream_secure(struct upstream *u)
 {
-	struct exchange *x = waiting(u);
 	enum tls_failure why = TLS_FAIL_MEMORY;
 	int r = -ENOMEM;
+	struct opening o;
 
-	if (!x)
+	if (!opening_of(u, &o))
 		return; /* shared, and about to be closed */
 	u->state = UPSTREAM_SECURING;
-	upstream_opening_deadline(u, x, exchange_timeouts(x)->tls_handshake);
-	u->conn.tls = tls_connect(&upstream_set_of(u)->target, u->h2 != NULL);
+	upstream_opening_deadline(u, o.pool->snapshot->config->timeouts.tls_handshake, o.try_by);
+	u->conn.tls = tls_connect(&upstream_set_of(u)->target, offered(u));
 	if (u->conn.tls)
 		r = conn_handshake_start(&u->conn, &why);
 	if (r == -EPIPE)
@@ -135,7 +169,8 @@ upstream_introduce(struct upstream *u)
 	if (!u->client)
 		return false; /* shared, and about to be closed */
 	n = proxied_write(u->client, u->proxy_header, header);
-	if (conn_send_ahead(&u->conn, header, n) == 0)
+	if (u->session ? conn_send(&u->conn, header, n) == 0 /* perhaps it is the server's turn */
+		       : conn_send_ahead(&u->conn, header, n) == 0)
 		return true;
 	opening_failed(u, END_CONNECT_FAILED);
 	return false;

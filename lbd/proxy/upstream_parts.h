@@ -20,14 +20,14 @@ upstream_set_of(const struct upstream *u)
 	return u->conn.worker->proxy->upstreams[u->slot];
 }
 
-/* How long it may be opening: so long, but not longer than this exchange's try may last. */
+/* How long it may be opening: so long, but not longer than the try may last. */
 static inline void
-upstream_opening_deadline(struct upstream *u, const struct exchange *x, int64_t timeout_ns)
+upstream_opening_deadline(struct upstream *u, int64_t timeout_ns, int64_t try_by)
 {
 	struct worker *w = u->conn.worker;
 	int64_t at = w->now + timeout_ns;
 
-	timer_set(&w->wheel, &u->conn.timer, at < x->try_by ? at : x->try_by);
+	timer_set(&w->wheel, &u->conn.timer, at < try_by ? at : try_by);
 }
 
 #endif

@@ -41,7 +41,7 @@ tls_accept(struct tls_context *c)
 }
 
 struct tls *
-tls_connect(struct tls_target *target, bool http2)
+tls_connect(struct tls_target *target, unsigned alpn)
 {
 	static const unsigned char http1[] = "\x08http/1.1";
 	struct tls *t = tls_new(target->tls->engine, tls_upstream_ssl(target->tls, target->host));
@@ -52,8 +52,10 @@ tls_connect(struct tls_target *target, bool http2)
 	t->target = target;
 	t->target_epoch = target->epoch;
 	SSL_set_app_data(t->ssl, t);
-	if (!http2)
+	if (alpn == ALPN_HTTP_1_1)
 		SSL_set_alpn_protos(t->ssl, http1, sizeof(http1) - 1);
+	else if (alpn == 0)
+		SSL_set_alpn_protos(t->ssl, NULL, 0);
 	if (target->session && SSL_set_session(t->ssl, target->session) != 1)
 		ERR_clear_error(); /* then a full handshake */
 	return t;
@@ -169,6 +171,12 @@ struct str
 tls_version_name(const struct tls *t)
 {
 	return tls_is_1_3(t) ? STR("TLSv1.3") : STR("TLSv1.2");
+}
+
+struct str
+tls_name_asked(const struct tls *t)
+{
+	return str_of(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name));
 }
 
 enum tls_alpn

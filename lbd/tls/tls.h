@@ -31,7 +31,7 @@ struct tls {
 
 /* NULL: out of memory.  The target is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
-struct tls *tls_connect(struct tls_target *, bool http2); /* false: not offered */
+struct tls *tls_connect(struct tls_target *, unsigned alpn); /* bits of enum tls_alpn: offered */
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */
@@ -57,6 +57,9 @@ bool tls_serves(const struct tls *, struct str host);
 
 /* "TLSv1.3" */
 struct str tls_version_name(const struct tls *);
+
+/* We are the server: the name that the client asked for; empty: none. */
+struct str tls_name_asked(const struct tls *);
 
 /* The protocol that ALPN chose: ALPN_HTTP_1_1 also when none was. */
 enum tls_alpn tls_protocol(const struct tls *);

@@ -16,13 +16,15 @@
 #include "common/str.h"
 #include "lbd/worker/termination.h"
 
+enum { ACCESS_TCP = 255 }; /* in place of the minor version: a connection in TCP mode */
+
 struct access_record {
 	int64_t wall_ns; /* when the request's first byte came */
 	int64_t duration_ns, connect_ns, response_ns; /* -1: none */
 	uint64_t bytes_in, bytes_out; /* client side, heads included */
 	uint16_t status; /* 0: none was sent */
 	uint16_t retries;
-	uint8_t minor; /* of HTTP/1.minor, or HTTP_2 */
+	uint8_t minor; /* of HTTP/1.minor, or HTTP_2, or ACCESS_TCP */
 	enum termination termination;
 	struct str listener, client, method, host, target, pool, server, request_id, referer,
 	    user_agent;

@@ -280,6 +280,8 @@ put_protocol(char *p, const struct access_record *r)
 {
 	if (r->minor == HTTP_2)
 		return put(p, STR("HTTP/2.0"));
+	if (r->minor == ACCESS_TCP)
+		return put(p, STR("TCP"));
 	return put_number(put(p, STR("HTTP/1.")), r->minor);
 }
 

@@ -91,6 +91,7 @@ pool_init(struct snapshot *s, uint32_t i, struct snapshot_tls tls, uint64_t seed
 	struct pool *p = &s->pools[i];
 	int code;
 
+	p->snapshot = s;
 	p->conf = &s->config->pools[i];
 	p->stats = stats_pool(s->worker->stats, p->conf->id);
 	p->servers = calloc(p->conf->n_servers + 1, sizeof(*p->servers));

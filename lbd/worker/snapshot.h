@@ -40,6 +40,7 @@ struct listener {
 };
 
 struct pool {
+	struct snapshot *snapshot;
 	const struct pool_config *conf;
 	struct balance_server *servers;
 	struct balancer *balancer;
@@ -49,7 +50,7 @@ struct pool {
 	struct retry_budget budget;
 	uint64_t version; /* of the server table when the balancer was updated */
 	struct balance_outlook outlook; /* from then on */
-	struct exchange *first_waiting, *last_waiting; /* for a server; proxy/queue.h */
+	struct waiter *first_waiting, *last_waiting; /* for a server; proxy/queue.h */
 	struct pool *next_waiting, **prev_waiting; /* pools for which some wait */
 };
 

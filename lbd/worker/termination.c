@@ -28,6 +28,9 @@ end_name(enum termination t)
 		[END_RATE_LIMIT] = "rate_limit",
 		[END_ACCESS_DENIED] = "access_denied",
 		[END_OUT_OF_MEMORY] = "out_of_memory",
+		[END_CLIENT_HELLO] = "client_hello",
+		[END_CLIENT_HELLO_TIMEOUT] = "client_hello_timeout",
+		[END_NO_ROUTE] = "no_route",
 		[END_NO_RESOURCES] = "no_resources",
 		[END_DRAIN] = "drain",
 	};

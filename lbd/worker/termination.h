@@ -30,6 +30,9 @@ enum termination {
 	END_RATE_LIMIT, /* 429 rate_limit of a listener or a route */
 	END_ACCESS_DENIED, /* 403 access of a listener; at the accept it is a reset */
 	END_OUT_OF_MEMORY, /* 503 */
+	END_CLIENT_HELLO, /* TCP mode: what came is no ClientHello as the rules have it */
+	END_CLIENT_HELLO_TIMEOUT, /* or not all of it in time */
+	END_NO_ROUTE, /* TCP mode: no route is for it, and the listener has no pool */
 	END_NO_RESOURCES, /* 503 lbd has no descriptor or no port left for a server connection */
 	END_DRAIN, /* the drain deadline cut it */
 	TERMINATION_COUNT

@@ -18,11 +18,13 @@ LISTEN = "127.0.0.1"
 class Setup:
     """What the proxies of one scenario have in front of and behind them."""
 
-    def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False, cookie=None):
+    def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False, cookie=None,
+                 rate=0):
         self.servers = servers              # "ADDR:PORT"
         self.hosts = hosts                  # so many are served, each by a route; others are not.  0: all
         self.http2 = http2                  # to the servers
         self.cookie = cookie                # its name: clients stay with their server by it
+        self.rate = rate                    # requests a second that each client address may make; 0: any
         self.algorithm = algorithm          # as lbd names it
         self.tls = tls                      # HTTP/1.1 and HTTP/2 by ALPN, all with the bench's certificate
 
@@ -87,6 +89,8 @@ class Lbd(Proxy):
         if self.setup.hosts:
             listener["routes"] = [*({"host": h, "pool": "bench"} for h in served(self.setup.hosts)),
                                   {"respond": {"status": 404}}]
+        if self.setup.rate:
+            listener["rate_limit"] = {"requests_per_second": self.setup.rate}
         pool = {}
         if self.setup.cookie:
             pool["stickiness"] = {"name": self.setup.cookie, "secret_file": self.write("secret", "0123456789abcdef" * 2)}
@@ -118,6 +122,10 @@ class Haproxy(Proxy):
             hosts = self.write("hosts.map", "".join(f"{h} back\n" for h in served(self.setup.hosts)))
             route = f"use_backend %[req.hdr(host),lower,map({hosts})]"  # else 503
         tls = f" ssl crt {self.bench.certificate()} alpn h2,http/1.1" if self.setup.tls else ""
+        limit = f"""
+    stick-table type ip size 128k expire 10s store http_req_rate(1s)
+    http-request track-sc0 src
+    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {self.setup.rate} }}""" if self.setup.rate else ""
         config = f"""
 global
     nbthread 1
@@ -134,7 +142,7 @@ defaults
 
 frontend front
     bind {self.address()}{tls}
-    maxconn {self.bench.connections_max}
+    maxconn {self.bench.connections_max}{limit}
     {route}
 
 backend back

@@ -30,7 +30,8 @@ from report import Verdict, median, number, spread
 RATE = 5000
 ATTACKED = (1000, 16)                       # requests/s and connections of those who mean no harm
 BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10,
-        "routes": 1.20, "routed": 0.80}
+        "routes": 1.20, "routed": 0.80, "limited": 500}
+NEVER_REACHED = 100000                      # requests/s of one client
 TLS_CONNECTIONS = 3000                      # idle ones: the load generator pays for them, too
 
 
@@ -80,6 +81,16 @@ class H2PoolLoad(Load):
         return name in ("lbd", "haproxy")
 
 
+class LimitedLoad(Load):
+    """A rate limit that is looked at and never reached."""
+
+    def setup(self, bench):
+        return Setup(bench.servers[:4], rate=NEVER_REACHED)
+
+    def serves(self, name):
+        return name in ("lbd", "haproxy")
+
+
 class StickyLoad(Load):
     """All clients have the cookie of one server, between two others."""
 
@@ -111,6 +122,8 @@ LOADS = [
     Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
     H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
     StickyLoad("sticky", "128 B answers, kept alive, 64 connections; stickiness by cookie", "-n 64", 0.80, traced=0),
+    LimitedLoad("limited", "128 B answers, kept alive, 64 connections; a rate limit by client", "-n 64", 0.80,
+                traced=0),
     H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 1.0, traced=0),
 ]
 LOAD = {load.name: load for load in LOADS}
@@ -356,6 +369,7 @@ class Run:
             for algorithm in BALANCED:
                 self.instructions_of_many(samples, algorithm)
             self.instructions_of_routes(samples)
+            self.instructions_of_limit(samples)
         self.results["instructions"] = samples
         report.table(["proxy", "user instructions per request"],
                      [[n, number(v)] for n, v in samples.items()])
@@ -389,6 +403,14 @@ class Run:
         if all(counts):
             self.verdicts.append(Verdict("routes", "instructions", counts[1] / counts[0], BARS["routes"],
                                          against="itself"))
+
+    def instructions_of_limit(self, samples):
+        """What a limit costs that is never reached."""
+        key = "lbd with a rate limit"
+        self.count_instructions(samples, key, "lbd", Setup(self.bench.servers[:4], rate=NEVER_REACHED))
+        if key in samples:
+            self.verdicts.append(Verdict("limited", "instructions", samples[key] - samples["lbd"], BARS["limited"],
+                                         against="without"))
 
     def scenario(self, name):
         titles = {

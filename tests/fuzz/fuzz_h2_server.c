@@ -214,7 +214,7 @@ start(struct trial *t)
 
 	*t = (struct trial){ .events = UINT64_C(14695981039346656037) };
 	t->output = t->events;
-	t->session = h2_session_connect(&events, t, &limits, &t->head);
+	t->session = h2_session_connect(&events, t, &limits, &t->head, H2_WINDOW_ANSWER);
 	if (!t->session)
 		fail("out of memory");
 	for (unsigned i = 0; i < CALLS; i++) {

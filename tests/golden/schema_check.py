@@ -21,6 +21,7 @@ BEYOND = {
     "access_both", "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
     "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "redirect_routes", "hsts_plain", "http2_tls",
     "per_try",
+    "tcp_tls", "tcp_routes", "tcp_http2", "sni_plain", "health_send_twice",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     "hash_balance_factor", "hash_key_unused", "stickiness_secret", "stickiness_secrets", "stickiness_same_site",
     "resolver_bounds", "resolve_max_address", "resolver_servers_unix",

@@ -4,7 +4,7 @@ import socket
 
 import h2
 from h2 import GET
-from harness import Backend, Broken, Lbd, config, equal, request
+from harness import Backend, Broken, Lbd, check, config, equal, request
 from tls_peers import client as tls_client
 from tls_peers import tls_config
 
@@ -97,6 +97,19 @@ def test_routes_by_whom_a_request_is_from():
         for source, status in (("127.0.0.1", 201), ("127.0.0.2", 202)):
             with lbd.client(source) as c:
                 equal(c.get("/", "X-Forwarded-For: 203.0.113.5").status, status, source)
+
+
+def test_hashed_by_whom_a_request_is_from():
+    servers = [Backend() for _ in range(4)]
+    conf = config(*servers, pool={"algorithm": "consistent_hash"}, listener={"forwarded": {"trust": ["127.0.0.1"]}})
+    with Lbd(conf) as lbd, lbd.client() as c:
+        for i in 2 * list(range(16)):
+            equal(c.get("/", f"X-Forwarded-For: 203.0.113.{i}").status, 200, "status")
+        got = [sorted(m.one(b"x-forwarded-for") for m in s.requests) for s in servers]
+        equal([names[::2] for names in got], [names[1::2] for names in got], "who came once and again to each server")
+        check(sum(map(bool, got)) > 1, "one server has all clients")
+    for server in servers:
+        server.close()
 
 
 def test_refused_connections_do_not_count():

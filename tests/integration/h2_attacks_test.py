@@ -6,6 +6,7 @@ import threading
 import h2
 from h2 import GET, POST, GoAway, headers
 from h2_attacks import FLOODS, HELD, SHUT, STREAMS, get
+from h2_server_test import OK, Server, both
 from harness import Backend, Broken, Failure, Lbd, answer, check, config, echo, equal, sanitizer
 
 ON = {"http2": True}
@@ -186,3 +187,53 @@ def test_many_streams_of_a_client_that_does_not_read_its_socket():
         for _ in range(20):
             equal(lbd.get("/other").status, 200, "a request from elsewhere")
         memory.check(len(stuck))
+
+
+# ---- answers of servers of HTTP/2, which send as much as they may ----
+
+def greedy(connection):
+    """1 MB to each; to POST two bytes."""
+    c = Server(connection)
+    left, total = {}, 0
+
+    def room(stream):
+        return min(c.settings.get(h2.INITIAL_WINDOW_SIZE, 65535) + c.windows.get(stream, 0) - (MB - left[stream]),
+                   65535 + c.windows.get(0, 0) - total, left[stream], 16384)
+
+    while c.step(9e9):
+        for stream, a in list(c.answers.items()):
+            if a.ended and stream not in left and a.one(":method") == "POST":
+                c.reply(stream, b"ok")
+                left[stream] = 0
+            elif a.ended and stream not in left:
+                left[stream] = MB
+                c.send(headers(stream, OK, False))
+            while left.get(stream) and a.reset is None and (n := room(stream)) > 0:
+                left[stream] -= n
+                total += n
+                c.send(h2.data(stream, b"x" * n, not left[stream]))
+
+
+def stall(read, clients):
+    """Clients that read so much of each of their answers, and no more."""
+    with Backend(greedy) as server, Lbd(both(server)) as lbd, contextlib.ExitStack() as stack:
+        server.tolerant = True
+        memory = Memory(lbd)
+        stuck = [stack.enter_context(connect(lbd, (h2.INITIAL_WINDOW_SIZE, read))) for _ in range(clients)]
+        for client in stuck:
+            client.send(h2.window(0, 0x7fff0000 - 65535) + b"".join(headers(n, GET) for n in STREAMS))
+            client.until(lambda: all(client.stream(n).fields for n in STREAMS), "their heads")
+            client.until(lambda: all(len(client.stream(n).body) >= read for n in STREAMS), "what they read")
+        for client in stuck:
+            for _ in range(20):
+                client.alive()
+        grown = (memory.peak() - memory.before) / len(stuck)
+        check(sanitizer() or grown < 1.25 * MB, f"memory grew by {grown:.0f} bytes for each attacker")
+
+
+def test_many_answers_of_http2_that_nobody_reads():
+    stall(0, clients=4)
+
+
+def test_many_answers_of_http2_that_are_read_for_a_while():
+    stall(40000, clients=1)

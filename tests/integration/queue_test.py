@@ -58,21 +58,22 @@ def test_no_more_than_the_limit_over_all_workers_and_all_are_served():
 
 
 def test_first_come_first_served():
-    gate = Gate()
-    with Backend(gate) as server, Lbd(config(limited(server, 1), workers=1)) as lbd:
+    """Whichever worker a client came to."""
+    gate, n = Gate(), 12
+    with Backend(gate) as server, Lbd(config(limited(server, 1), workers=4)) as lbd:
         clients = []
-        for i in range(5):
+        for i in range(n):
             clients.append(lbd.client())
             clients[-1].send(request("GET", f"/{i}"))
             if i == 0:
                 gate.wait_held(1)
             else:
                 lbd.wait_metric("lbpair_queued", i, pool="web")
-        gate.let(5)
+        gate.let(n)
         for i, client in enumerate(clients):
             equal(client.response(b"GET").status, 200, f"status of request {i}")
             client.close()
-        equal([r.target for r in server.requests], [b"/%d" % i for i in range(5)], "order at the server")
+        equal([r.target for r in server.requests], [b"/%d" % i for i in range(n)], "order at the server")
 
 
 def test_another_server_below_its_limit_takes_it():

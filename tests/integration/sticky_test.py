@@ -304,6 +304,20 @@ def test_keys_decide():
                       "servers of requests without a key")
 
 
+def test_clients_behind_a_trusted_proxy():
+    with Servers(4) as servers:
+        def of(client):
+            return [client.get("/", f"X-Forwarded-For: 192.0.2.{i}").body for i in range(12)]
+
+        pool, trust = {"algorithm": "consistent_hash"}, {"forwarded": {"trust": ["127.0.0.0/8"]}}
+        with Lbd(config(*servers.config(), pool=pool, listener=trust)) as lbd, lbd.client() as client:
+            first = of(client)
+            check(len(set(first)) >= 3, f"12 clients got only {set(first)}")
+            equal(of(client), first, "the same again")
+            lbd.reload(config(*servers.config(), pool=pool))
+            equal(len(set(of(client))), 1, "servers of a proxy that is not trusted")
+
+
 def test_uri_without_and_path_with_a_query():
     with Servers(4) as servers:
         pool = {"algorithm": "consistent_hash", "hash_key": "path"}

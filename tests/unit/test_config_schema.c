@@ -177,6 +177,8 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/network");
 	} else if (f->kind == &config_kind_server_address) {
 		compare_text(path, node, "$ref", "#/$defs/serverAddress");
+	} else if (f->kind == &config_kind_hex) {
+		compare_text(path, node, "$ref", "#/$defs/hex");
 	} else if (f->kind == &config_kind_redirect_status) {
 		compare_statuses(path, node);
 	} else if (f->kind == &config_kind_proxied) {

@@ -134,7 +134,7 @@ setup(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		calls[i] = none;
-	session = h2_session_connect(&events, NULL, &limits, &head);
+	session = h2_session_connect(&events, NULL, &limits, &head, H2_WINDOW_ANSWER);
 	return session ? 0 : -1;
 }
 

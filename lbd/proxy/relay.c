@@ -1,0 +1,215 @@
+/* relay.c - two flows, each from one connection to the other. */
+#include "lbd/proxy/relay.h"
+
+#include <errno.h>
+
+#include "common/check.h"
+#include "lbd/proxy/conn_splice.h"
+#include "lbd/proxy/proxy.h"
+
+enum {
+	/* A flow is large when twice in a row so much comes at once, and as long as splice brings more than it costs. */
+	LARGE_READ = 64 * 1024,
+	LARGE_READS = 2,
+	SPLICE_WORTH = 16 * 1024
+};
+
+static struct pipe_pool *
+pipes_of(const struct relay_flow *f)
+{
+	return &f->to->worker->proxy->pipes;
+}
+
+/* `to` has not taken all yet. */
+static bool
+flow_waits(const struct relay_flow *f)
+{
+	return f->pipe || f->to->out;
+}
+
+/* Nothing will pass any more. */
+static bool
+flow_is_over(const struct relay_flow *f)
+{
+	return f->to->broken || (f->from->eof && !flow_waits(f));
+}
+
+static void
+relay_look(struct relay *r)
+{
+	enum relay_end how = RELAY_DONE;
+
+	if (r->ended || !flow_is_over(&r->up) || !flow_is_over(&r->down))
+		return;
+	if (r->up.from->broken)
+		how = RELAY_CLIENT_BROKE;
+	else if (r->up.to->broken)
+		how = RELAY_SERVER_BROKE;
+	r->ended = true;
+	r->over(r, how);
+}
+
+static void
+relay_active(struct relay *r)
+{
+	conn_deadline(r->up.to, r->idle_ns);
+}
+
+/* `to` may get more when it has what came before; the end of `from` is passed on behind that. */
+static void
+flow_balance(struct relay_flow *f)
+{
+	if (f->to->broken) {
+		pipe_put(pipes_of(f), &f->pipe);
+		conn_discard(f->to);
+		conn_read_off(f->from); /* nobody would get it */
+	} else if (flow_waits(f)) {
+		conn_read_off(f->from);
+	} else if (!f->from->eof) {
+		conn_read_on(f->from);
+	} else if (!f->from->broken) { /* otherwise a reset follows */
+		conn_shutdown(f->to);
+	}
+}
+
+/* Something has moved. */
+static void
+relay_balance(struct relay *r)
+{
+	relay_active(r);
+	flow_balance(&r->up);
+	flow_balance(&r->down);
+	relay_look(r);
+}
+
+/* As far as `to` takes it. */
+static int
+flow_pour(struct relay_flow *f)
+{
+	int err = conn_splice_out(f->to, f->pipe);
+
+	if (f->pipe->held == 0)
+		pipe_put(pipes_of(f), &f->pipe);
+	return err;
+}
+
+/* As conn_read; it is on its way then. */
+static ssize_t
+flow_splice(struct relay_flow *f)
+{
+	ssize_t n = conn_splice_in(f->from, f->pipe);
+
+	if (n > 0)
+		flow_pour(f);
+	else
+		pipe_put(pipes_of(f), &f->pipe);
+	if (n < SPLICE_WORTH)
+		f->large = 0;
+	return n;
+}
+
+static ssize_t
+flow_copy(struct relay_flow *f)
+{
+	struct span data;
+	ssize_t n = conn_read(f->from, &data, SCRATCH_READ);
+
+	if (n > 0)
+		conn_send(f->to, data.p, data.n); /* what breaks shows in `broken` */
+	f->large = n >= LARGE_READ ? f->large + 1 : 0;
+	return n;
+}
+
+static bool
+flow_is_large(const struct relay_flow *f)
+{
+	return f->large >= LARGE_READS && !f->from->tls && !f->to->tls;
+}
+
+static void
+flow_readable(struct relay *r, struct relay_flow *f)
+{
+	ssize_t n;
+
+	if (r->ended || f->from->eof || f->to->broken || flow_waits(f))
+		return;
+	if (flow_is_large(f))
+		f->pipe = pipe_get(pipes_of(f), f->to->worker->now);
+	n = f->pipe ? flow_splice(f) : flow_copy(f);
+	if (n != -EAGAIN)
+		relay_balance(r);
+}
+
+static void
+flow_writable(struct relay *r, struct relay_flow *f)
+{
+	int err;
+
+	if (r->ended)
+		return;
+	err = f->pipe ? flow_pour(f) : conn_flush(f->to);
+	if (err == -EAGAIN)
+		relay_active(r);
+	else
+		relay_balance(r);
+}
+
+void
+relay_client_readable(struct relay *r)
+{
+	flow_readable(r, &r->up);
+}
+
+void
+relay_client_writable(struct relay *r)
+{
+	flow_writable(r, &r->down);
+}
+
+void
+relay_server_readable(struct relay *r)
+{
+	flow_readable(r, &r->down);
+}
+
+void
+relay_server_writable(struct relay *r)
+{
+	flow_writable(r, &r->up);
+}
+
+void
+relay_expired(struct relay *r)
+{
+	if (r->ended)
+		return;
+	r->ended = true;
+	r->over(r, RELAY_IDLE);
+}
+
+static void
+flow_start(struct relay_flow *f, struct conn *from, struct conn *to)
+{
+	struct span kept = conn_kept(from);
+
+	*f = (struct relay_flow){ .from = from, .to = to };
+	conn_send(to, kept.p, kept.n);
+	conn_keep(from, NULL, 0);
+}
+
+void
+relay_start(struct relay *r, struct conn *client, struct conn *server, int64_t idle_ns,
+    void (*over)(struct relay *, enum relay_end))
+{
+	*r = (struct relay){ .idle_ns = idle_ns, .over = over };
+	flow_start(&r->up, client, server);
+	flow_start(&r->down, server, client);
+	relay_balance(r);
+}
+
+void
+relay_fini(struct relay *r)
+{
+	pipe_put(pipes_of(&r->up), &r->up.pipe);
+	pipe_put(pipes_of(&r->down), &r->down.pipe);
+}

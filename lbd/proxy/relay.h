@@ -1,0 +1,53 @@
+/*
+ * relay.h - bytes both ways between two connections, whatever they mean.
+ *
+ * What comes from one side goes to the other.  Its end (FIN) is passed on, and the other direction goes on until it
+ * ends too.  Nothing more is taken from a side before the other has taken what was: what waits is bounded by one read.
+ * Large flows between plain connections go through a pipe (pipe.h), everything else through scratch memory, which
+ * costs less where it is little.
+ *
+ * A side that breaks is told of only when the other has got what came before that.  Embedded in its owner, who passes
+ * the events of both connections in and hears of the end once; it then closes both, and calls relay_fini.  The server's
+ * timer is the relay's.
+ */
+#ifndef LBD_PROXY_RELAY_H
+#define LBD_PROXY_RELAY_H
+
+#include "lbd/proxy/conn.h"
+
+struct pipe;
+
+enum relay_end {
+	RELAY_DONE, /* both sides have ended, and have all that the other sent */
+	RELAY_CLIENT_BROKE, /* a reset, most often */
+	RELAY_SERVER_BROKE,
+	RELAY_IDLE /* nothing moved for so long */
+};
+
+/* One direction. */
+struct relay_flow {
+	struct conn *from, *to;
+	struct pipe
+	    *pipe; /* what `to` has not taken of it; NULL: nothing, or it waits in to->out */
+	uint32_t large; /* reads in a row that brought much */
+};
+
+struct relay {
+	struct relay_flow up, down; /* to the server, to the client */
+	int64_t idle_ns;
+	void (*over)(struct relay *, enum relay_end);
+	bool ended;
+};
+
+/* What was kept of either side (conn_keep) goes first. */
+void relay_start(struct relay *, struct conn *client, struct conn *server, int64_t idle_ns,
+    void (*over)(struct relay *, enum relay_end));
+void relay_fini(struct relay *);
+
+void relay_client_readable(struct relay *);
+void relay_client_writable(struct relay *);
+void relay_server_readable(struct relay *);
+void relay_server_writable(struct relay *);
+void relay_expired(struct relay *); /* the server's timer */
+
+#endif
