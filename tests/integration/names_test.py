@@ -6,6 +6,7 @@ from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
 from harness import Backend, Lbd, Load, check, config, equal, wait_for
 from server_tls_test import TlsBackend
 from sticky_test import numbered, placed, secret
+from tcp_test import shout, tcp
 from tls_peers import client as tls_client, tls_config, usual
 
 FAST = {"min_ttl": "100ms", "max_ttl": "1s", "timeout": "100ms", "attempts": 1, "hosts": False}
@@ -187,6 +188,24 @@ def test_tls_and_cookies_outlive_a_change():
             check(server in (b"s2", b"s3") and cookie != cookies[b"s1"], "another server for who was with the other")
             with tls_client(lbd) as other:
                 equal(placed(other, cookie), (server, cookie), "on a new connection")
+
+
+def test_a_session_in_tcp_mode_stays():
+    """With an address that is gone; new ones go where the name leads now."""
+    one = Backend(shout)
+    two = Backend(shout, listen="127.0.0.2", port=one.port)
+    with one, two, NameServer(app_test=Zone("127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port, make=tcp)) as lbd, lbd.client() as client:
+            client.send(b"before")
+            equal(client.read_exactly(6), b"BEFORE", "echo")
+            dns.set("app.test", Zone("127.0.0.2"))
+            wait_names(lbd, "app#127.0.0.2")
+            client.send(b"after")
+            equal(client.read_exactly(5), b"AFTER", "echo of the old session")
+            with lbd.client() as other:
+                other.send(b"new")
+                equal(other.read_exactly(3), b"NEW", "echo of a new session")
+            equal([len(b.connections) for b in (one, two)], [1, 1], "connections of each")
 
 
 def test_no_more_than_resolve_max():
