@@ -118,6 +118,7 @@ network_tree_add(struct network_tree *t, struct arena *a, const struct network *
 	return 0;
 }
 
+/* Only nodes with a value are looked at in full: where the way parts from a prefix before, all below part, too. */
 int
 network_tree_find(const struct network_tree *t, const uint8_t ip[16])
 {
@@ -125,9 +126,12 @@ network_tree_find(const struct network_tree *t, const uint8_t ip[16])
 	const struct node *node = t->root[is_mapped(bits)];
 	int value = 0;
 
-	while (node && common_bits(node->bits, bits) >= node->prefix) {
-		if (node->value)
+	while (node) {
+		if (node->value) {
+			if (common_bits(node->bits, bits) < node->prefix)
+				break;
 			value = node->value;
+		}
 		if (node->prefix == ADDRESS_BITS)
 			break;
 		node = node->child[bit_at(bits, node->prefix)];

@@ -1,4 +1,4 @@
-/* test_rate_table.c - token buckets: exact, also from several threads, and of bounded size, also under a flood of keys. */
+/* test_rate_table.c - token buckets: exact, whatever threads do, and of bounded size, whatever keys come. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
