@@ -43,8 +43,8 @@ struct process {
 	struct rollout rollout;
 	struct resolver *resolver;
 	struct names_wait *names_wait; /* for the first answers; NULL: nobody waits */
-	ev_timer
-	    names_pace; /* names have other addresses, and it is too soon for another rollout */
+	bool names_changed; /* names have other addresses than the workers know of */
+	ev_timer names_pace; /* until it is not too soon for another rollout */
 	int64_t rolled_ns; /* when the last rollout began */
 	struct prober *prober;
 	struct admin *admin;

@@ -137,19 +137,27 @@ on_pace(struct ev_loop *loop, ev_timer *t, int revents)
 	pace_start(p, REFUSED_NS);
 }
 
+/* Unless a rollout is about to begin anyway. */
+static void
+names_roll(struct process *p)
+{
+	if (p->config && p->names_changed && !p->names_wait && !ev_is_active(&p->names_pace))
+		pace_start(p, p->rolled_ns + pace_ns(p) - clock_ns());
+}
+
 static void
 on_changed(void *arg)
 {
 	struct process *p = arg;
 
-	if (!p->config || p->names_wait || ev_is_active(&p->names_pace))
-		return; /* the rollout that follows will have it */
-	pace_start(p, p->rolled_ns + pace_ns(p) - clock_ns());
+	p->names_changed = true;
+	names_roll(p);
 }
 
 void
 process_names_follow(struct process *p)
 {
+	p->names_changed = false;
 	ev_timer_stop(p->loop, &p->names_pace);
 	resolver_keep(p->resolver, p->written);
 	names_send(p);
@@ -164,7 +172,7 @@ process_names_revert(struct process *p)
 	if (resolver_add(p->resolver, p->written, &err) < 0)
 		log_err("names_refused", "reason=%s", log_quoted(str_of(err.text)).text);
 	resolver_keep(p->resolver, p->written);
-	on_changed(p);
+	names_roll(p);
 }
 
 /* --- start and end --- */

@@ -18,16 +18,17 @@ is_unchecked(const struct server_table *t, const struct pool_config *p, uint32_t
 	    atomic_load_explicit(&s->health, memory_order_relaxed) == HEALTH_UNKNOWN;
 }
 
-/* Those that count when panic is decided, and those of them that are available. */
+/* Those that count when panic is decided, those of them that are available, and that nobody has checked yet. */
 struct count {
-	uint32_t all, available;
+	uint32_t all, available, new;
 };
 
 static void
-count_add(struct count *n, bool available)
+count_add(struct count *n, const struct server_table *t, uint32_t slot)
 {
 	n->all++;
-	n->available += available;
+	n->available += server_available(t, slot);
+	n->new += server_is_new(t, slot);
 }
 
 /* Of the two kinds, the one in use: backups only where no other is available. */
@@ -58,9 +59,11 @@ pool_view(const struct server_table *t, const struct pool_config *p)
 		const struct server_config *s = &p->servers[i];
 
 		if (has_share(t, s, any_weight))
-			count_add(&kinds[s->backup], server_available(t, s->slot));
+			count_add(&kinds[s->backup], t, s->slot);
 	}
 	n = count_of(kinds[1], kinds[0]);
+	if (n.available)
+		n.all -= n.new;
 	view.panics = n.available < n.all - n.available;
 	return view;
 }

@@ -209,11 +209,11 @@ needs_backups(const struct balancer *b)
 	return b->mixed && (any || !others);
 }
 
-/* Those of the other kind do not count. */
+/* Those of the other kind do not count, and those that nobody has checked yet only where nothing is available. */
 static void
 panic_decide(struct balancer *b)
 {
-	uint32_t i, n_counting = 0, n_available = 0;
+	uint32_t i, n_counting = 0, n_available = 0, n_new = 0;
 
 	b->backups = needs_backups(b);
 	for (i = 0; i < b->n; i++) {
@@ -223,7 +223,10 @@ panic_decide(struct balancer *b)
 		}
 		n_counting += b->weight[i] != 0;
 		n_available += b->available[i];
+		n_new += b->weight[i] && server_is_new(b->table, b->servers[i].slot);
 	}
+	if (n_available)
+		n_counting -= n_new;
 	b->panic = n_available < n_counting - n_available;
 }
 

@@ -194,6 +194,12 @@ server_await_check(struct server_table *t, uint32_t slot)
 }
 
 bool
+server_is_new(const struct server_table *t, uint32_t slot)
+{
+	return atomic_load_explicit(&t->shared[slot].health, memory_order_relaxed) == HEALTH_NEW;
+}
+
+bool
 server_operating(const struct server_table *t, uint32_t slot)
 {
 	return atomic_load_explicit(&t->shared[slot].admin, memory_order_relaxed) == ADMIN_READY;

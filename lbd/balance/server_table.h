@@ -108,6 +108,7 @@ void server_table_keep(struct server_table *, const uint32_t *slots, size_t n);
 
 /* Nothing is known of it yet, and others serve: no exchanges before its first check. */
 void server_await_check(struct server_table *, uint32_t slot);
+bool server_is_new(const struct server_table *, uint32_t slot);
 
 /* Ready, that is neither in drain nor in maintenance; whatever its health. */
 bool server_operating(const struct server_table *, uint32_t slot);

@@ -88,7 +88,7 @@ class NameServer:
         while True:
             try:
                 query, client = self.udp.recvfrom(4096)
-                reply = self.answer(query, "udp")
+                reply = self.answer(query, "udp") if query else None
                 if reply:
                     self.udp.sendto(reply, client)
             except OSError:

@@ -153,11 +153,12 @@ def test_a_new_address_is_checked_first():
 
     one = Backend()
     two = Backend(script, listen="127.0.0.2", port=one.port)
+    three = "127.0.0.3"  # nobody listens there
     pool = {"health_check": {"interval": "20s", "timeout": "20s"}}
     with one, two, NameServer(app_test=Zone("127.0.0.1")) as dns, Lbd(named(dns, one.port, pool=pool)) as lbd:
         wait_for(lambda: names_of(lbd)["app#127.0.0.1"]["health"] == "up", "the first check")
-        dns.set("app.test", Zone("127.0.0.1", "127.0.0.2"))
-        wait_names(lbd, "app#127.0.0.1", "app#127.0.0.2")
+        dns.set("app.test", Zone("127.0.0.1", "127.0.0.2", three))
+        wait_names(lbd, "app#127.0.0.1", "app#127.0.0.2", f"app#{three}")
         equal(names_of(lbd)["app#127.0.0.2"]["health"], "new", "health before the first check")
         for _ in range(4):
             equal(lbd.get("/").status, 200, "status")

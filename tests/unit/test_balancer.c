@@ -157,6 +157,57 @@ test_panic_is_more_than_half(void **state)
 	}
 }
 
+/*
+ * Those that wait for their first check get nothing and do not make a panic; where nobody else is available, they
+ * are better than nothing.
+ */
+static void
+test_new_ones(void **state)
+{
+	uint32_t a, k, counts[SERVERS_MAX];
+	struct balancer *b;
+
+	(void)state;
+	for (a = 0; a < ALGORITHMS; a++) {
+		b = make_equal(algorithms[a], 5);
+		for (k = 2; k < 5; k++)
+			server_await_check(&table, servers[k].slot);
+		balancer_update(b, now);
+		assert_false(balancer_panics(b));
+		count_picks(b, 2000, counts);
+		assert_true(counts[0] > 0 && counts[1] > 0);
+		assert_int_equal(counts[2] + counts[3] + counts[4], 0);
+		server_set_health(&table, servers[0].slot, HEALTH_DOWN, 0);
+		server_set_admin(&table, servers[1].slot, ADMIN_DRAIN, 0);
+		balancer_update(b, now);
+		assert_true(balancer_panics(b));
+		count_picks(b, 2000, counts);
+		assert_true(counts[2] > 0 && counts[3] > 0 && counts[4] > 0);
+		server_set_health(&table, servers[2].slot, HEALTH_UP, 0);
+		balancer_update(b, now);
+		assert_false(balancer_panics(b)); /* one is well, one is not */
+		server_table_keep(&table, NULL, 0);
+		balancer_free(&b);
+	}
+}
+
+/* A pool whose names have no addresses. */
+static void
+test_nobody_at_all(void **state)
+{
+	struct balancer *b;
+
+	(void)state;
+	for (uint32_t a = 0; a < ALGORITHMS; a++) {
+		b = balancer_new(algorithms[a], servers, 0, &table, 1);
+		assert_non_null(b);
+		balancer_update(b, now);
+		assert_int_equal(pick(b, key(1)), -1);
+		assert_false(balancer_panics(b));
+		balancer_free(&b);
+	}
+}
+
 /* -- retries -- */
 
 static void
@@ -346,6 +397,8 @@ main(void)
 		CASE(test_unavailable_gets_nothing),
 		CASE(test_nobody_in_operation),
 		CASE(test_panic_is_more_than_half),
+		CASE(test_new_ones),
+		CASE(test_nobody_at_all),
 		CASE(test_retries_try_everybody_once),
 		CASE(test_retries_spread),
 		CASE(test_retries_in_panic_go_to_the_available_first),

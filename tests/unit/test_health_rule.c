@@ -25,6 +25,8 @@ test_verdicts(void **state)
 	} rows[] = {
 		{ HEALTH_UNKNOWN, 3, 2, "+", "u" },
 		{ HEALTH_UNKNOWN, 3, 2, "-", "d" },
+		{ HEALTH_NEW, 3, 2, "+", "u" },
+		{ HEALTH_NEW, 3, 2, "-", "d" },
 		{ HEALTH_UP, 3, 2, "--+---", "uuuuud" },
 		{ HEALTH_UP, 3, 2, "---++", "uuddu" },
 		{ HEALTH_UP, 3, 2, "----+-++", "uudddddu" },

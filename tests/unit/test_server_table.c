@@ -175,6 +175,7 @@ test_available(void **state)
 		{ HEALTH_UNKNOWN, ADMIN_READY, false, true },
 		{ HEALTH_UP, ADMIN_READY, false, true },
 		{ HEALTH_DOWN, ADMIN_READY, false, false },
+		{ HEALTH_NEW, ADMIN_READY, false, false },
 		{ HEALTH_UP, ADMIN_DRAIN, false, false },
 		{ HEALTH_UP, ADMIN_MAINTENANCE, false, false },
 		{ HEALTH_UP, ADMIN_READY, true, false },
