@@ -4,6 +4,7 @@ import itertools
 import threading
 
 import h2
+import h2_server_test
 from harness import Backend, BackendProcess, Lbd, check, config, equal, request, wait_for
 from queue_test import Gate, limited
 
@@ -164,6 +165,22 @@ def test_a_try_may_last_only_so_long():
             equal(len(bad.requests), 2, "requests at the server that hangs")
         with Lbd(config(bad, pool={"retry": retry})) as lbd:
             equal(lbd.get().status, 504, "status where there is no other server")
+
+
+def test_servers_of_http2_are_spared_too():
+    """A stream that is not answered in time is given up; after three of them the circuit opens."""
+    def silent(connection):
+        server = h2_server_test.Server(connection)
+        while (stream := server.next()) is not None:
+            connection.backend.requests.append(server.answers[stream])
+
+    retry = {"attempts": 1, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "100ms"}
+    with Backend(silent) as bad, Backend(h2_server_test.echo) as good:
+        conf = config(bad, good, listener={"http2": True}, pool={"http2": True, "retry": retry, **breaker()})
+        with Lbd(conf) as lbd, h2.connect(lbd.address()) as c:
+            equal([c.request(2 * i + 1).status for i in range(10)], [200] * 10, "statuses")
+            equal(len(bad.requests), 3, "requests at the server that is silent")
+            equal(states(lbd)[bad.address], "open", "circuit")
 
 
 def test_an_answer_that_has_begun_may_take_its_time():
