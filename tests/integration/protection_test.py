@@ -138,6 +138,45 @@ def test_backups_serve_only_while_no_other_can():
         server.close()
 
 
+def test_servers_that_come_back_begin_slowly():
+    """Out of maintenance, by health checks, and when a circuit closes; not at the start."""
+    health, status = 200, 200
+
+    def script(connection):
+        while message := connection.request():
+            connection.reply(message, b"ok", health if message.target == b"/health" else status)
+
+    pool = {"slow_start": "1h", "health_check": {"interval": "20ms", "fall": 1, "rise": 1}, **breaker(open="50ms")}
+    with Backend(script) as one, Backend() as two, Lbd(config(one, two, pool=pool)) as lbd:
+        def used(n=130):
+            """Of so many requests, those at the first server."""
+            before = sum(m.target == b"/" for m in one.requests)
+            for _ in range(n):
+                lbd.get()
+            return sum(m.target == b"/" for m in one.requests) - before
+
+        def up(number):
+            lbd.wait_metric("lbpair_server_available", number, server=one.address)
+
+        up(1)
+        equal(used(20), 10, "requests at the start")
+        lbd.command("server", name=f"web/{one.address}", action="maintenance")
+        lbd.command("server", name=f"web/{one.address}", action="ready")
+        check(1 <= used() <= 4, "it has all of its weight at once after maintenance")
+        lbd.command("server", name=f"web/{one.address}", action="drain")
+        lbd.command("server", name=f"web/{one.address}", action="ready")
+        health = 500
+        up(0)
+        health = 200
+        up(1)
+        check(1 <= used() <= 4, "it has all of its weight at once after it was down")
+        status = 503
+        get_until(lbd, "server_circuit_opened")
+        status = 200
+        get_until(lbd, "server_circuit_closed")
+        check(1 <= used() <= 4, "it has all of its weight at once after its circuit closed")
+
+
 def test_one_more_than_may_wait_is_refused():
     gate = Gate()
     with Backend(gate) as server:
