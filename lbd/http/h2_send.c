@@ -193,13 +193,29 @@ word_take(struct str *in, char end)
 
 /* RFC 9113 8.2.2: all that is said of one hop, but for what HTTP/2 says so as well. */
 static bool
-field_belongs(const struct http_field *f)
+field_belongs(enum field_id id)
 {
 	static const uint32_t kept =
 	    FIELD_BIT(FIELD_TE) | FIELD_BIT(FIELD_CONTENT_LENGTH) | FIELD_BIT(FIELD_EXPECT);
-	enum field_id id = field_id_of(f->name);
 
 	return !field_among(id, FIELDS_ONE_HOP & ~kept);
+}
+
+/*
+ * Different for each client, or request: it would push what is alike out of HPACK's table, which is searched for
+ * each field, and clients that share the connection must not find out by it what others sent (RFC 7541 7.1).
+ */
+static nghttp2_nv
+pair_of(enum field_id id, const struct http_field *f)
+{
+	static const uint32_t apart = FIELD_BIT(FIELD_X_REQUEST_ID) |
+	    FIELD_BIT(FIELD_X_FORWARDED_FOR) | FIELD_BIT(FIELD_FORWARDED) |
+	    FIELD_BIT(FIELD_COOKIE) | FIELD_BIT(FIELD_REFERER);
+	nghttp2_nv nv = pair(f->name, f->value);
+
+	if (field_among(id, apart))
+		nv.flags = NGHTTP2_NV_FLAG_NO_INDEX;
+	return nv;
 }
 
 int32_t
@@ -226,10 +242,12 @@ h2_send_request(
 	}
 	for (head = str_skip(head, (size_t)r); (r = h1_field_parse(head, &f)) > H1_EMPTY_LINE;
 	     head = str_skip(head, (size_t)r)) {
-		if (!field_belongs(&f) || (tunnel && word_is(f.name, "sec-websocket-key")))
+		enum field_id id = field_id_of(f.name);
+
+		if (!field_belongs(id) || (tunnel && word_is(f.name, "sec-websocket-key")))
 			continue;
 		CHECK(n < sizeof(nv) / sizeof(nv[0]));
-		nv[n++] = pair(f.name, f.value);
+		nv[n++] = pair_of(id, &f);
 	}
 	return nghttp2_submit_request(
 	    s->ng, NULL, nv, n, follows == H2_NOTHING ? NULL : &body, stream);

@@ -10,6 +10,17 @@ head_field(const struct http_head *head, enum field_id id)
 	return NULL;
 }
 
+struct str
+head_value(const struct http_head *head, struct str name)
+{
+	if (field_id_of(name) == FIELD_HOST) /* of HTTP/2 it is no field */
+		return head->host;
+	for (unsigned i = 0; i < head->n_fields; i++)
+		if (str_eq_nocase(head->fields[i].name, name))
+			return head->fields[i].value;
+	return (struct str){ NULL, 0 };
+}
+
 void
 head_remove_field(struct http_head *head, struct str name)
 {

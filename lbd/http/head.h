@@ -120,6 +120,9 @@ bool head_add_field(struct http_head *, struct str name, struct str value);
 /* The only field of that name from now on; as head_add_field. */
 bool head_set_field(struct http_head *, struct str name, struct str value);
 
+/* The value of the first field of that name, in any case; of Host, the one authority.  Empty: none. */
+struct str head_value(const struct http_head *, struct str name);
+
 /* The first field with that id, or NULL. */
 const struct http_field *head_field(const struct http_head *, enum field_id);
 

@@ -28,22 +28,6 @@ admission_connection(const struct client *c)
 	return !a->tree || c->family == AF_UNIX || requester_is_trusted(c) || may_come(a, c->ip);
 }
 
-/* The bytes that a key of a rate limit is made of are nobody's to choose so that they meet others. */
-static bool
-hash_header(
-    const struct hash_secret *secret, const struct http_head *head, struct str name, uint64_t *hash)
-{
-	for (unsigned i = 0; i < head->n_fields; i++) {
-		const struct http_field *f = &head->fields[i];
-
-		if (!str_eq_nocase(f->name, name))
-			continue;
-		*hash = ~keyed_hash(secret, f->value.p, f->value.n); /* no address has that */
-		return true;
-	}
-	return false;
-}
-
 static bool
 hash_client(const struct client *c, const struct client_prefix *prefix, uint64_t *hash)
 {
@@ -61,19 +45,22 @@ static bool
 hash_of(const struct client *c, const struct rate_limit_config *r, uint64_t *hash)
 {
 	const struct worker *w = c->conn.worker;
+	struct str value = { NULL, 0 };
 
 	switch (r->key) {
 	case RATE_TOGETHER:
 		*hash = 0;
 		return true;
 	case RATE_BY_HEADER:
-		if (hash_header(&w->proxy->shared->secret, &w->head, r->header, hash))
-			return true;
+		value = head_value(&w->head, r->header);
 		break;
 	case RATE_BY_CLIENT:
 		break;
 	}
-	return hash_client(c, &r->prefix, hash);
+	if (value.n == 0)
+		return hash_client(c, &r->prefix, hash);
+	*hash = ~keyed_hash(&w->proxy->shared->secret, value.p, value.n); /* no address has that */
+	return true;
 }
 
 /* 0, or the time until the request may come. */

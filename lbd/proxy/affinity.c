@@ -15,18 +15,6 @@ enum { COOKIE_ROOM = 64 * 1024 /* all cookies of a head, of which there are 60k 
 
 /* --- what is hashed --- */
 
-/* The first field of that name.  Of HTTP/2 the authority is no field. */
-static struct str
-header_value(const struct http_head *head, struct str name)
-{
-	if (field_id_of(name) == FIELD_HOST)
-		return head->host;
-	for (unsigned i = 0; i < head->n_fields; i++)
-		if (str_eq_nocase(head->fields[i].name, name))
-			return head->fields[i].value;
-	return (struct str){ NULL, 0 };
-}
-
 static struct str
 cookie_value(const struct http_head *head, struct str name)
 {
@@ -47,7 +35,7 @@ key_of(const struct http_head *head, const struct pool_config *p)
 	case HASH_CLIENT_IP:
 		break;
 	case HASH_HEADER:
-		return header_value(head, p->hash_name);
+		return head_value(head, p->hash_name);
 	case HASH_COOKIE:
 		return cookie_value(head, p->hash_name);
 	case HASH_URI:

@@ -82,10 +82,16 @@ lines_of(const struct listener_config *l, char room[LINES_MAX])
 }
 
 /* In HTTP/2 many may be asked for at once and not be read: what would be held for that is bounded. */
+static bool
+page_fits(const struct page_config *page, const struct h2_stream *stream)
+{
+	return !stream || h2_stream_may_answer(stream, page->body.n);
+}
+
 static void
 page_use(struct error_response *r, const struct page_config *page, const struct h2_stream *stream)
 {
-	if (!page || (stream && !h2_stream_may_answer(stream, page->body.n)))
+	if (!page || !page_fits(page, stream))
 		return;
 	r->content_type = page->content_type;
 	r->body = page->body;
@@ -150,6 +156,7 @@ exchange_answer_route(struct exchange *x)
 	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
 	struct str values[VARIABLE_COUNT];
 	char lines[LINES_MAX];
+	const struct page_config *page;
 	struct own_response own = {
 		.content_type = r->respond.content_type,
 		.body = r->respond.body,
@@ -159,6 +166,11 @@ exchange_answer_route(struct exchange *x)
 	answer_begin(x, r->redirect.location ? r->redirect.status : r->respond.status, true);
 	own.status = x->status;
 	own.keep_alive = x->keep_alive;
+	page = r->respond.body.n ? NULL : error_page_of_exchange(x);
+	if (page && page_fits(page, x->stream)) {
+		own.content_type = page->content_type;
+		own.body = page->body;
+	}
 	h1_format_own_begin(&out, &own);
 	if (r->redirect.location) {
 		route_variables(x, &x->sent, values);

@@ -96,6 +96,7 @@ proxied_readable(struct client *c)
 		proxied_refuse(c, (enum proxy_fault) - eaten);
 	} else if (eaten > 0) {
 		conn_keep(&c->conn, NULL, 0);
+		c->conn.bytes_read -= (uint64_t)eaten; /* of the proxy, not of the client */
 		believe(c, &h);
 		data = (struct span){ data.p + eaten, data.n - (size_t)eaten };
 		client_admit(c, &data);

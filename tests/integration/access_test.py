@@ -46,6 +46,13 @@ def test_before_tls():
         equal(lbd.metric("lbpair_tls_handshake_failures_total"), 0, "handshakes that failed")
 
 
+def test_in_tcp_mode():
+    with Backend() as server, Lbd(config(server, listener={"protocol": "tcp", "access": LIST})) as lbd:
+        equal(is_reset(lbd.address(), "127.0.0.9"), True, "reset")
+        equal(lbd.get().status, 200, "another client")
+        lbd.wait_metric(DENIED, 1, reason="access_denied")
+
+
 def test_behind_a_trusted_proxy():
     listener = {"access": {"allow": ["203.0.113.0/24"], "deny": ["203.0.113.7"]}, "http2": True,
                 "forwarded": {"trust": ["127.0.0.0/8"]}}

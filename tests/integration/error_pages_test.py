@@ -44,10 +44,14 @@ def test_of_the_pool_else_of_the_listener():
             "404": pages.write("404.HTM", "<p>nowhere")}})
         conf["pools"].append({**conf["pools"][0], "name": "api", "error_pages": {
             "503": pages.write("503.json", '{"error": 503}')}})
-        conf["listeners"][0]["routes"] = [{"path": "/api", "pool": "api"}]
+        conf["listeners"][0]["routes"] = [
+            {"path": "/api", "pool": "api"}, {"path": "/no", "respond": {"status": 404}},
+            {"path": "/never", "respond": {"status": 404, "body": "never"}}]
         with Lbd(conf) as lbd, lbd.client() as client:
             equal(page(client.get("/")), (503, b"text/html; charset=utf-8", b"<p>listener"), "listener's")
             equal(page(client.get("/api")), (503, b"application/json", b'{"error": 503}'), "pool's")
+            equal(page(client.get("/no")), (404, b"text/html; charset=utf-8", b"<p>nowhere"), "of a route")
+            equal(client.get("/never").body, b"never", "a route's own body")
             client.send(request("HEAD", "/api"))
             got = client.response(b"HEAD")
             equal((got.status, got.one(b"content-length"), got.one(b"retry-after")), (503, b"14", b"5"), "HEAD")

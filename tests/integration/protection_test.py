@@ -4,6 +4,7 @@ import itertools
 import threading
 
 import h2
+import h2_server_test
 from harness import Backend, BackendProcess, Lbd, check, config, equal, request, wait_for
 from queue_test import Gate, limited
 
@@ -137,6 +138,45 @@ def test_backups_serve_only_while_no_other_can():
         server.close()
 
 
+def test_servers_that_come_back_begin_slowly():
+    """Out of maintenance, by health checks, and when a circuit closes; not at the start."""
+    health, status = 200, 200
+
+    def script(connection):
+        while message := connection.request():
+            connection.reply(message, b"ok", health if message.target == b"/health" else status)
+
+    pool = {"slow_start": "1h", "health_check": {"interval": "20ms", "fall": 1, "rise": 1}, **breaker(open="50ms")}
+    with Backend(script) as one, Backend() as two, Lbd(config(one, two, pool=pool)) as lbd:
+        def used(n=130):
+            """Of so many requests, those at the first server."""
+            before = sum(m.target == b"/" for m in one.requests)
+            for _ in range(n):
+                lbd.get()
+            return sum(m.target == b"/" for m in one.requests) - before
+
+        def up(number):
+            lbd.wait_metric("lbpair_server_available", number, server=one.address)
+
+        up(1)
+        equal(used(20), 10, "requests at the start")
+        lbd.command("server", name=f"web/{one.address}", action="maintenance")
+        lbd.command("server", name=f"web/{one.address}", action="ready")
+        check(1 <= used() <= 4, "it has all of its weight at once after maintenance")
+        lbd.command("server", name=f"web/{one.address}", action="drain")
+        lbd.command("server", name=f"web/{one.address}", action="ready")
+        health = 500
+        up(0)
+        health = 200
+        up(1)
+        check(1 <= used() <= 4, "it has all of its weight at once after it was down")
+        status = 503
+        get_until(lbd, "server_circuit_opened")
+        status = 200
+        get_until(lbd, "server_circuit_closed")
+        check(1 <= used() <= 4, "it has all of its weight at once after its circuit closed")
+
+
 def test_one_more_than_may_wait_is_refused():
     gate = Gate()
     with Backend(gate) as server:
@@ -157,13 +197,29 @@ def test_one_more_than_may_wait_is_refused():
 
 
 def test_a_try_may_last_only_so_long():
-    retry = {"attempts": 1, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "200ms"}
-    with Backend(hangs) as bad, Backend() as good:
-        with Lbd(config(bad, good, pool={"retry": retry})) as lbd:
-            equal([lbd.get().status for _ in range(4)], [200] * 4, "statuses")
-            equal(len(bad.requests), 2, "requests at the server that hangs")
+    retry = {"attempts": 2, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "150ms"}
+    with Backend(hangs) as bad, Backend() as good, Backend() as other:  # another, should a busy machine hang as well
+        with Lbd(config(bad, good, other, pool={"retry": retry})) as lbd:
+            equal([lbd.get().status for _ in range(6)], [200] * 6, "statuses")
+            check(len(bad.requests) >= 2, "the server that hangs was not asked")
         with Lbd(config(bad, pool={"retry": retry})) as lbd:
             equal(lbd.get().status, 504, "status where there is no other server")
+
+
+def test_servers_of_http2_are_spared_too():
+    """A stream that is not answered in time is given up; after three of them the circuit opens."""
+    def silent(connection):
+        server = h2_server_test.Server(connection)
+        while (stream := server.next()) is not None:
+            connection.backend.requests.append(server.answers[stream])
+
+    retry = {"attempts": 2, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "150ms"}
+    with Backend(silent) as bad, Backend(h2_server_test.echo) as good, Backend(h2_server_test.echo) as other:
+        conf = config(bad, good, other, listener={"http2": True}, pool={"http2": True, "retry": retry, **breaker()})
+        with Lbd(conf) as lbd, h2.connect(lbd.address()) as c:
+            equal([c.request(2 * i + 1).status for i in range(15)], [200] * 15, "statuses")
+            equal(len(bad.requests), 3, "requests at the server that is silent")
+            equal(states(lbd)[bad.address], "open", "circuit")
 
 
 def test_an_answer_that_has_begun_may_take_its_time():
@@ -178,12 +234,12 @@ def test_an_answer_that_has_begun_may_take_its_time():
         connection.reply(connection.request())
         return message
 
-    retry = {"attempts": 1, "on": ["timeout"], "per_try_timeout": "50ms"}
+    retry = {"attempts": 1, "on": ["timeout"], "per_try_timeout": "500ms"}
     with Backend(slow_body) as server:
         with Lbd(config(server, pool={"retry": retry})) as lbd, lbd.client() as client:
             client.send(request())
             begun.wait(30)
-            threading.Timer(0.3, go_on.set).start()
+            threading.Timer(0.7, go_on.set).start()
             equal(client.response().body, b"abcd", "body")
             equal(client.get("/next").body, b"GET /next 0\n", "the next answer on that connection")
 

@@ -16,7 +16,7 @@ import h2_server_test
 from addresses_test import has_ipv6
 from h2 import GET
 from harness import Backend, Client, Lbd, ReservedPort, Skip, check, config, echo, equal, request, wait_for
-from server_tls_test import trusting
+from server_tls_test import TlsBackend, trusting
 from tls_peers import TlsClient, certificate, context, tls_config, usual
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -371,6 +371,39 @@ def test_a_reload_switches_it():
             equal(client.get().status, 200, "status")
             equal(server.connections[1].told.source, client.sock.getsockname(), "source")
         equal([len(c.requests) for c in server.connections], [1, 1], "requests on each connection")
+
+
+def test_in_tcp_mode():
+    """Nobody waits for anybody: the header comes alone, and the server speaks first."""
+    def script(connection):
+        connection.told = Told(connection.sock)
+        connection.send(b"220 ready\n")
+        connection.send(b"250 " + connection.read_until(b"\n"))
+    with Backend(script) as server, Lbd(config(
+            server, listener={"protocol": "tcp", "proxy_protocol": True}, pool={"send_proxy_protocol": 2},
+            log={"access": {"format": "json"}})) as lbd:
+        for behind in (b"", b"HELO\n"):
+            with lbd.client() as client:
+                client.send(V1 + behind)
+                equal(client.read_exactly(10), b"220 ready\n", "greeting")
+                if not behind:
+                    client.send(b"HELO\n")
+                equal(client.read_to_end(), b"250 HELO\n", "answer")
+            told = server.connections[-1].told
+            equal((told.source, told.destination), (("192.0.2.1", 12345), ("198.51.100.7", 443)), "addresses")
+        record = json.loads(lbd.log.wait('^{.*"listener"'))
+        equal((record["client"], record["bytes_in"], record["bytes_out"]), ("192.0.2.1", 5, 19), "the record")
+
+
+def test_before_a_hello_that_is_passed_through():
+    with TlsBackend() as server:
+        conf = config("127.0.0.1:1", listener={
+            "protocol": "tcp", "proxy_protocol": True, "routes": [{"sni": "www.example.org", "pool": "named"}]})
+        conf["pools"].append({"name": "named", "servers": [{"address": server.address}]})
+        with Lbd(conf) as lbd:
+            with FirstFlight(lbd.address(), V2) as client:
+                equal(client.get_status(), 200, "status")
+            equal(server.names, ["www.example.org"], "SNI")
 
 
 # ---- HAProxy ----

@@ -100,8 +100,20 @@ def test_by_header():
     key = "X-Api-Key: "
     with Backend() as server, Lbd(limited(server, burst=2, key="header:x-api-key")) as lbd, lbd.client() as client:
         got = [client.get("/", *fields).status for fields in
-               ([key + "a"], [key + "a"], [key + "a"], [key + "b"], [], [], [], [key + "b"], [key + "b"])]
+               ([key + "a"], [key + "a"], [key + "a"], [key + "b"], [], [key], [], [key + "b"], [key + "b"])]
         equal(got, [200, 200, 429, 200, 200, 200, 429, 200, 429], "statuses")
+
+
+def test_by_host():
+    """Which is no field in HTTP/2."""
+    conf = limited("127.0.0.1:1", burst=1, key="header:Host",
+                   listener={"http2": True, "routes": [{"path": "/", "respond": {"status": 204}}]})
+    with Lbd(conf) as lbd, lbd.client() as client, h2.connect(lbd.address()) as client2:
+        got = []
+        for i, host in enumerate(("a", "b", "c")):
+            client.send(request(host=host))
+            got += [client.response().status, client2.request(2 * i + 1, [*GET[:3], (":authority", host)]).status]
+        equal(got, [204, 429] * 3, "statuses")
 
 
 def test_routes_have_their_own():

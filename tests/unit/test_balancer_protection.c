@@ -177,8 +177,8 @@ assert_risen(enum balance_algorithm algorithm, int64_t seconds)
 	count_picks(b, KEYS, counts);
 	/* the better of two draws: without samples all are alike */
 	if (algorithm == BALANCE_LEAST_RESPONSE_TIME)
-		assert_true(counts[0] < 2 * want + KEYS / 100);
-	else if (fabs(counts[0] - want) > want / 5 + KEYS / 200)
+		assert_true(counts[0] < 2 * want + KEYS / 100.);
+	else if (fabs(counts[0] - want) > want / 5 + KEYS / 200.)
 		fail_msg("algorithm %d: %u instead of %.0f after %lld s", (int)algorithm, counts[0],
 		    want, (long long)seconds);
 	end(&b);
