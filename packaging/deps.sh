@@ -91,6 +91,7 @@ for group in "$@"; do
 		need nghttp2-client nghttp2 has_command nghttp
 		need python3-grpcio python3-grpcio has_grpc
 		need util-linux util-linux has_command unshare
+		need redis-server redis has_command redis-server
 		;;
 	demo)
 		need python3 python3 has_python
@@ -163,7 +164,7 @@ hold_services() {
 }
 
 disable_services() {
-	for service in haproxy nginx; do
+	for service in haproxy nginx redis-server; do
 		case " $missing " in
 		*" $service"*) ! has_command systemctl || systemctl -q disable "$service" || true ;;
 		esac

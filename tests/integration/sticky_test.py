@@ -352,7 +352,6 @@ def test_bounded_load():
                 equal(c.response().status, 200, "status")
             check(counts[-1] <= 4, f"12 requests at once for one key: {counts}")
             wait_for(lambda: lbd.metric("lbpair_server_active") == 0, "the requests to end")
-            home = clients[0].get("/popular").body
-            equal({c.get("/popular").body for c in clients}, {home}, "one by one")
+            equal(len({clients[0].get("/popular").body for _ in range(8)}), 1, "servers of the key, one by one")
             for c in clients:
                 c.close()

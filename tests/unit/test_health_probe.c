@@ -40,6 +40,58 @@ test_tcp(void **state)
 	fake_stop(&f);
 }
 
+/* A check that says something and expects an answer. */
+static void
+expect_pong(enum manner manner, const char *answer, bool passes, const char *reason)
+{
+	struct fake f;
+
+	fake_start(&f, manner, answer);
+	setting_make(&one, CHECK_TCP);
+	one.pool.health.send = STR("PING\r\n");
+	one.pool.health.expect = STR("+PONG");
+	one.pool.health.timeout = 150 * NS_PER_MS;
+	check_once(&f.address, passes, reason);
+	assert_string_equal(f.request, "PING\r\n");
+	fake_stop(&f);
+}
+
+static void
+test_tcp_expected(void **state)
+{
+	(void)state;
+	expect_pong(ANSWER, "+PONG\r\n", true, "answered as expected");
+}
+
+static void
+test_tcp_expected_byte_by_byte(void **state)
+{
+	(void)state;
+	expect_pong(DRIP, "+PONG\r\n", true, "answered as expected");
+}
+
+static void
+test_tcp_closed(void **state)
+{
+	(void)state;
+	expect_pong(CLOSE, "", false, "connection closed (response)");
+}
+
+static void
+test_tcp_silent(void **state)
+{
+	(void)state;
+	expect_pong(HANG, "", false, "timeout after 150ms (response)");
+}
+
+static void
+test_tcp_flood(void **state)
+{
+	(void)state;
+	expect_pong(FLOOD, "", false,
+	    "unexpected answer \"HTTP/1.1 200 OK\\x0d\\x0aX: xxxxxxxxxxxxxxxxxxxx\"...");
+}
+
 static void
 test_tcp_refused(void **state)
 {
@@ -306,6 +358,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_tcp),
+		CASE(test_tcp_expected),
+		CASE(test_tcp_expected_byte_by_byte),
+		CASE(test_tcp_closed),
+		CASE(test_tcp_silent),
+		CASE(test_tcp_flood),
 		CASE(test_tcp_refused),
 		CASE(test_tcp_connect_timeout),
 		CASE(test_http),
