@@ -64,17 +64,16 @@ void
 process_names_await(struct process *p, struct lbd_config *config,
     void (*go)(void *arg, const char *why_not), void *arg)
 {
-	struct names_wait *w = calloc(1, sizeof(*w));
+	struct names_wait *w;
 	struct err err;
 
 	CHECK(!p->names_wait);
-	if (!w || resolver_add(p->resolver, config, &err) < 0) {
-		free(w);
-		go(arg, w ? err.text : "out of memory");
+	if (resolver_add(p->resolver, config, &err) < 0) {
+		go(arg, err.text);
 		return;
 	}
-	if (resolver_settled(p->resolver)) {
-		free(w);
+	w = resolver_settled(p->resolver) ? NULL : calloc(1, sizeof(*w));
+	if (!w) { /* or no memory to wait with */
 		go(arg, NULL);
 		return;
 	}
@@ -127,8 +126,8 @@ on_pace(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (p->draining)
-		return;
+	if (p->draining || p->names_wait)
+		return; /* what follows that rolls out, too */
 	if (process_config_again(p, &err) == 0) {
 		process_names_follow(p);
 		return;

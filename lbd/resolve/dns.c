@@ -333,8 +333,12 @@ options_init(struct dns *d, const struct resolver_config *c)
 		.sock_state_cb_data = d,
 	};
 
-	return ares_init_options(&d->channel, &o,
-	    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+
+#ifdef ARES_OPT_QUERY_CACHE
+	mask |= ARES_OPT_QUERY_CACHE; /* of newer releases: none, when to ask again is decided here */
+#endif
+	return ares_init_options(&d->channel, &o, mask);
 }
 
 static int

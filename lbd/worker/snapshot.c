@@ -80,8 +80,9 @@ pool_stick(struct snapshot *s, uint32_t i, struct snapshot_tls tls, struct err *
 		    tls.shelf->files, p->conf->stickiness.secret_file, &secret, err);
 	if (code)
 		return code;
-	p->sticky = tls.shelf ? sticky_new(secret, p->servers, p->conf->n_servers)
-			      : sticky_like(tls.like->pools[i].sticky, p->servers, p->conf->n_servers);
+	p->sticky = tls.shelf
+	    ? sticky_new(secret, p->servers, p->conf->n_servers)
+	    : sticky_like(tls.like->pools[i].sticky, p->servers, p->conf->n_servers);
 	return p->sticky ? 0 : out_of_memory(s, err);
 }
 

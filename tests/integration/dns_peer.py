@@ -16,16 +16,22 @@ QR, TC, RA = 0x8000, 0x0200, 0x0080
 class Zone:
     """What is said of one name."""
 
-    def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=(), delay=0):
+    def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=(), delay=0,
+                 rotating=False):
         self.addresses = [ipaddress.ip_address(a) for a in addresses]
         self.ttl, self.rcode = ttl, rcode
         self.silent, self.delay = silent, delay
         self.truncated = truncated  # over UDP: the whole answer comes by TCP
+        self.rotating, self.turn = rotating, 0  # each answer has the next address, alone
         self.fails = fails  # SERVFAIL for these types alone
 
     def records(self, qtype):
         version = {A: 4, AAAA: 6}.get(qtype)
-        return [a.packed for a in self.addresses if a.version == version]
+        records = [a.packed for a in self.addresses if a.version == version]
+        if self.rotating and records:
+            self.turn += 1
+            return [records[self.turn % len(records)]]
+        return records
 
 
 class NameServer:
@@ -84,13 +90,19 @@ class NameServer:
         return head + query[12:at + 5] + b"".join(
             struct.pack("!HHHIH", 0xc00c, qtype, IN, zone.ttl, len(data)) + data for data in records)
 
+    def reply_udp(self, query, client):
+        try:
+            if reply := self.answer(query, "udp"):
+                self.udp.sendto(reply, client)
+        except OSError:
+            pass  # closed meanwhile
+
     def serve_udp(self):
         while True:
             try:
                 query, client = self.udp.recvfrom(4096)
-                reply = self.answer(query, "udp") if query else None
-                if reply:
-                    self.udp.sendto(reply, client)
+                if query:
+                    threading.Thread(target=self.reply_udp, args=(query, client), daemon=True).start()
             except OSError:
                 return
 

@@ -141,6 +141,24 @@ def test_a_reload_waits_for_new_names():
         equal(set(names_of(lbd)), {"app#127.0.0.1"}, "servers")
 
 
+def test_a_reload_while_names_change():
+    """The pool has another address ten times a second, also while a new name is waited for."""
+    hosts = [f"127.0.0.{i}" for i in range(1, 5)]
+    servers = same_port(*hosts)
+    with NameServer(app_test=Zone(*hosts, rotating=True), slow_test=Zone("127.0.0.1", delay=0.6)) as dns:
+        conf = named(dns, servers[0].port, timeout="2s")
+        with Lbd(conf) as lbd, Load(lbd) as load:
+            load.wait_done(10)
+            lbd.log.wait("name_resolved name=app.test", start=lbd.log.count())  # its rollout is due soon
+            conf["pools"].append({"name": "slow", "servers": [{"address": f"slow.test:{servers[0].port}"}]})
+            lbd.reload(conf)
+            check(f"slow.test:{servers[0].port}#127.0.0.1" in names_of(lbd), "the new name has its address")
+            load.wait_done(10)
+            load.stop()
+    for server in servers:
+        server.close()
+
+
 def test_a_new_address_is_checked_first():
     """Among others that serve; it gets its first request when it has passed."""
     checked = threading.Event()
