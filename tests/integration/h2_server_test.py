@@ -120,6 +120,15 @@ def test_http2_clients():
         lbd.wait_metric("lbpair_server_idle_connections", 2)
 
 
+def test_a_drained_server_loses_its_shared_connection():
+    with Backend(echo) as server, Lbd(both({"address": server.address, "name": "one"})) as lbd:
+        equal(lbd.get("/").status, 200, "status")
+        lbd.wait_metric("lbpair_server_idle_connections", 1)
+        lbd.command("server", name="web/one", action="drain")
+        lbd.log.wait("server_drained pool=web server=one")
+        server.wait(lambda: not server.open_connections(), "its end")
+
+
 def test_trailers_both_ways():
     def script(connection):
         c = Server(connection)
