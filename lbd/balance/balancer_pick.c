@@ -177,14 +177,24 @@ is_back(const struct balancer *b, uint32_t i, uint64_t hash)
 	return hash_scale(hash_mix(hash ^ i), SLOW_START_STEPS) < b->rising[i];
 }
 
+/* A popular key may have filled many servers, and to look at all of them costs as much as at as many of its own. */
+static uint32_t
+rehashes_max(const struct balancer *b, const struct request *q)
+{
+	if (b->backups)
+		return 0;
+	return q->bounded && b->n_candidates > REHASHES_MAX ? b->n_candidates : REHASHES_MAX;
+}
+
 /* By hash, however often it must be hashed again; in the end, and among backups, among the candidates alone. */
 static int
 pick_by_hash(struct balancer *b, const struct request *q)
 {
 	uint64_t number = q->hash, sequence = q->hash;
-	uint32_t i, k;
+	uint32_t i, most = rehashes_max(b, q);
 
-	for (k = 0; k < REHASHES_MAX && !b->backups; k++) {
+	for (; most > 0; most--) {
+		b->work++;
 		i = b->algorithm == BALANCE_IP_HASH ? choice_pick(&b->home, number)
 						    : maglev_pick(&b->maglev, number);
 		if (acceptable(b, i, q) && is_back(b, i, q->hash))

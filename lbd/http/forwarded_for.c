@@ -1,4 +1,4 @@
-/* forwarded_for.c - a list over several fields, from its end; what cannot be read ends it. */
+/* forwarded_for.c - a list over several fields, from its end; what cannot be read ends it, empty members do not. */
 #include "lbd/http/forwarded_for.h"
 
 /* Takes the last member of the list. */
@@ -53,9 +53,12 @@ forwarded_for(const struct http_head *head, const struct network *trust, uint32_
 		if (head->fields[i].id != FIELD_X_FORWARDED_FOR)
 			continue;
 		while (list.n) {
+			struct str member = last_member(&list);
 			struct address a;
 
-			if (!address_parse_host(&a, without_port(last_member(&list))))
+			if (member.n == 0) /* RFC 9110 5.6.1 */
+				continue;
+			if (!address_parse_host(&a, without_port(member)))
 				return named;
 			*client = a;
 			named = true;

@@ -7,7 +7,6 @@
 #include "common/clock.h"
 #include "lbd/balance/sticky.h"
 #include "lbd/http/cookie.h"
-#include "lbd/http/field.h"
 #include "lbd/proxy/requester.h"
 #include "lbd/route/target.h"
 

@@ -35,22 +35,20 @@ circuit_closed(struct worker *w, const struct pool_config *p, const struct serve
 	    log_quoted(s->name).text);
 }
 
-void
-circuit_tell(struct worker *w, const struct pool_config *p, const struct server_config *s,
-    uint64_t *probe, enum circuit_result result)
+static void
+tell(struct worker *w, const struct pool_config *p, const struct server_config *s, uint64_t probe,
+    enum circuit_result result)
 {
 	struct breaker *b = breaker_of(w, s);
 	struct breaker_opening o;
-	uint64_t of = *probe;
 
-	*probe = 0;
 	switch (result) {
 	case CIRCUIT_GOOD:
-		if (breaker_succeeded(b, &p->breaker, of, w->now))
+		if (breaker_succeeded(b, &p->breaker, probe, w->now))
 			circuit_closed(w, p, s);
 		break;
 	case CIRCUIT_BAD:
-		if (breaker_failed(b, &p->breaker, room_of(w, p), of, w->now, &o))
+		if (breaker_failed(b, &p->breaker, room_of(w, p), probe, w->now, &o))
 			circuit_opened(w, p, s, &o);
 		break;
 	case CIRCUIT_BROKEN:
@@ -58,6 +56,18 @@ circuit_tell(struct worker *w, const struct pool_config *p, const struct server_
 			circuit_opened(w, p, s, &o);
 		break;
 	}
+}
+
+void
+circuit_tell(struct worker *w, const struct pool *p, const struct server_config *s, uint64_t *probe,
+    enum circuit_result result)
+{
+	if (p->snapshot != w->snapshot) {
+		circuit_forgo(w, s, probe);
+		return;
+	}
+	tell(w, p->conf, s, *probe, result);
+	*probe = 0;
 }
 
 int
@@ -76,6 +86,7 @@ circuit_choose(struct worker *w, struct pool *p, bool repeatable, uint64_t *prob
 void
 circuit_forgo(struct worker *w, const struct server_config *s, uint64_t *probe)
 {
-	breaker_return(breaker_of(w, s), *probe);
+	if (*probe)
+		breaker_return(breaker_of(w, s), *probe);
 	*probe = 0;
 }

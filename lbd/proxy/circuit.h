@@ -15,8 +15,11 @@ enum circuit_result {
 	CIRCUIT_BROKEN /* after CIRCUIT_GOOD was told of the same try */
 };
 
-/* One try has ended so at that server; *probe is cleared. */
-void circuit_tell(struct worker *, const struct pool_config *, const struct server_config *,
+/*
+ * One try has ended so at that server; *probe is cleared.  Those of an old configuration do not count: the present one
+ * may have no breaker, and so nobody who would close it.
+ */
+void circuit_tell(struct worker *, const struct pool *, const struct server_config *,
     uint64_t *probe, enum circuit_result);
 
 /*
@@ -25,7 +28,7 @@ void circuit_tell(struct worker *, const struct pool_config *, const struct serv
  */
 int circuit_choose(struct worker *, struct pool *, bool repeatable, uint64_t *probe);
 
-/* A probe comes to nothing; *probe is cleared. */
+/* A probe comes to nothing, if it is one; *probe is cleared. */
 void circuit_forgo(struct worker *, const struct server_config *, uint64_t *probe);
 
 #endif

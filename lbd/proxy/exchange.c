@@ -187,6 +187,7 @@ exchange_free(struct exchange *x)
 	CHECK(!x->upstream);
 	buffer_put(&w->buffers, &x->request);
 	buffer_put(&w->buffers, &x->held);
+	buffer_put(&w->buffers, &x->head);
 	snapshot_unref(&x->snapshot);
 	*downstream_exchange(x) = NULL;
 	if (x->stream)

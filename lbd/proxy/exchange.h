@@ -63,6 +63,7 @@ struct exchange {
 
 	/* the response */
 	struct body response_body;
+	struct buffer *head; /* its head, to leave with what else comes in this turn; HTTP/2 */
 	bool responding; /* its head went to the client */
 	bool wrap; /* the server ends by closing, the client gets chunks */
 	bool until_close; /* the client sees the end by our closing */
@@ -124,6 +125,7 @@ void exchange_connected(struct exchange *); /* or it failed: the first send tell
 void exchange_reconnect(struct exchange *); /* its connection is for somebody else: another one */
 void exchange_upstream_head(struct exchange *); /* HTTP/2: a head is in the worker's */
 void exchange_upstream_readable(struct exchange *);
+void exchange_upstream_quiet(struct exchange *); /* HTTP/2: nothing else has come in this turn */
 void exchange_upstream_writable(struct exchange *);
 void exchange_upstream_expired(struct exchange *);
 

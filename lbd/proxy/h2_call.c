@@ -158,6 +158,8 @@ h2_call_do_ready(struct h2_call *c)
 	/* each time something is read, `reading` ends, or the exchange lets go */
 	while (c->exchange && c->reading && c->told && has_more(c))
 		exchange_upstream_readable(c->exchange);
+	if (c->exchange)
+		exchange_upstream_quiet(c->exchange);
 }
 
 /* --- the request --- */
@@ -296,6 +298,8 @@ on_response(void *arg, enum refusal refusal, bool end)
 		exchange_answer(x, END_SERVER_BAD_RESPONSE);
 	else
 		exchange_upstream_head(x);
+	if (c->exchange && c->exchange->head)
+		make_ready(c);
 }
 
 static void

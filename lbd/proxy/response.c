@@ -69,13 +69,41 @@ body_take(struct exchange *x, struct span *data)
 	return true;
 }
 
+/* The head goes in front of what stands at data.p, if there is room; else it is sent by itself. */
+static int
+send_head_and(struct exchange *x, struct str head, struct span data)
+{
+	char *start = data.p - head.n;
+	int err;
+
+	if (start < exchange_worker(x)->scratch - SCRATCH_BEFORE) {
+		err = downstream_send(x, head.p, head.n);
+		return err ? err : downstream_send(x, data.p, data.n);
+	}
+	memcpy(start, head.p, head.n);
+	return downstream_send(x, start, head.n + data.n);
+}
+
+/* The same with one that was held. */
+static int
+send_body(struct exchange *x, struct span data)
+{
+	int err;
+
+	if (!x->head)
+		return downstream_send(x, data.p, data.n);
+	err = send_head_and(x, buffer_text(x->head), data);
+	buffer_put(&exchange_worker(x)->buffers, &x->head);
+	return err;
+}
+
 static void
 response_body(struct exchange *x, struct span data)
 {
 	if (!body_take(x, &data))
 		exchange_cut(x, END_SERVER_BAD_RESPONSE);
 	else
-		response_sent(x, downstream_send(x, data.p, data.n));
+		response_sent(x, send_body(x, data));
 }
 
 /* "timeout=N" of a server's Keep-Alive: let go a second before it does. */
@@ -153,23 +181,6 @@ note_response(struct exchange *x, const struct http_head *head)
 		learn_keep_alive(x->upstream, head);
 }
 
-/* The head goes in front of what stands at data->p, if there is room; else it is sent by itself. */
-static int
-send_head_and(struct exchange *x, const struct writer *out, struct span data)
-{
-	struct worker *w = exchange_worker(x);
-	size_t n = (size_t)(out->p - w->format);
-	char *start = data.p - n;
-	int err;
-
-	if (start < w->scratch - SCRATCH_BEFORE) {
-		err = downstream_send(x, w->format, n);
-		return err ? err : downstream_send(x, data.p, data.n);
-	}
-	memcpy(start, w->format, n);
-	return downstream_send(x, start, n + data.n);
-}
-
 /* HTTP/2 frames the body by itself, and says nothing of the connection. */
 static void
 stream_begin(struct exchange *x, struct span data)
@@ -183,6 +194,15 @@ stream_begin(struct exchange *x, struct span data)
 	}
 	x->responding = true;
 	response_sent(x, h2_stream_respond(x->stream, head, data, x->response_body.done));
+}
+
+/* HTTP/2: what follows the head has come with it as a rule, and is told next. */
+static int
+response_head(struct exchange *x, struct str head, struct span data)
+{
+	if (x->call && !x->response_body.done)
+		return buffer_append(&exchange_worker(x)->buffers, &x->head, head.p, head.n);
+	return send_head_and(x, head, data);
 }
 
 static void
@@ -215,7 +235,8 @@ response_begin(struct exchange *x, struct span data)
 		return;
 	}
 	x->responding = true;
-	response_sent(x, send_head_and(x, &out, data));
+	response_sent(
+	    x, response_head(x, (struct str){ w->format, (size_t)(out.p - w->format) }, data));
 }
 
 /* What stands in w->head, of which no body follows, as the client's protocol says it. */
@@ -299,6 +320,14 @@ exchange_upstream_head(struct exchange *x)
 		tunnel_start(x, (struct span){ w->scratch, 0 });
 	else
 		response_begin(x, (struct span){ w->scratch, 0 });
+}
+
+void
+exchange_upstream_quiet(struct exchange *x)
+{
+	CHECK(x->magic == EXCHANGE_MAGIC);
+	if (x->head)
+		response_sent(x, send_body(x, (struct span){ exchange_worker(x)->scratch, 0 }));
 }
 
 /* The server closed, or its connection broke (n < 0). */

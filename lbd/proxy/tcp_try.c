@@ -27,11 +27,8 @@ tcp_release_server(struct tcp_session *s)
 void
 tcp_tell(struct tcp_session *s, enum circuit_result result)
 {
-	const struct pool_config *p = s->pool->conf;
-
-	/* of an old configuration: the present one may have no breaker, and has none to close it */
-	if (p->breaker.open && s->snapshot == tcp_worker(s)->snapshot)
-		circuit_tell(tcp_worker(s), p, s->server, &s->probe, result);
+	if (s->pool->conf->breaker.open)
+		circuit_tell(tcp_worker(s), s->pool, s->server, &s->probe, result);
 }
 
 /* The index of the server for the next try, which counts the session as its own from now on; or CHOICE_... */

@@ -11,11 +11,8 @@
 void
 exchange_tell(struct exchange *x, enum circuit_result result)
 {
-	const struct pool_config *p = x->pool->conf;
-
-	/* of an old configuration: the present one may have no breaker, and has none to close it */
-	if (p->breaker.open && x->snapshot == exchange_worker(x)->snapshot)
-		circuit_tell(exchange_worker(x), p, x->server, &x->probe, result);
+	if (x->pool->conf->breaker.open)
+		circuit_tell(exchange_worker(x), x->pool, x->server, &x->probe, result);
 }
 
 void

@@ -1,9 +1,8 @@
-/* upstream.c - connections to servers: new ones, kept ones, shared ones; what is known of each server. */
+/* upstream.c - connections to servers: new ones, kept ones, shared ones. */
 #include "lbd/proxy/upstream_parts.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -280,62 +279,6 @@ upstream_open(struct client *c, const struct pool *p, const struct server_config
 	return u;
 }
 
-/* Shared ones look at it themselves, for they may be at work right now. */
-static void
-set_close_idle(struct upstream_set *set)
-{
-	struct upstream *u, *next;
-
-	for (u = set->idle; u; u = next) {
-		next = u->next;
-		upstream_close(u);
-	}
-	for (u = set->shared; u; u = u->next)
-		h2_server_wake(u->h2);
-}
-
-/* What is open now is not for those that come from now on. */
-static void
-set_renew(struct upstream_set *set)
-{
-	set->generation++;
-	set_close_idle(set);
-}
-
-/* As the pool has it.  0 or -ENOMEM. */
-static int
-set_follow(struct upstream_set *set, const struct pool *pool, const struct server_config *server)
-{
-	if (address_equal(&server->address, &set->address) &&
-	    tls_target_is(&set->target, pool->tls, server->host) &&
-	    set->proxy_header == pool->conf->proxy_header)
-		return 0;
-	set_renew(set);
-	set->address = server->address;
-	set->proxy_header = pool->conf->proxy_header;
-	return tls_target_set(&set->target, pool->tls, server->host);
-}
-
-/*
- * Made on first use; NULL: out of memory.  If an exchange of an old configuration was the first, the first
- * one of the present configuration sets it right.
- */
-static struct upstream_set *
-set_get(struct proxy *proxy, const struct server_config *server, const struct pool *p)
-{
-	struct upstream_set **sp = &proxy->upstreams[server->slot], *set = *sp;
-	bool present = p->snapshot == proxy->worker->snapshot;
-
-	if (set && (set->adoption == proxy->adoption || !present))
-		return set;
-	if (!set)
-		*sp = set = calloc(1, sizeof(*set));
-	if (!set || set_follow(set, p, server) < 0)
-		return NULL;
-	set->adoption = proxy->adoption - !present;
-	return set;
-}
-
 /* The newest one of which nothing has been heard: an end or stray bytes may be about to be handled. */
 static struct upstream *
 idle_quiet(struct upstream_set *set)
@@ -476,7 +419,7 @@ struct upstream *
 upstream_get(
     struct proxy *proxy, const struct server_config *server, struct exchange *x, bool fresh)
 {
-	struct upstream_set *set = set_get(proxy, server, x->pool);
+	struct upstream_set *set = upstream_set_get(proxy, server, x->pool);
 	struct upstream *u = NULL;
 
 	if (!set) {
@@ -504,7 +447,7 @@ struct upstream *
 upstream_connect(
     struct proxy *proxy, const struct server_config *server, struct tcp_session *session)
 {
-	struct upstream_set *set = set_get(proxy, server, session->pool);
+	struct upstream_set *set = upstream_set_get(proxy, server, session->pool);
 	struct upstream *u;
 
 	if (!set) {
@@ -590,57 +533,4 @@ upstreams_end(struct client *c)
 		u->generation = upstream_set_of(u)->generation - 1;
 		h2_server_wake(u->h2);
 	}
-}
-
-void
-upstream_sets_renew(struct proxy *proxy, const struct pool *pool)
-{
-	for (uint32_t i = 0; i < pool->conf->n_servers; i++) {
-		const struct server_config *server = &pool->conf->servers[i];
-		struct upstream_set *set = proxy->upstreams[server->slot];
-
-		if (set && set_follow(set, pool, server) == 0)
-			set->adoption = proxy->adoption;
-	}
-}
-
-void
-upstream_sets_forget(struct proxy *proxy, const struct pool_config *pool)
-{
-	for (uint32_t i = 0; i < pool->n_servers; i++) {
-		struct upstream_set *set = proxy->upstreams[pool->servers[i].slot];
-
-		if (set && set->adoption != proxy->adoption)
-			set_renew(set);
-	}
-}
-
-void
-upstream_close_idle_at(struct proxy *proxy, uint32_t slot)
-{
-	if (proxy->upstreams[slot])
-		set_close_idle(proxy->upstreams[slot]);
-}
-
-void
-upstream_close_idle(struct proxy *proxy)
-{
-	for (uint32_t slot = 0; slot < SERVER_SLOTS_MAX; slot++)
-		upstream_close_idle_at(proxy, slot);
-}
-
-void
-upstreams_fini(struct proxy *proxy)
-{
-	for (uint32_t i = 0; i < SERVER_SLOTS_MAX; i++) {
-		struct upstream_set *set = proxy->upstreams[i];
-
-		if (!set)
-			continue;
-		while (set->shared)
-			upstream_close(set->shared);
-		tls_target_fini(&set->target);
-		free(set);
-	}
-	free(proxy->upstreams);
 }

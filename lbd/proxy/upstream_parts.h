@@ -1,4 +1,4 @@
-/* upstream_parts.h - what upstream.c and upstream_opening.c ask of each other. */
+/* upstream_parts.h - what upstream.c, upstream_opening.c and upstream_set.c ask of each other. */
 #ifndef LBD_PROXY_UPSTREAM_PARTS_H
 #define LBD_PROXY_UPSTREAM_PARTS_H
 
@@ -9,6 +9,10 @@ void
 upstream_opening_connected(struct upstream *); /* or it failed: an error shows in the first send */
 void upstream_opening_readable(struct upstream *); /* in the handshake */
 void upstream_opening_expired(struct upstream *);
+
+/* upstream_set.c: as the pool has it; NULL: out of memory. */
+struct upstream_set *
+upstream_set_get(struct proxy *, const struct server_config *, const struct pool *);
 
 /* upstream.c */
 void upstream_close(struct upstream *);

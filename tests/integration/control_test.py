@@ -1,5 +1,6 @@
 """The control socket: every command, its errors, and what it changes."""
 
+import contextlib
 import os
 import stat
 import threading
@@ -109,6 +110,30 @@ def test_maintenance_and_ready():
         for i in range(6):
             lbd.get()
         equal(len(one.requests), 3, "requests when ready again")
+
+
+def test_what_the_operator_sets_is_so_in_all_workers_at_once():
+    """From the answer to the command on, whichever worker has the connection."""
+    with Backend() as one, Backend() as two, contextlib.ExitStack() as stack:
+        conf = config({"address": one.address, "name": "one"}, {"address": two.address, "name": "two"}, workers=4)
+        lbd = stack.enter_context(Lbd(conf))
+        clients = [stack.enter_context(lbd.client()) for _ in range(16)]
+        connections = lambda: [w["connections"] for w in lbd.command("status")["workers"]]  # noqa: E731
+
+        def shares():
+            before = len(one.requests), len(two.requests)
+            for client in clients * 2:
+                equal(client.get().status, 200, "status")
+            return len(one.requests) - before[0], len(two.requests) - before[1]
+
+        shares()
+        check(sum(n > 0 for n in connections()) > 1, f"connections of the workers: {connections()}")
+        for action, value, wanted in (("maintenance", None, (0, 32)), ("ready", None, None), ("drain", None, (0, 32)),
+                                      ("ready", None, None), ("weight", 0, (0, 32)), ("weight", None, None)):
+            arguments = {"value": value} if action == "weight" else {}
+            lbd.command("server", name="web/one", action=action, **arguments)
+            got = shares()
+            check(got == wanted if wanted else min(got) > 0, f"after {action}: {got}")
 
 
 def test_what_the_operator_set_survives_reload_and_crash():

@@ -120,6 +120,15 @@ def test_http2_clients():
         lbd.wait_metric("lbpair_server_idle_connections", 2)
 
 
+def test_a_drained_server_loses_its_shared_connection():
+    with Backend(echo) as server, Lbd(both({"address": server.address, "name": "one"})) as lbd:
+        equal(lbd.get("/").status, 200, "status")
+        lbd.wait_metric("lbpair_server_idle_connections", 1)
+        lbd.command("server", name="web/one", action="drain")
+        lbd.log.wait("server_drained pool=web server=one")
+        server.wait(lambda: not server.open_connections(), "its end")
+
+
 def test_trailers_both_ways():
     def script(connection):
         c = Server(connection)
@@ -161,6 +170,26 @@ def test_streams_flow_as_they_come():
             c.until(lambda: bytes(c.stream(1).body).endswith(b"PIECE%d" % i), "the piece")
         c.send(data(1))
         equal(c.answer(1).trailers, [("grpc-status", "0")], "trailers")
+
+
+def test_a_head_does_not_wait_for_its_body():
+    """In HTTP/1 they leave together, if they come together."""
+    gate = threading.Event()
+
+    def script(connection):
+        c = Server(connection)
+        while (stream := c.next()) is not None:
+            c.send(headers(stream, [*OK, ("content-length", "4")], False))
+            if c.answers[stream].one(":path") == "/later":
+                gate.wait(20)
+            c.send(data(stream, b"body"))
+
+    with Backend(script) as server, Lbd(both(server)) as lbd, lbd.client() as c:
+        equal(c.get("/").body, b"body", "body")
+        c.send(request("GET", "/later"))
+        check(b"200 OK" in c.read_until(b"\r\n\r\n"), "the head")
+        gate.set()
+        equal(c.read_exactly(4), b"body", "the body")
 
 
 def test_large_bodies_both_ways():

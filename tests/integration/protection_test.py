@@ -114,6 +114,33 @@ def test_a_reload_without_it_closes_circuits():
             wait_for(lambda: lbd.get() and len(bad.requests) > seen, "its share of the requests")
 
 
+def test_a_probe_from_before_a_reload_blocks_nobody():
+    """Its result does not count any more: another one is sent."""
+    asked, go_on, status = threading.Event(), threading.Event(), 503
+
+    def script(connection):
+        while message := connection.request():
+            if len(connection.backend.requests) == 4:
+                asked.set()
+                go_on.wait(30)
+            connection.reply(message, b"x", status)
+
+    pool = {**breaker(open="20ms"), "retry": {"attempts": 1, "on": ["503"], "budget_percent": 100}}
+    with Backend(script) as bad, Backend() as good, Lbd(config(bad, good, pool=pool)) as lbd:
+        get_until(lbd, "server_circuit_opened")
+        with lbd.client() as client:
+            while not asked.is_set():
+                client.send(request())
+                wait_for(lambda: asked.is_set() or not client.silent(0.01), "an answer, or a probe")
+                if not asked.is_set():
+                    client.response()
+            lbd.reload(config(bad, good, pool={**pool, "algorithm": "random"}))
+            go_on.set()
+            equal(client.response().status, 200, "status of the probe, tried again elsewhere")
+        status = 200
+        get_until(lbd, "server_circuit_closed")
+
+
 def test_backups_serve_only_while_no_other_can():
     servers = [Backend() for _ in range(4)]
     with Lbd(config(*servers[:2], *({"address": s.address, "backup": True} for s in servers[2:]))) as lbd:
@@ -139,42 +166,34 @@ def test_backups_serve_only_while_no_other_can():
 
 
 def test_servers_that_come_back_begin_slowly():
-    """Out of maintenance, by health checks, and when a circuit closes; not at the start."""
-    health, status = 200, 200
-
-    def script(connection):
-        while message := connection.request():
-            connection.reply(message, b"ok", health if message.target == b"/health" else status)
-
-    pool = {"slow_start": "1h", "health_check": {"interval": "20ms", "fall": 1, "rise": 1}, **breaker(open="50ms")}
-    with Backend(script) as one, Backend() as two, Lbd(config(one, two, pool=pool)) as lbd:
+    """Out of maintenance, and when a circuit closes; not at the start."""
+    moody = Moody(200)
+    pool = {"slow_start": "1h", **breaker(open="50ms")}
+    with Backend(moody) as one, Backend() as two, Lbd(config(one, two, pool=pool)) as lbd:
         def used(n=130):
             """Of so many requests, those at the first server."""
-            before = sum(m.target == b"/" for m in one.requests)
+            before = len(one.requests)
             for _ in range(n):
                 lbd.get()
-            return sum(m.target == b"/" for m in one.requests) - before
+            return len(one.requests) - before
 
-        def up(number):
-            lbd.wait_metric("lbpair_server_available", number, server=one.address)
-
-        up(1)
         equal(used(20), 10, "requests at the start")
+        lbd.command("server", name=f"web/{one.address}", action="drain")
+        lbd.command("server", name=f"web/{one.address}", action="ready")
+        equal(used(20), 10, "requests after drain")
+        moody.status = 503
+        get_until(lbd, "server_circuit_opened")
+        moody.status = 200
+        get_until(lbd, "server_circuit_closed")
+        check(1 <= used() <= 4, "it has all of its weight at once after its circuit closed")
+        lbd.reload(config(one, two, pool={"slow_start": "1h"}))
+        check(1 <= used() <= 4, "it has all of its weight at once after a reload")
+        lbd.reload(config(one, two))
+        equal(used(20), 10, "requests without slow_start")
+        lbd.reload(config(one, two, pool={"slow_start": "1h"}))
         lbd.command("server", name=f"web/{one.address}", action="maintenance")
         lbd.command("server", name=f"web/{one.address}", action="ready")
         check(1 <= used() <= 4, "it has all of its weight at once after maintenance")
-        lbd.command("server", name=f"web/{one.address}", action="drain")
-        lbd.command("server", name=f"web/{one.address}", action="ready")
-        health = 500
-        up(0)
-        health = 200
-        up(1)
-        check(1 <= used() <= 4, "it has all of its weight at once after it was down")
-        status = 503
-        get_until(lbd, "server_circuit_opened")
-        status = 200
-        get_until(lbd, "server_circuit_closed")
-        check(1 <= used() <= 4, "it has all of its weight at once after its circuit closed")
 
 
 def test_one_more_than_may_wait_is_refused():

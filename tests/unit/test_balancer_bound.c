@@ -172,7 +172,7 @@ test_only_the_laden_server_sends_away(void **state)
 
 /*
  * Many servers, of which one in three is down, and so few keys that each fills all servers that it leads to: bounded
- * still, and only some picks look at all servers.
+ * still, and a pick looks at few.
  */
 static void
 test_many_servers(void **state)
@@ -197,7 +197,7 @@ test_many_servers(void **state)
 	}
 	printf("%d servers: %.1f looked at for a pick\n", N,
 	    (double)(balancer_work(b) - before) / TOTAL);
-	assert_true((balancer_work(b) - before) / TOTAL <= N / 4);
+	assert_true((balancer_work(b) - before) / TOTAL <= 60);
 	nobody_active(N);
 	balancer_free(&b);
 }

@@ -185,6 +185,10 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		node = keyword(node, "anyOf");
 		compare_text(path, json_array_get(node, 0), "type", "boolean");
 		compare_text(path, json_array_get(node, 1), "type", "array");
+	} else if (f->kind == &config_kind_pages) {
+		compare_text(path, node, "$ref", "#/$defs/pages");
+	} else if (f->kind == &config_kind_page) {
+		compare_text(path, node, "$ref", "#/$defs/page");
 	} else if (f->kind == &config_kind_request_edits) {
 		compare_text(path, node, "$ref", "#/$defs/requestFields");
 	} else if (f->kind == &config_kind_response_edits) {

@@ -46,7 +46,8 @@ test_names(void **state)
 		{ "", NULL, NULL },
 		{ "unknown", NULL, NULL },
 		{ "203.0.113.5, unknown", NULL, NULL },
-		{ "203.0.113.5,", NULL, NULL },
+		{ "203.0.113.5, ,", NULL, "203.0.113.5" },
+		{ "1.2.3.4", ",203.0.113.5,,10.0.0.1", "203.0.113.5" },
 		{ "203.0.113.5, 10.0.0.1:x:y", NULL, NULL },
 		{ "203.0.113.5, junk, 10.0.0.3", NULL, "10.0.0.3" }, /* as far as can be told */
 		{ "[", NULL, NULL },

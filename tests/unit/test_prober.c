@@ -31,11 +31,13 @@ test_fall_and_rise(void **state)
 	assert_int_equal(table.version, version + 1);
 	failed = table.load[slot].checks_failed;
 	RUN_UNTIL(table.load[slot].checks_failed == failed + 2);
+	assert_int_equal(table.load[slot].up_since_ns, 0); /* no slow start at the start */
 	f.answer = OK_ANSWER;
 	passed = table.load[slot].checks_passed;
 	RUN_UNTIL(table.shared[slot].health == HEALTH_UP);
 	assert_int_equal(table.load[slot].checks_passed, passed + 2);
 	assert_int_equal(table.version, version + 2);
+	assert_true(table.load[slot].up_since_ns > 0);
 	fake_stop(&f);
 }
 
@@ -56,6 +58,7 @@ test_suspect(void **state)
 	prober_use(&one.config);
 	prober_suspect(prober, slot);
 	RUN_UNTIL(server_available(&table, slot));
+	assert_true(table.load[slot].up_since_ns > 0);
 	assert_int_equal(checks(slot), 1);
 	prober_suspect(prober, slot); /* it is reachable: nothing to check */
 	assert_int_equal(prober_running(prober), 0);

@@ -170,16 +170,18 @@ test_available(void **state)
 	static const struct {
 		enum server_health health;
 		enum server_admin admin;
-		bool unreachable, available;
+		bool unreachable, available, keeps;
 	} rows[] = {
-		{ HEALTH_UNKNOWN, ADMIN_READY, false, true },
-		{ HEALTH_UP, ADMIN_READY, false, true },
-		{ HEALTH_DOWN, ADMIN_READY, false, false },
-		{ HEALTH_NEW, ADMIN_READY, false, false },
-		{ HEALTH_UP, ADMIN_DRAIN, false, false },
-		{ HEALTH_UP, ADMIN_MAINTENANCE, false, false },
-		{ HEALTH_UP, ADMIN_READY, true, false },
-		{ HEALTH_UNKNOWN, ADMIN_READY, true, false },
+		{ HEALTH_UNKNOWN, ADMIN_READY, false, true, true },
+		{ HEALTH_UP, ADMIN_READY, false, true, true },
+		{ HEALTH_DOWN, ADMIN_READY, false, false, false },
+		{ HEALTH_NEW, ADMIN_READY, false, false, false },
+		{ HEALTH_UP, ADMIN_DRAIN, false, false, true },
+		{ HEALTH_DOWN, ADMIN_DRAIN, false, false, false },
+		{ HEALTH_UP, ADMIN_DRAIN, true, false, false },
+		{ HEALTH_UP, ADMIN_MAINTENANCE, false, false, false },
+		{ HEALTH_UP, ADMIN_READY, true, false, false },
+		{ HEALTH_UNKNOWN, ADMIN_READY, true, false, false },
 	};
 	uint32_t a = slot_of("web", "a");
 	size_t i;
@@ -190,6 +192,7 @@ test_available(void **state)
 		server_set_admin(&table, a, rows[i].admin, 0);
 		server_set_unreachable(&table, a, rows[i].unreachable);
 		assert_int_equal(server_available(&table, a), rows[i].available);
+		assert_int_equal(server_keeps(&table, a), rows[i].keeps);
 		assert_int_equal(server_operating(&table, a), rows[i].admin == ADMIN_READY);
 	}
 }
