@@ -12,20 +12,18 @@
 /* From an empty bucket to a full one. */
 static const int64_t FILL_MAX_NS = 30 * 24 * 3600 * NS_PER_S;
 
-/* What says which requests a route is for. */
-static const char *const conditions[] = { "host", "path", "path_prefix", "method", "headers",
-	"query", "clients" };
+/* What becomes of a route's requests; all else says which they are. */
+static const char *const actions[] = { "rate_limit", "replace_prefix", "request_headers",
+	"response_headers", "pool", "split", "redirect", "respond" };
 
 static json_t *
 conditions_json(const struct route_config *route)
 {
-	json_t *all = json_config_encode(config_route_fields, route), *some = json_object();
+	json_t *conditions = json_config_encode(config_route_fields, route);
 
-	for (size_t i = 0; all && some && i < sizeof(conditions) / sizeof(*conditions); i++)
-		if (json_object_get(all, conditions[i]))
-			json_object_set(some, conditions[i], json_object_get(all, conditions[i]));
-	json_decref(all);
-	return some;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++)
+		json_object_del(conditions, actions[i]);
+	return conditions;
 }
 
 /* The first bytes of a hash over all that makes it this rule.  False: out of memory. */
@@ -33,8 +31,9 @@ static bool
 rule_number(const struct listener_config *l, const struct route_config *route,
     const struct rate_limit_config *r, uint64_t *number)
 {
-	json_t *rule = json_pack("{s:s#, s:o*, s:o}", "listener", l->name.p, (int)l->name.n,
-	    "route", route ? conditions_json(route) : NULL, "limit",
+	json_t *rule = json_pack("{s:o, s:o, s:o}", "listener",
+	    json_stringn(l->name.p ? l->name.p : "", l->name.n), "route",
+	    route ? conditions_json(route) : json_null(), "limit",
 	    json_config_encode(config_rate_limit_fields, r));
 	char *text = rule ? json_dumps(rule, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	unsigned char hash[EVP_MAX_MD_SIZE];
