@@ -62,16 +62,22 @@ name_id(int id, const char *what, struct str name, uint32_t *out, struct err *er
 	return 0;
 }
 
+/* Copies of a configuration share their routes: what workers may be reading is not written again. */
 static int
 limit_prepare(struct rollout *r, struct rate_limit_config *l, struct str listener, struct err *err)
 {
+	struct rate_table *table;
+
 	if (l->table_size == 0)
 		return 0;
-	l->table = rate_limits_get(r->limits, l->rule, l->rate,
+	table = rate_limits_get(r->limits, l->rule, l->rate,
 	    l->key == RATE_TOGETHER ? RATE_SET_SIZE : l->table_size, clock_ns());
-	return l->table ? 0
-			: err_set(err, -ENOMEM, "out of memory for a rate limit of listener %.*s",
-			      STR_ARG(listener));
+	if (!table)
+		return err_set(err, -ENOMEM, "out of memory for a rate limit of listener %.*s",
+		    STR_ARG(listener));
+	if (l->table != table)
+		l->table = table;
+	return 0;
 }
 
 static int
