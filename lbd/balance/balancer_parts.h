@@ -1,6 +1,6 @@
 /*
- * balancer_parts.h - what a balancer is made of; for balancer.c, which says who may be chosen, and balancer_pick.c, which
- * chooses.  Nobody else includes it.
+ * balancer_parts.h - what a balancer is made of; for balancer.c, which says who may be chosen, and balancer_pick.c,
+ * which chooses.  Nobody else includes it.
  */
 #ifndef LBD_BALANCE_BALANCER_PARTS_H
 #define LBD_BALANCE_BALANCER_PARTS_H

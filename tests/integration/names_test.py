@@ -55,7 +55,7 @@ def test_changes_under_load_fail_no_request():
     hosts = [f"127.0.0.{i}" for i in range(1, 5)]
     servers = same_port(*hosts)
     pool = {"health_check": {"type": "tcp", "interval": "100ms"}}
-    routes = [{"path_prefix": "/", "pool": "web", "rate_limit": {"requests_per_second": 1000000}}]
+    routes = [{"path_prefix": "/", "pool": "web", "rate_limit": {"requests_per_second": 100000}}]
     with NameServer(app_test=Zone(hosts[0], hosts[1])) as dns:
         conf = named(dns, servers[0].port, pool=pool)
         conf["listeners"][0]["routes"] = routes
