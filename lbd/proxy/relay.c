@@ -35,12 +35,10 @@ flow_is_over(const struct relay_flow *f)
 }
 
 static void
-relay_look(struct relay *r)
+relay_finish(struct relay *r)
 {
 	enum relay_end how = RELAY_DONE;
 
-	if (r->ended || !flow_is_over(&r->up) || !flow_is_over(&r->down))
-		return;
 	if (r->up.from->broken)
 		how = RELAY_CLIENT_BROKE;
 	else if (r->up.to->broken)
@@ -72,14 +70,19 @@ flow_balance(struct relay_flow *f)
 	}
 }
 
-/* Something has moved. */
+/* Something has moved.  At the very end both are closed, which says more than passing the last FIN on. */
 static void
 relay_balance(struct relay *r)
 {
+	if (r->ended)
+		return;
+	if (flow_is_over(&r->up) && flow_is_over(&r->down)) {
+		relay_finish(r);
+		return;
+	}
 	relay_active(r);
 	flow_balance(&r->up);
 	flow_balance(&r->down);
-	relay_look(r);
 }
 
 /* As far as `to` takes it. */

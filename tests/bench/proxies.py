@@ -19,12 +19,13 @@ class Setup:
     """What the proxies of one scenario have in front of and behind them."""
 
     def __init__(self, servers, algorithm="round_robin", tls=False, hosts=0, http2=False, cookie=None,
-                 rate=0):
+                 rate=0, tcp=False):
         self.servers = servers              # "ADDR:PORT"
         self.hosts = hosts                  # so many are served, each by a route; others are not.  0: all
         self.http2 = http2                  # to the servers
         self.cookie = cookie                # its name: clients stay with their server by it
         self.rate = rate                    # requests a second that each client address may make; 0: any
+        self.tcp = tcp                      # connections are passed on, not requests
         self.algorithm = algorithm          # as lbd names it
         self.tls = tls                      # HTTP/1.1 and HTTP/2 by ALPN, all with the bench's certificate
 
@@ -81,7 +82,9 @@ class Lbd(Proxy):
 
     def argv(self):
         listener = {"bind": [self.address()], "pool": "bench"}
-        if not self.setup.tls:
+        if self.setup.tcp:
+            listener["protocol"] = "tcp"
+        elif not self.setup.tls:
             listener["http2"] = True
         else:
             certificate = self.bench.certificate()
@@ -113,6 +116,8 @@ class Haproxy(Proxy):
     algorithms = {"round_robin": "roundrobin", "least_connections": "leastconn"}
 
     def argv(self):
+        if self.setup.tcp:
+            return self.tcp_argv()
         proto = " proto h2" if self.setup.http2 else ""
         cookie = f"    cookie {self.setup.cookie} insert indirect nocache" if self.setup.cookie else ""
         servers = "\n".join(f"    server s{i} {a}{proto}{f' cookie s{i}' if cookie else ''}"
@@ -150,6 +155,34 @@ backend back
     http-reuse always
     option forwardfor
 {cookie}
+{servers}
+"""
+        return [shutil.which("haproxy"), "-db", "-f", self.write("haproxy.cfg", config)]
+
+    def tcp_argv(self):
+        """splice-auto: as lbd does for large flows."""
+        servers = "\n".join(f"    server s{i} {a}" for i, a in enumerate(self.setup.servers))
+        config = f"""
+global
+    nbthread 1
+    maxconn {self.bench.connections_max}
+    maxpipes 128
+
+defaults
+    mode tcp
+    option splice-auto
+    timeout connect 5s
+    timeout client 75s
+    timeout server 75s
+    timeout tunnel 1h
+
+frontend front
+    bind {self.address()}
+    maxconn {self.bench.connections_max}
+    default_backend back
+
+backend back
+    balance {self.algorithms[self.setup.algorithm]}
 {servers}
 """
         return [shutil.which("haproxy"), "-db", "-f", self.write("haproxy.cfg", config)]
