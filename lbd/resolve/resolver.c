@@ -1,7 +1,8 @@
 /*
  * resolver.c - a table of names, one timer for all of them, a bounded number of questions at once.
  *
- * The timer looks at every name when the next is due, but not more often than 20 times a second.
+ * The timer looks at every name when the next is due, but not more often than 20 times a second; so do answers, when
+ * there is room for many more questions.
  */
 #include "lbd/resolve/resolver.h"
 
@@ -42,8 +43,9 @@ struct resolver {
 	struct name *dropped; /* while they are asked for */
 	uint32_t n_asking, n_unanswered;
 	uint64_t keeps; /* so far */
-	bool turning;
+	bool turning, behind; /* names are due, and there was no room to ask for them */
 	ev_timer timer;
+	int64_t wakes; /* the timer does, then */
 	uint64_t queries[DNS_RESULTS];
 };
 
@@ -175,6 +177,7 @@ news_log(struct name *n, const struct resolution *before, const struct resolutio
 /* --- questions --- */
 
 static void resolver_turn(struct resolver *);
+static void wake_by(struct resolver *, int64_t due, int64_t now);
 
 static void
 on_answered(void *arg, const struct dns_answer answers[DNS_FAMILIES])
@@ -185,36 +188,39 @@ on_answered(void *arg, const struct dns_answer answers[DNS_FAMILIES])
 	const struct resolution_rule rule = { n->max, c->min_ttl, c->max_ttl, c->hold };
 	struct resolution before = n->known;
 	struct resolution_news news;
+	int64_t now = clock_ns();
 	bool first = !n->answered;
 
 	r->n_asking--;
 	if (n->dropped) {
 		dropped_free(r, n);
 	} else {
-		news = resolution_step(&n->known, &rule, answers, clock_ns());
+		news = resolution_step(&n->known, &rule, answers, now);
 		n->asking = false;
 		n->answered = true;
 		n->result = news.result;
 		n->due = news.again;
 		r->n_unanswered -= first;
+		wake_by(r, n->due, now);
 		news_log(n, &before, &news);
 		if (news.changed)
 			r->hooks.changed(r->hooks.arg);
 		if (first && r->n_unanswered == 0)
 			r->hooks.settled(r->hooks.arg);
 	}
-	if (!r->turning)
+	if (r->behind && !r->turning && r->n_asking <= ASKING_MAX / 2)
 		resolver_turn(r);
 }
 
 static void
-timer_set(struct resolver *r, int64_t due, int64_t now)
+wake_by(struct resolver *r, int64_t due, int64_t now)
 {
 	int64_t left = due - now > GRAIN_NS ? due - now : GRAIN_NS;
 
-	ev_timer_stop(r->loop, &r->timer);
-	if (due == INT64_MAX)
+	if (ev_is_active(&r->timer) && r->wakes <= due)
 		return;
+	r->wakes = due;
+	ev_timer_stop(r->loop, &r->timer);
 	ev_now_update(r->loop);
 	ev_timer_set(&r->timer, (double)left / NS_PER_S, 0.);
 	ev_timer_start(r->loop, &r->timer);
@@ -230,22 +236,26 @@ name_ask(struct name *n)
 	dns_ask(r->dns, (struct str){ n->host, strlen(n->host) }, on_answered, n);
 }
 
-/* Asks for what is due, and sleeps until the next is; with all questions out, until an answer comes. */
+/* Asks for what is due, as far as there is room. */
 static void
 resolver_turn(struct resolver *r)
 {
-	int64_t now = clock_ns(), next = INT64_MAX;
+	int64_t now = clock_ns();
 
 	r->turning = true;
+	r->behind = false;
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct name *n = r->buckets[i]; n; n = n->next) {
-			if (!n->asking && n->due <= now && r->n_asking < ASKING_MAX)
+			if (n->asking)
+				continue;
+			if (n->due > now)
+				wake_by(r, n->due, now);
+			else if (r->n_asking < ASKING_MAX)
 				name_ask(n);
-			if (!n->asking && n->due < next)
-				next = n->due;
+			else
+				r->behind = true;
 		}
 	r->turning = false;
-	timer_set(r, r->n_asking < ASKING_MAX ? next : INT64_MAX, now);
 }
 
 static void
