@@ -338,8 +338,10 @@ workers_make(struct process *p, struct err *err)
 	p->drains = calloc(p->n_workers, sizeof(*p->drains));
 	p->proxy_shared.heads =
 	    calloc((size_t)SERVER_POOLS_MAX * p->n_workers, sizeof(*p->proxy_shared.heads));
+	p->proxy_shared.requests =
+	    calloc((size_t)p->n_workers * SERVER_POOLS_MAX, sizeof(*p->proxy_shared.requests));
 	if (!p->workers || !p->pings || !p->drains || !p->proxy_shared.heads ||
-	    process_yield_init(p) < 0)
+	    !p->proxy_shared.requests || process_yield_init(p) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	p->workers_shared = (struct worker_shared){
 		.workers = p->workers,
@@ -471,6 +473,7 @@ process_fini(struct process *p)
 	tls_shelf_free(&p->shelf);
 	client_limit_free(&p->proxy_shared.limit);
 	free(p->proxy_shared.heads);
+	free(p->proxy_shared.requests);
 	rate_limits_free(&p->limits);
 	stats_names_free(&p->names);
 	server_table_fini(&p->servers);

@@ -17,6 +17,7 @@
 
 #include "common/str.h"
 #include "lbd/balance/breaker.h"
+#include "lbd/balance/retry_budget.h"
 
 enum {
 	SERVER_SLOTS_MAX = 16384,
@@ -68,6 +69,7 @@ struct pool_load {
 	_Alignas(64) _Atomic uint32_t ejected; /* servers whose circuit is not closed */
 	_Atomic uint32_t queued; /* exchanges that wait for a server */
 	_Atomic uint64_t arrivals; /* that ever waited: the number of the last */
+	retry_count retries;
 };
 
 struct server_table {

@@ -1,7 +1,6 @@
 /* hex.c - bytes as pairs of hex digits, with or without blanks between the pairs. */
 #include "lbd/config/schema.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 enum { HEX_MAX = 1024 };
@@ -11,23 +10,26 @@ digit_of(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* How many bytes; -1: that is no hex; more than HEX_MAX: too long. */
 static int
 hex_parse(struct str s, char bytes[HEX_MAX])
 {
-	int n = 0;
+	int n = 0, high, low;
 
 	for (size_t i = 0; i < s.n && n <= HEX_MAX; i += 2, n++) {
 		while (i < s.n && s.p[i] == ' ')
 			i++;
-		if (i + 1 >= s.n || digit_of(s.p[i]) < 0 || digit_of(s.p[i + 1]) < 0)
+		high = i + 1 < s.n ? digit_of(s.p[i]) : -1;
+		low = i + 1 < s.n ? digit_of(s.p[i + 1]) : -1;
+		if (high < 0 || low < 0)
 			return -1;
 		if (n < HEX_MAX)
-			bytes[n] = (char)(digit_of(s.p[i]) << 4 | digit_of(s.p[i + 1]));
+			bytes[n] = (char)(high * 16 + low);
 	}
 	return n;
 }

@@ -3,6 +3,8 @@
 
 #include "common/clock.h"
 #include "lbd/limit/network_tree.h"
+#include "lbd/proxy/client_limit.h"
+#include "lbd/proxy/exchange.h"
 #include "lbd/proxy/requester.h"
 
 static bool
@@ -19,14 +21,61 @@ may_come(const struct access_config *a, const uint8_t ip[16])
 	return false;
 }
 
+/* --- a connection --- */
+
 /* Unix sockets have permissions of their own. */
-bool
-admission_connection(const struct client *c)
+static bool
+is_welcome(const struct client *c)
 {
 	const struct access_config *a = &c->listener->conf->access;
 
 	return !a->tree || c->family == AF_UNIX || requester_is_trusted(c) || may_come(a, c->ip);
 }
+
+/* limits.connections_per_client; clients of unix sockets have no address to count by. */
+static bool
+is_within_limit(struct client *c)
+{
+	const struct limits_config *limits = &c->listener->snapshot->config->limits;
+	uint8_t ip[16];
+
+	if (limits->connections_per_client == 0 || c->family == AF_UNIX)
+		return true;
+	memcpy(ip, c->ip, sizeof(ip));
+	network_mask(ip, client_prefix_bits(&limits->client_prefix, ip));
+	c->counted = client_limit_enter(
+	    c->conn.worker->proxy->shared->limit, ip, limits->connections_per_client);
+	return c->counted;
+}
+
+/* Before TLS, and in TCP mode, there is no way to say why. */
+static void
+refuse_beyond_limit(struct client *c)
+{
+	if (!c->listener->tls && c->listener->conf->protocol == LISTENER_HTTP) {
+		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
+		return;
+	}
+	client_count_end(c, END_CLIENT_LIMIT);
+	client_close(c, false);
+}
+
+bool
+admission_connection(struct client *c)
+{
+	if (!is_welcome(c)) {
+		client_count_end(c, END_ACCESS_DENIED);
+		client_close(c, true);
+		return false;
+	}
+	if (!is_within_limit(c)) {
+		refuse_beyond_limit(c);
+		return false;
+	}
+	return true;
+}
+
+/* --- a request --- */
 
 static bool
 hash_client(const struct client *c, const struct client_prefix *prefix, uint64_t *hash)

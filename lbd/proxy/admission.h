@@ -1,8 +1,9 @@
 /*
- * admission.h - who may come, and how often: access lists and rate limits, at the connection and at each request.
+ * admission.h - who may come, with how many connections, and how often: access lists, limits.connections_per_client,
+ * rate limits.
  *
- * A connection is judged by its peer, before anything is read from it; one that may speak for others
- * (forwarded.trust) by each request.  Requests are judged in any case: a reload holds for the next one.
+ * A connection is judged by its client's address, before anything else is read from it; one that may speak for
+ * others (forwarded.trust) by each request.  Requests are judged in any case: a reload holds for the next one.
  */
 #ifndef LBD_PROXY_ADMISSION_H
 #define LBD_PROXY_ADMISSION_H
@@ -10,8 +11,11 @@
 #include "lbd/proxy/client.h"
 #include "lbd/worker/termination.h"
 
-/* May this connection stay?  What it says of whom it speaks for is not known yet. */
-bool admission_connection(const struct client *);
+/*
+ * Now that the client's address is known, may its connection stay?  False: it has been told, as far as it can be,
+ * and ends.
+ */
+bool admission_connection(struct client *);
 
 /*
  * May the request in worker->head be served, now that its route (NULL: none) is known?  END_OK, and it has

@@ -392,49 +392,6 @@ client_init(struct client *c, struct listener *l, int fd, const struct address *
 	counter_add(&c->stats->connections_total, 1);
 }
 
-/* limits.connections_per_client; clients of unix sockets have no address to count by. */
-static bool
-client_within(struct client *c)
-{
-	const struct limits_config *limits = &c->listener->snapshot->config->limits;
-	uint8_t ip[16];
-
-	if (limits->connections_per_client == 0 || c->family == AF_UNIX)
-		return true;
-	memcpy(ip, c->ip, sizeof(ip));
-	network_mask(ip, client_prefix_bits(&limits->client_prefix, ip));
-	c->counted = client_limit_enter(
-	    c->conn.worker->proxy->shared->limit, ip, limits->connections_per_client);
-	return c->counted;
-}
-
-static void
-client_refuse_limit(struct client *c)
-{
-	if (!c->listener->tls && c->listener->conf->protocol == LISTENER_HTTP) {
-		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
-		return;
-	}
-	client_count_end(c, END_CLIENT_LIMIT);
-	client_close(c, false);
-}
-
-/* Now that its address is known: may it stay?  False: it was told so, and ends. */
-static bool
-client_may_stay(struct client *c)
-{
-	if (!admission_connection(c)) {
-		counter_add(&c->stats->rejected[END_ACCESS_DENIED], 1);
-		client_close(c, true);
-		return false;
-	}
-	if (!client_within(c)) {
-		client_refuse_limit(c);
-		return false;
-	}
-	return true;
-}
-
 void
 client_secured(struct client *c)
 {
@@ -478,7 +435,7 @@ client_pass_on(struct client *c, const struct span *data)
 void
 client_admit(struct client *c, const struct span *data)
 {
-	if (!client_may_stay(c))
+	if (!admission_connection(c))
 		return;
 	if (c->listener->tls) {
 		client_secure(c, data);

@@ -353,7 +353,8 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		exchange_answer_route(x);
 		return;
 	}
-	retry_budget_request(&x->pool->budget, w->now);
+	retry_budget_request(
+	    &w->proxy->shared->requests[w->id * SERVER_POOLS_MAX + x->pool->conf->id], w->now);
 	exchange_try_first(x);
 	if (!stream && c->exchange == x)
 		watch_client_later(c);

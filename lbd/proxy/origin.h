@@ -50,7 +50,7 @@ origin_shutdown(struct exchange *x)
 		conn_shutdown(&x->upstream->conn);
 }
 
-/* The same, and that has not left yet, or something before it. */
+/* In a tunnel: something that was sent, or that we send no more, has not left yet. */
 static inline bool
 origin_unsent(const struct exchange *x)
 {

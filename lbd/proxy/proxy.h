@@ -69,6 +69,7 @@ struct proxy_shared {
 	uint32_t n_workers;
 	_Atomic uint32_t n_waiting; /* exchanges that wait for a server, over all workers */
 	_Atomic uint64_t *heads; /* [SERVER_POOLS_MAX][n_workers]; proxy/queue.c */
+	retry_count *requests; /* [n_workers][SERVER_POOLS_MAX], for retry budgets */
 };
 
 /* The hooks through which a worker knows this room. */

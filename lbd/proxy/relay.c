@@ -8,7 +8,7 @@
 #include "lbd/proxy/proxy.h"
 
 enum {
-	/* A flow is large when twice in a row so much comes at once, and as long as splice brings more than it costs. */
+	/* A flow is large when so much comes at once twice in a row, as long as splice wins more than it costs. */
 	LARGE_READ = 64 * 1024,
 	LARGE_READS = 2,
 	SPLICE_WORTH = 16 * 1024

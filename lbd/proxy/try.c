@@ -68,11 +68,27 @@ retry_verdict(const struct exchange *x, enum try_failure failure)
 	});
 }
 
+static struct retry_budget
+budget_of(const struct exchange *x)
+{
+	const struct worker *w = exchange_worker(x);
+	const struct proxy_shared *shared = w->proxy->shared;
+	const struct pool_config *p = x->pool->conf;
+
+	return (struct retry_budget){
+		.retries = &w->servers->pools[p->id].retries,
+		.requests = &shared->requests[p->id],
+		.n_workers = shared->n_workers,
+		.stride = SERVER_POOLS_MAX,
+		.percent = p->retry.budget_percent,
+	};
+}
+
 /* True if the exchange may be tried again after that, should another server be left. */
 static bool
 retry_take(struct exchange *x, enum try_failure failure)
 {
-	int64_t now = exchange_worker(x)->now;
+	struct retry_budget budget = budget_of(x);
 
 	switch (retry_verdict(x, failure)) {
 	case RETRY_NO:
@@ -81,8 +97,7 @@ retry_take(struct exchange *x, enum try_failure failure)
 		x->fresh = true;
 		break;
 	case RETRY_BUDGETED:
-		if (!retry_budget_take(
-			&x->pool->budget, x->pool->conf->retry.budget_percent, now)) {
+		if (!retry_budget_take(&budget, exchange_worker(x)->now)) {
 			counter_add(&x->pool->stats->retries_denied, 1);
 			return false;
 		}
@@ -265,6 +280,7 @@ bool
 exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 {
 	const struct server_config *answered = x->server;
+	struct retry_budget budget;
 	bool failed = status >= 502 && status <= 504;
 	int choice;
 
@@ -273,7 +289,8 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 		return false;
 	choice = choose(x);
 	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
-		retry_budget_return(&x->pool->budget);
+		budget = budget_of(x);
+		retry_budget_return(&budget, exchange_worker(x)->now);
 		x->retrying = false;
 		return false;
 	}

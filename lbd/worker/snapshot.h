@@ -12,7 +12,6 @@
 
 #include "common/address.h"
 #include "common/err.h"
-#include "lbd/balance/retry_budget.h"
 #include "lbd/config/config.h"
 #include "lbd/worker/mailbox.h"
 #include "lbd/worker/stats.h"
@@ -47,7 +46,6 @@ struct pool {
 	struct sticky *sticky; /* words of its cookie; NULL: it has none */
 	struct stats_pool *stats;
 	struct tls_upstream *tls; /* NULL: plain */
-	struct retry_budget budget;
 	uint64_t version; /* of the server table when the balancer was updated */
 	struct balance_outlook outlook; /* from then on */
 	struct waiter *first_waiting, *last_waiting; /* for a server; proxy/queue.h */

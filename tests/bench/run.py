@@ -137,7 +137,7 @@ LOADS = [
     StickyLoad("sticky", "128 B answers, kept alive, 64 connections; stickiness by cookie", "-n 64", 0.80, traced=0),
     LimitedLoad("limited", "128 B answers, kept alive, 64 connections; a rate limit by client", "-n 64", 0.80,
                 traced=0),
-    H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 0.85, traced=0),
+    H2PoolLoad("h2pool", "128 B answers, kept alive, 64 connections; HTTP/2 to the servers", "-n 64", 0.85, calls=2.3),
 ]
 LOAD = {load.name: load for load in LOADS}
 FEW_AND_MANY = (4, 1000)

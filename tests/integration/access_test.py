@@ -1,5 +1,6 @@
 """Access lists by network: at the accept, and for each request of whom a trusted proxy speaks for."""
 
+import contextlib
 import socket
 
 import h2
@@ -136,6 +137,22 @@ def test_refused_connections_do_not_count():
         for c in (second, *lingering):
             c.close()
         lbd.wait_metric("lbpair_rejected_total", 5, reason="client_limit")
+
+
+def test_connections_per_client_are_exact():
+    conf = config("127.0.0.1:1", limits={"connections_per_client": 10}, workers=4,
+                  listener={"routes": [{"path": "/", "respond": {"status": 204}}]})
+    with Lbd(conf) as lbd:
+        for _ in range(3):
+            clients = [lbd.client() for _ in range(40)]
+            for c in clients:
+                with contextlib.suppress(OSError):  # those that are refused have their answer already
+                    c.send(request())
+            got = [c.response().status for c in clients]
+            equal((got.count(204), got.count(429)), (10, 30), "204 and 429 of 40 at once")
+            for c in clients:
+                c.close()
+            lbd.wait_metric("lbpair_connections", 0)
 
 
 def test_connections_per_client_over_tls():

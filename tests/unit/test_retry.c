@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "lbd/balance/retry_budget.h"
 #include "lbd/proxy/retry.h"
 
@@ -70,49 +72,137 @@ decides_by_what_may_have_happened(void **state)
 	}
 }
 
+/* --- the budget, of a pool that several workers serve --- */
+
+enum { WORKERS = 4, STRIDE = 3, ROUNDS = 20000 };
+
+static const int64_t s = INT64_C(1000000000);
+static retry_count retries, requests[WORKERS * STRIDE];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	retries = 0;
+	for (int i = 0; i < WORKERS * STRIDE; i++)
+		requests[i] = 0;
+	return 0;
+}
+
+static struct retry_budget
+budget(uint32_t percent)
+{
+	return (struct retry_budget){ &retries, requests, WORKERS, STRIDE, percent };
+}
+
+static void
+requests_come(int worker, int n, int64_t now)
+{
+	for (int i = 0; i < n; i++)
+		retry_budget_request(&requests[worker * STRIDE], now);
+}
+
+static int
+take_all(uint32_t percent, int64_t now)
+{
+	struct retry_budget b = budget(percent);
+	int taken = 0;
+
+	while (retry_budget_take(&b, now))
+		taken++;
+	return taken;
+}
+
 static void
 budget_has_a_floor(void **state)
 {
-	struct retry_budget b = { 0 };
+	struct retry_budget b = budget(20);
 
 	(void)state;
-	for (int i = 0; i < RETRY_BUDGET_MIN; i++)
-		assert_true(retry_budget_take(&b, 20, 1));
-	assert_false(retry_budget_take(&b, 20, 1));
-	retry_budget_return(&b);
-	assert_true(retry_budget_take(&b, 20, 1));
-	assert_false(retry_budget_take(&b, 20, 1));
+	assert_int_equal(take_all(20, 1), RETRY_BUDGET_MIN);
+	retry_budget_return(&b, 1);
+	assert_int_equal(take_all(20, 1), 1);
 }
 
 static void
 budget_is_a_share_of_the_last_seconds(void **state)
 {
-	const int64_t s = INT64_C(1000000000);
-	struct retry_budget b = { 0 };
-	int taken = 0;
-
 	(void)state;
-	for (int i = 0; i < 1000; i++)
-		retry_budget_request(&b, 7 * s);
-	while (retry_budget_take(&b, 20, 8 * s))
-		taken++;
-	assert_int_equal(taken, 200);
-	assert_false(retry_budget_take(&b, 20, 12 * s)); /* the half before still counts */
-	assert_true(retry_budget_take(&b, 20, 40 * s)); /* forgotten: the floor again */
+	for (int i = 0; i < WORKERS; i++)
+		requests_come(i, 250, 7 * s);
+	assert_int_equal(take_all(20, 8 * s), 200);
+	assert_int_equal(take_all(20, 12 * s), 0); /* the half before still counts */
+	requests_come(2, 500, 12 * s);
+	assert_int_equal(take_all(20, 13 * s), 100);
+	assert_int_equal(take_all(20, 16 * s), 0); /* 100 of 500 */
+	assert_int_equal(take_all(20, 40 * s), RETRY_BUDGET_MIN); /* forgotten: the floor again */
 }
 
 static void
 budget_of_nothing_is_the_floor(void **state)
 {
-	struct retry_budget b = { 0 };
-	int taken = 0;
+	(void)state;
+	requests_come(0, 1000, 1);
+	assert_int_equal(take_all(0, 1), RETRY_BUDGET_MIN);
+}
+
+/* Workers look at their clocks at different moments. */
+static void
+budget_forgives_clocks(void **state)
+{
+	(void)state;
+	requests_come(0, 500, 5 * s);
+	requests_come(1, 500, 5 * s - 1);
+	assert_int_equal(take_all(20, 5 * s - 1), 200);
+	assert_int_equal(take_all(20, 5 * s), 0);
+}
+
+static void
+budget_counts_are_bounded(void **state)
+{
+	(void)state;
+	requests_come(0, 3 << 20, 1);
+	assert_int_equal(take_all(100, 1), (1 << 20) - 1);
+}
+
+static void *
+take_often(void *arg)
+{
+	struct retry_budget b = budget(20);
+	long taken = 0;
+
+	for (int i = 0; i < ROUNDS; i++)
+		taken += retry_budget_take(&b, s);
+	*(long *)arg = taken;
+	return NULL;
+}
+
+static void *
+request_often(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++)
+		retry_budget_request(arg, s);
+	return NULL;
+}
+
+static void
+budget_is_exact_with_many_threads(void **state)
+{
+	pthread_t threads[WORKERS];
+	long taken[WORKERS], sum = 0;
 
 	(void)state;
-	for (int i = 0; i < 1000; i++)
-		retry_budget_request(&b, 1);
-	while (retry_budget_take(&b, 0, 1))
-		taken++;
-	assert_int_equal(taken, RETRY_BUDGET_MIN);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_create(&threads[i], NULL, request_often, &requests[i * STRIDE]);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_create(&threads[i], NULL, take_often, &taken[i]);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < WORKERS; i++)
+		sum += taken[i];
+	assert_int_equal(sum, WORKERS * ROUNDS / 5);
 }
 
 int
@@ -120,9 +210,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_by_what_may_have_happened),
-		cmocka_unit_test(budget_has_a_floor),
-		cmocka_unit_test(budget_is_a_share_of_the_last_seconds),
-		cmocka_unit_test(budget_of_nothing_is_the_floor),
+		cmocka_unit_test_setup(budget_has_a_floor, setup),
+		cmocka_unit_test_setup(budget_is_a_share_of_the_last_seconds, setup),
+		cmocka_unit_test_setup(budget_of_nothing_is_the_floor, setup),
+		cmocka_unit_test_setup(budget_forgives_clocks, setup),
+		cmocka_unit_test_setup(budget_counts_are_bounded, setup),
+		cmocka_unit_test_setup(budget_is_exact_with_many_threads, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
