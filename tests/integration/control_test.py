@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 
+import h2
 from harness import (Backend, Control, Lbd, check, config, equal, request, wait_for)
 
 
@@ -237,6 +238,24 @@ def test_connections():
             equal(len(lbd.command("connections", limit=1)["connections"]), 1, "rows with limit 1")
             gate.set()
             busy.response()
+
+
+def test_connections_of_http2_are_in_the_list():
+    """While a stream has an exchange, the connection has none."""
+    gate = threading.Event()
+
+    def held(connection):
+        message = connection.request()
+        gate.wait(30)
+        connection.reply(message)
+
+    with Backend(held) as server, Lbd(config(server, listener={"http2": True})) as lbd:
+        with h2.connect(lbd.address()) as client:
+            client.send(h2.headers(1, h2.GET, True))
+            server.wait_requests(1)
+            equal([row["state"] for row in lbd.command("connections")["connections"]], ["exchange"], "states")
+            gate.set()
+            equal(client.answer(1).status, 200, "status")
 
 
 def test_watch_tells_of_changes_at_once():
