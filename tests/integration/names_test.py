@@ -2,8 +2,9 @@
 
 import threading
 
+from addresses_test import has_ipv6
 from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
-from harness import Backend, Lbd, Load, check, config, equal, wait_for
+from harness import Backend, Lbd, Load, Skip, check, config, equal, wait_for
 from server_tls_test import TlsBackend
 from sticky_test import numbered, placed, secret
 from tcp_test import shout, tcp
@@ -32,6 +33,8 @@ def wait_names(lbd, *expected):
 
 
 def test_all_addresses_of_both_families():
+    if not has_ipv6():
+        raise Skip("no IPv6 on this machine")
     one, two, six = same_port("127.0.0.1", "127.0.0.2", "::1")
     with one, two, six, NameServer(app_test=Zone("127.0.0.2", "::1", "127.0.0.1")) as dns:
         with Lbd(named(dns, one.port)) as lbd:

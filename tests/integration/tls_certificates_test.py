@@ -110,7 +110,7 @@ def test_too_much_is_refused():
                 os.link(lbd.path("large" + end), lbd.path(f"{i}{end}"))
             large.append({"certificate": lbd.path(f"{i}.crt"), "key": lbd.path(f"{i}.key")})
         lbd.reload(tls_config(server, tls={"certificates": large}))
-        lbd.log.wait("reload_refused.*the files of certificates and keys have 62 MiB together: allowed are 60")
+        lbd.log.wait("reload_refused.*the files of certificates, keys and pages have 62 MiB together: allowed are 60")
         with client(lbd, trust=first()) as c:
             equal(c.get().status, 200, "status")
 
