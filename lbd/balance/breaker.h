@@ -29,10 +29,10 @@ struct breaker_config {
 	int64_t window;
 	int64_t open, max_open; /* open 0: there is no breaker */
 	uint32_t max_ejected_percent; /* of a pool's servers */
-	uint32_t probes; /* at most BREAKER_PROBES_MAX */
+	uint32_t probes; /* at most 255 */
 };
 
-enum { BREAKER_PROBES_MAX = 255, BREAKER_PARTS = 10 };
+enum { BREAKER_PARTS = 10 };
 
 struct breaker {
 	_Alignas(64) _Atomic uint64_t word; /* state, doublings, probes, when: breaker.c */

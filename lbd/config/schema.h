@@ -25,6 +25,10 @@ extern const struct json_field config_request_edit_fields[], config_response_edi
 extern const struct json_field config_tls_fields[];
 extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
 
+/* pools[].retry, circuit_breaker, queue; schema_protection.c. */
+extern const struct json_field config_retry_fields[], config_breaker_fields[],
+    config_queue_fields[];
+
 /* pools[].stickiness; schema_affinity.c. */
 extern const struct json_field config_stickiness_fields[];
 

@@ -98,6 +98,8 @@ try_server(struct tcp_session *s)
 	s->tried_at = w->now;
 	s->try_by = most ? w->now + most : TIMER_NEVER;
 	s->upstream = upstream_connect(w->proxy, s->server, s);
+	if (!s->upstream && errno == EMFILE && w->hooks->make_room(w))
+		s->upstream = upstream_connect(w->proxy, s->server, s);
 	if (!s->upstream) {
 		if (!upstream_lacks(errno))
 			return try_lost(s, END_CONNECT_FAILED);

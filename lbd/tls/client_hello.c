@@ -169,5 +169,8 @@ client_hello_name(struct str in, char *room, struct str *name)
 	if (message.bad || message.n < n)
 		return in.n < CLIENT_HELLO_MAX ? 0 : CLIENT_HELLO_REFUSED;
 	hello = take(&message, n);
-	return hello_read(hello, name) ? (ssize_t)in.n : CLIENT_HELLO_REFUSED;
+	if (hello_read(hello, name))
+		return (ssize_t)in.n;
+	*name = (struct str){ NULL, 0 };
+	return CLIENT_HELLO_REFUSED;
 }

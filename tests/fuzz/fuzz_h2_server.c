@@ -1,5 +1,5 @@
 /*
- * fuzz_h2_server.c - what a server says on an HTTP/2 connection on which it was asked four things.
+ * fuzz_h2_server.c - what a server says on an HTTP/2 connection on which it was asked five things.
  *
  * However the bytes are cut, the same answers, bodies and ends come out, and the same bytes are sent.  An answer
  * that is taken, written as HTTP/1, parses as the same answer.
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CALLS = 4, OUTPUT = 1 << 16, HEAD = 96 * 1024 };
+enum { CALLS = 5, OUTPUT = 1 << 16, HEAD = 96 * 1024 };
 
 static const struct http_limits limits = { .head_size = 4096, .fields = 32 };
 
@@ -203,13 +203,19 @@ output(struct trial *t)
 		note(&t->output, room, n);
 }
 
-/* Streams 1 and 5 have no body, 3 and 7 have one. */
+/* Streams 1 and 5 have no body, 3 and 7 have one, 9 is a tunnel. */
 static void
 start(struct trial *t)
 {
-	static const struct str heads[] = {
-		STR("GET /a HTTP/1.1\r\nHost: test\r\n\r\n"),
-		STR("POST /b HTTP/1.1\r\nHost: test\r\n\r\n"),
+	static const struct {
+		struct str head;
+		enum h2_follows follows;
+	} asked[CALLS] = {
+		{ STR("GET /a HTTP/1.1\r\nHost: test\r\n\r\n"), H2_NOTHING },
+		{ STR("POST /b HTTP/1.1\r\nHost: test\r\n\r\n"), H2_BODY },
+		{ STR("GET /c HTTP/1.1\r\nHost: test\r\n\r\n"), H2_NOTHING },
+		{ STR("POST /d HTTP/1.1\r\nHost: test\r\n\r\n"), H2_BODY },
+		{ STR("GET /e HTTP/1.1\r\nHost: test\r\n\r\n"), H2_WEBSOCKET },
 	};
 
 	*t = (struct trial){ .events = UINT64_C(14695981039346656037) };
@@ -221,8 +227,7 @@ start(struct trial *t)
 		struct call *c = &t->calls[i];
 
 		c->trial = t;
-		c->id = h2_session_ask(
-		    t->session, heads[i % 2], STR("http"), i % 2 ? H2_BODY : H2_NOTHING, c);
+		c->id = h2_session_ask(t->session, asked[i].head, STR("http"), asked[i].follows, c);
 		if (c->id < 0)
 			fail("not asked");
 	}
