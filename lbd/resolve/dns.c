@@ -336,7 +336,8 @@ options_init(struct dns *d, const struct resolver_config *c)
 	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
 
 #ifdef ARES_OPT_QUERY_CACHE
-	mask |= ARES_OPT_QUERY_CACHE; /* of newer releases: none, when to ask again is decided here */
+	mask |=
+	    ARES_OPT_QUERY_CACHE; /* of newer releases: none, when to ask again is decided here */
 #endif
 	return ares_init_options(&d->channel, &o, mask);
 }
