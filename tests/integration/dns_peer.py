@@ -17,11 +17,12 @@ class Zone:
     """What is said of one name."""
 
     def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=(), delay=0,
-                 rotating=False):
+                 rotating=False, broken=False):
         self.addresses = [ipaddress.ip_address(a) for a in addresses]
         self.ttl, self.rcode = ttl, rcode
         self.silent, self.delay = silent, delay
         self.truncated = truncated  # over UDP: the whole answer comes by TCP
+        self.broken = broken  # the answer is cut in its first record
         self.rotating, self.turn = rotating, 0  # each answer has the next address, alone
         self.fails = fails  # SERVFAIL for these types alone
 
@@ -87,8 +88,9 @@ class NameServer:
             flags |= TC
             records = []
         head = struct.pack("!HHHHHH", number, flags, 1, len(records), 0, 0)
-        return head + query[12:at + 5] + b"".join(
+        reply = head + query[12:at + 5] + b"".join(
             struct.pack("!HHHIH", 0xc00c, qtype, IN, zone.ttl, len(data)) + data for data in records)
+        return reply[:at + 12] if zone.broken else reply
 
     def reply_udp(self, query, client):
         try:

@@ -80,7 +80,8 @@ def test_failures_keep_the_last_good_answer():
     with one, two, NameServer(app_test=Zone("127.0.0.1", "127.0.0.2")) as dns:
         with Lbd(named(dns, one.port)) as lbd:
             both = ("app#127.0.0.1", "app#127.0.0.2")
-            for zone in (Zone(rcode=NXDOMAIN), Zone(rcode=SERVFAIL), Zone(silent=True), Zone()):
+            for zone in (Zone(rcode=NXDOMAIN), Zone(rcode=SERVFAIL), Zone(silent=True), Zone(),
+                         Zone("127.0.0.9", broken=True)):
                 lines = lbd.log.count()
                 dns.set("app.test", zone)
                 lbd.log.wait("name_failed name=app.test", start=lines)
@@ -94,6 +95,17 @@ def test_failures_keep_the_last_good_answer():
             wait_names(lbd, "app#127.0.0.2")
             check(lbd.metric("lbpair_dns_queries_total", result="not_found") >= 1, "NXDOMAIN is counted")
             check(lbd.metric("lbpair_dns_queries_total", result="timeout") >= 1, "silence is counted")
+            check(lbd.metric("lbpair_dns_queries_total", result="bad_answer") >= 1, "a broken answer is counted")
+
+
+def test_answers_live_their_time():
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1", ttl=60), often_test=Zone("127.0.0.1", ttl=0)) as dns:
+        conf = named(dns, one.port, max_ttl="1m")
+        conf["pools"][0]["servers"].append({"name": "often", "address": f"often.test:{one.port}"})
+        with Lbd(conf):
+            dns.wait_asked(6, "often.test")
+            equal(dns.count("app.test"), 2, "questions for a name whose answer is good for a minute")
 
 
 def test_a_truncated_answer_comes_by_tcp():
