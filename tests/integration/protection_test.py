@@ -44,19 +44,26 @@ def states(lbd):
 
 
 def test_failures_in_a_row_open_the_circuit_in_all_workers():
-    for status, pool in ((503, {}), (None, {})):
-        with Backend(Moody(status)) as bad, Backend() as good:
-            with Lbd(config(bad, good, pool={**breaker(), **pool}, workers=3)) as lbd:
-                get_until(lbd, rf"server_circuit_opened pool=web server={bad.address} "
-                               r"reason=consecutive_failures for_ms=3600000$")
-                equal(len(bad.requests), 3, "requests until it was open")
-                equal([lbd.get().status for _ in range(20)], [200] * 20, "statuses after that")
-                equal(len(bad.requests), 3, "requests at the server that is spared")
-                equal(states(lbd), {bad.address: "open", good.address: "closed"}, "circuits")
-                equal(lbd.metric("lbpair_server_circuit_open", server=bad.address), 1, "lbpair_server_circuit_open")
-                equal(lbd.metric("lbpair_server_available", server=bad.address), 0, "lbpair_server_available")
-                equal(lbd.metric("lbpair_server_circuit_opened_total", server=bad.address,
-                                 reason="consecutive_failures"), 1, "lbpair_server_circuit_opened_total")
+    """Connections that break count as answers do."""
+    turns = itertools.cycle([503, None])
+
+    def fails(connection):
+        message, status = connection.request(), next(turns)
+        if message and status:
+            connection.reply(message, b"no", status, "Connection: close")
+
+    with Backend(fails) as bad, Backend() as good:
+        with Lbd(config(bad, good, pool=breaker(), workers=3)) as lbd:
+            get_until(lbd, rf"server_circuit_opened pool=web server={bad.address} "
+                           r"reason=consecutive_failures for_ms=3600000$")
+            equal(len(bad.requests), 3, "requests until it was open")
+            equal([lbd.get().status for _ in range(20)], [200] * 20, "statuses after that")
+            equal(len(bad.requests), 3, "requests at the server that is spared")
+            equal(states(lbd), {bad.address: "open", good.address: "closed"}, "circuits")
+            equal(lbd.metric("lbpair_server_circuit_open", server=bad.address), 1, "lbpair_server_circuit_open")
+            equal(lbd.metric("lbpair_server_available", server=bad.address), 0, "lbpair_server_available")
+            equal(lbd.metric("lbpair_server_circuit_opened_total", server=bad.address,
+                             reason="consecutive_failures"), 1, "lbpair_server_circuit_opened_total")
 
 
 def test_an_error_rate_opens_it():
@@ -219,8 +226,8 @@ def test_a_try_may_last_only_so_long():
     retry = {"attempts": 2, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "150ms"}
     with Backend(hangs) as bad, Backend() as good, Backend() as other:  # another, should a busy machine hang as well
         with Lbd(config(bad, good, other, pool={"retry": retry})) as lbd:
-            equal([lbd.get().status for _ in range(6)], [200] * 6, "statuses")
-            check(len(bad.requests) >= 2, "the server that hangs was not asked")
+            equal([lbd.get().status for _ in range(3)], [200] * 3, "statuses")
+            check(len(bad.requests) >= 1, "the server that hangs was not asked")
         with Lbd(config(bad, pool={"retry": retry})) as lbd:
             equal(lbd.get().status, 504, "status where there is no other server")
 
@@ -288,7 +295,7 @@ def over_http2(lbd, n):
 
 def test_a_flaky_server_and_one_that_hangs_cost_clients_nothing():
     """Less than one request of a thousand fails, over HTTP/1 and HTTP/2."""
-    each, statuses, lock = 250, [], threading.Lock()
+    each, statuses, lock = 180, [], threading.Lock()
 
     def run(client):
         got = client(lbd, each)
