@@ -349,14 +349,14 @@ h2_call_lost(struct h2_call *c)
 	on_closed(c, H2_CLOSED);
 }
 
-/* To a client that has shown that it reads, more may come, unless it has much to read already. */
+/* To a client that has read what it was sent more may come, unless it has much to read already. */
 static void
 widen(struct h2_call *c)
 {
 	struct h2_stream *s = c->exchange->stream;
 	uint32_t window = c->window < H2_WINDOW_ANSWER ? H2_WINDOW_ANSWER : H2_WINDOW_WIDE;
 
-	if (s && !h2_stream_ahead_take(s, window - c->window))
+	if (s && (s->out || !h2_stream_ahead_take(s, window - c->window)))
 		return;
 	c->window = window;
 	h2_session_widen(session_of(c), c->id, window);

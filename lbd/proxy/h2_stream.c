@@ -13,7 +13,7 @@ enum {
 	HELD_MAX = 160 * 1024, /* of a connection: beyond it each stream has a small buffer */
 	HEADS_MAX = 512 * 1024,
 	AHEAD_USUAL = 64 * 1024, /* beyond it windows of new streams are narrow ... */
-	AHEAD_MAX = 384 * 1024, /* ... and beyond this none grows */
+	AHEAD_MAX = 256 * 1024, /* ... and beyond this none grows */
 	ROOM_MIN = 1024
 };
 

@@ -214,7 +214,7 @@ def greedy(connection):
                 c.send(h2.data(stream, b"x" * n, not left[stream]))
 
 
-def stall(read, clients):
+def stall(read, clients, most):
     """Clients that read so much of each of their answers, and no more."""
     with Backend(greedy) as server, Lbd(both(server)) as lbd, contextlib.ExitStack() as stack:
         server.tolerant = True
@@ -228,12 +228,12 @@ def stall(read, clients):
             for _ in range(20):
                 client.alive()
         grown = (memory.peak() - memory.before) / len(stuck)
-        check(sanitizer() or grown < 1.25 * MB, f"memory grew by {grown:.0f} bytes for each attacker")
+        check(sanitizer() or grown < most * MB, f"memory grew by {grown:.0f} bytes for each attacker")
 
 
 def test_many_answers_of_http2_that_nobody_reads():
-    stall(0, clients=4)
+    stall(0, clients=4, most=1.25)
 
 
 def test_many_answers_of_http2_that_are_read_for_a_while():
-    stall(40000, clients=1)
+    stall(40000, clients=1, most=2)  # what is on its way while they read is among that
