@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "common/check.h"
 #include "lbd/proxy/conn_splice.h"
 #include "lbd/proxy/proxy.h"
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from harness import (Backend, BackendProcess, BlackHole, Lbd, ReservedPort, Skip, check, config, echo, equal,
+from harness import (Backend, BackendProcess, BlackHole, Lbd, ReservedPort, check, config, equal,
                      wait_for)
 from wire import PATIENCE
 
