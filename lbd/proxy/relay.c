@@ -7,11 +7,21 @@
 #include "lbd/proxy/proxy.h"
 
 enum {
-	/* A flow is large when so much comes at once twice in a row, as long as splice wins more than it costs. */
-	LARGE_READ = 64 * 1024,
-	LARGE_READS = 2,
-	SPLICE_WORTH = 16 * 1024
+	LARGE_READ = 64 * 1024, /* a copy of so much is worth a pipe */
+	SPLICE_WORTH = 16 * 1024, /* with less splice costs more than a copy */
+	LARGE_READS = 2, /* so many more of the one than of the other make a flow large */
+	LARGE_MOST = 4
 };
+
+/* One more read, of that size. */
+static void
+flow_learn(struct relay_flow *f, ssize_t n, ssize_t much)
+{
+	if (n >= much)
+		f->large += f->large < LARGE_MOST;
+	else if (n > 0)
+		f->large -= f->large > 0;
+}
 
 static struct pipe_pool *
 pipes_of(const struct relay_flow *f)
@@ -105,8 +115,7 @@ flow_splice(struct relay_flow *f)
 		flow_pour(f);
 	else
 		pipe_put(pipes_of(f), &f->pipe);
-	if (n < SPLICE_WORTH)
-		f->large = 0;
+	flow_learn(f, n, SPLICE_WORTH);
 	return n;
 }
 
@@ -118,7 +127,7 @@ flow_copy(struct relay_flow *f)
 
 	if (n > 0)
 		conn_send(f->to, data.p, data.n); /* what breaks shows in `broken` */
-	f->large = n >= LARGE_READ ? f->large + 1 : 0;
+	flow_learn(f, n, LARGE_READ);
 	return n;
 }
 

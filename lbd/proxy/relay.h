@@ -29,7 +29,7 @@ struct relay_flow {
 	struct conn *from, *to;
 	struct pipe
 	    *pipe; /* what `to` has not taken of it; NULL: nothing, or it waits in to->out */
-	uint32_t large; /* reads in a row that brought much */
+	uint32_t large; /* how many more reads brought much than little, lately */
 };
 
 struct relay {
