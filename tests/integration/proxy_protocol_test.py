@@ -264,6 +264,16 @@ def table_to_servers(report):
             report(f"v{version}")
 
 
+def test_few_rest():
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(Backend(told)) for _ in range(8)]
+        with Lbd(config(*servers, pool={"send_proxy_protocol": 1})) as lbd, lbd.client() as client:
+            for server in servers:
+                equal(client.get().status, 200, "status")
+            equal([len(s.requests) for s in servers], [1] * 8, "requests")
+            wait_for(lambda: sum(len(s.open_connections()) for s in servers) == 5, "all but five to end")
+
+
 def test_what_was_heard_is_told_on():
     with Backend(told) as server, Lbd(config(
             server, listener={"proxy_protocol": True}, pool={"send_proxy_protocol": 2})) as lbd:
@@ -409,7 +419,7 @@ def test_before_a_hello_that_is_passed_through():
 # ---- HAProxy ----
 
 @contextlib.contextmanager
-def haproxy(text, port):
+def haproxy(text, addresses):
     if not shutil.which("haproxy"):
         raise Skip("no haproxy on this machine")
     with tempfile.TemporaryDirectory() as directory:
@@ -418,7 +428,8 @@ def haproxy(text, port):
             f.write("defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n" + text)
         process = subprocess.Popen(["haproxy", "-db", "-f", file], stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: accepts(port) or process.poll() is not None, "haproxy to listen")
+            for address in addresses:
+                wait_for(lambda: accepts(address) or process.poll() is not None, "haproxy to listen")
             equal(process.poll(), None, "haproxy's status")
             yield
         finally:
@@ -426,9 +437,12 @@ def haproxy(text, port):
             process.wait()
 
 
-def accepts(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
+def accepts(address):
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def haproxy_config(lbd, ports, end):
@@ -453,7 +467,8 @@ def test_between_haproxy_and_haproxy():
         lbd = stack.enter_context(Lbd(conf))
         ports = {(host, listener, version): stack.enter_context(ReservedPort(host)).port
                  for host in hosts for listener in (0, 1) for version in (1, 2)}
-        stack.enter_context(haproxy(haproxy_config(lbd, ports, end), end))
+        stack.enter_context(haproxy(
+            haproxy_config(lbd, ports, end), [("127.0.0.1", end), *((key[0], port) for key, port in ports.items())]))
         for (host, listener, version), port in ports.items():
             with Client((host, port)) as client:
                 got = client.get().body.decode().split()
