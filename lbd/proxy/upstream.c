@@ -14,8 +14,6 @@
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/tcp_session.h"
 
-enum { OWN_IDLE_MAX = 5 }; /* connections that one client's connection keeps for itself */
-
 static struct upstream *
 upstream_of(struct conn *c)
 {
@@ -66,46 +64,6 @@ idle_unlink(struct upstream *u)
 		list_remove(u);
 }
 
-/* A connection that is about to be opened. */
-static void
-client_link(struct upstream *u, struct client *c)
-{
-	u->client = c;
-	u->next_of = c->upstreams;
-	u->prev_of = &c->upstreams;
-	if (u->next_of)
-		u->next_of->prev_of = &u->next_of;
-	c->upstreams = u;
-}
-
-static void
-client_unlink(struct upstream *u)
-{
-	if (!u->client)
-		return;
-	*u->prev_of = u->next_of;
-	if (u->next_of)
-		u->next_of->prev_of = u->prev_of;
-	u->client = NULL;
-}
-
-/* Of those that rest, no more than OWN_IDLE_MAX stay; the oldest goes. */
-static void
-client_trim(const struct client *c)
-{
-	struct upstream *oldest = NULL;
-	unsigned n = 0;
-
-	for (struct upstream *u = c->upstreams; u; u = u->next_of) {
-		if (u->state != UPSTREAM_IDLE)
-			continue;
-		oldest = u;
-		n++;
-	}
-	if (n > OWN_IDLE_MAX)
-		upstream_close(oldest);
-}
-
 void
 upstream_unshare(struct upstream *u)
 {
@@ -120,7 +78,7 @@ upstream_close(struct upstream *u)
 		idle_unlink(u);
 	if (u->h2)
 		upstream_unshare(u);
-	client_unlink(u);
+	upstream_own_unlink(u);
 	atomic_fetch_sub(&load_of(u)->connections, 1);
 	proxy_server_left(u->conn.worker, u->slot);
 	conn_close(&u->conn, false);
@@ -256,7 +214,7 @@ upstream_open(struct client *c, const struct pool *p, const struct server_config
 	u->client = NULL;
 	u->proxy_header = set->proxy_header;
 	if (u->proxy_header)
-		client_link(u, c);
+		upstream_own_link(u, c);
 	u->stats = p->stats;
 	u->state = UPSTREAM_BUSY;
 	u->idle_limit = TIMER_NEVER;
@@ -286,23 +244,6 @@ idle_quiet(struct upstream_set *set)
 	while (set->idle && ev_is_pending(&set->idle->conn.read))
 		upstream_close(set->idle);
 	return set->idle;
-}
-
-/* The same among those that serve one client alone. */
-static struct upstream *
-idle_quiet_of(const struct client *c, uint32_t slot)
-{
-	struct upstream *u, *next;
-
-	for (u = c->upstreams; u; u = next) {
-		next = u->next_of;
-		if (u->slot != slot || u->state != UPSTREAM_IDLE || u->h2)
-			continue;
-		if (!ev_is_pending(&u->conn.read))
-			return u;
-		upstream_close(u);
-	}
-	return NULL;
 }
 
 /* What the server may send ahead of this answer: little, where much waits for the client already. */
@@ -429,7 +370,8 @@ upstream_get(
 	if (may_share(set, x))
 		return shared_get(server, set, x);
 	if (!fresh)
-		u = set->proxy_header ? idle_quiet_of(x->client, server->slot) : idle_quiet(set);
+		u = set->proxy_header ? upstream_own_idle(x->client, server->slot)
+				      : idle_quiet(set);
 	if (u) {
 		idle_unlink(u);
 		u->state = UPSTREAM_BUSY;
@@ -490,7 +432,7 @@ upstream_release(struct upstream **up, bool reusable)
 	conn_read_on(&u->conn);
 	conn_deadline(&u->conn, u->idle_limit < limit ? u->idle_limit : limit);
 	if (u->client)
-		client_trim(u->client);
+		upstream_own_trim(u->client);
 }
 
 void
@@ -515,22 +457,5 @@ upstream_settle(struct upstream *u)
 	idle_count(u, 1);
 	conn_deadline(&u->conn, config->timeouts.server_idle);
 	if (u->client)
-		client_trim(u->client);
-}
-
-/* Shared ones may be at work right now: they find themselves outdated at the end of the turn. */
-void
-upstreams_end(struct client *c)
-{
-	struct upstream *u;
-
-	while ((u = c->upstreams)) {
-		if (!u->h2) {
-			upstream_close(u);
-			continue;
-		}
-		client_unlink(u);
-		u->generation = upstream_set_of(u)->generation - 1;
-		h2_server_wake(u->h2);
-	}
+		upstream_own_trim(u->client);
 }

@@ -1,4 +1,4 @@
-/* upstream_parts.h - what upstream.c, upstream_opening.c and upstream_set.c ask of each other. */
+/* upstream_parts.h - what the files of upstream.h ask of each other. */
 #ifndef LBD_PROXY_UPSTREAM_PARTS_H
 #define LBD_PROXY_UPSTREAM_PARTS_H
 
@@ -17,6 +17,14 @@ upstream_set_get(struct proxy *, const struct server_config *, const struct pool
 /* upstream.c */
 void upstream_close(struct upstream *);
 void upstream_unshare(struct upstream *); /* it is HTTP/1 from now on, or ends */
+
+/* upstream_own.c: it serves that client alone; it ends; some rest, and there may be too many of them */
+void upstream_own_link(struct upstream *, struct client *);
+void upstream_own_unlink(struct upstream *);
+void upstream_own_trim(const struct client *);
+
+/* The newest one to that server that rests, and of which nothing has been heard; NULL: none. */
+struct upstream *upstream_own_idle(const struct client *, uint32_t slot);
 
 static inline struct upstream_set *
 upstream_set_of(const struct upstream *u)
