@@ -92,6 +92,7 @@ for group in "$@"; do
 		need python3-grpcio python3-grpcio has_grpc
 		need util-linux util-linux has_command unshare
 		need redis-server redis has_command redis-server
+		need haproxy haproxy has_command haproxy
 		;;
 	demo)
 		need python3 python3 has_python

@@ -25,8 +25,10 @@ INTEGRATION_SECONDS = 1500
 SIMULATION_SECONDS = 600
 SCHEDULES, SANITIZER_SCHEDULES = 100_000, 10_000
 FAILOVER_SECONDS = 900
-NO_THREADS = {"strictness_test.py",  # hundreds of cases for one thread at a time: not for the thread sanitizer
-              "demo_test.py"}  # that has a pair already, in the suite failover
+# Not for the thread sanitizer: what happens there happens in one thread at a time, or (demo) in the suite failover.
+NO_THREADS = {name + "_test.py" for name in (
+    "strictness", "demo", "services", "grpc", "interim", "pipelining", "deadlines", "route", "error_pages",
+    "h2_attacks", "h2_server_websocket", "tls_redirect", "tls_host", "tls_ocsp")}
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",

@@ -26,7 +26,8 @@ struct probe_question {
 	const struct tls_upstream *tls; /* NULL: plain; kept by reference */
 	struct str name; /* the server's, for TLS */
 	bool http2; /* it speaks that; with TLS, if it says so */
-	unsigned proxy_header; /* version with which it wants to be told that we speak for nobody; 0: not */
+	unsigned
+	    proxy_header; /* version with which it wants to be told that we speak for nobody; 0: not */
 };
 
 /*

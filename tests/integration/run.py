@@ -160,7 +160,7 @@ class Runner:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("-j", type=int, default=3, metavar="N", help="tests at a time (default 3)")
+    parser.add_argument("-j", type=int, default=4, metavar="N", help="tests at a time (default 4)")
     parser.add_argument("-l", action="store_true", help="list the tests")
     parser.add_argument("--slow", action="store_true", help="the slow ones too")
     parser.add_argument("names", nargs="*", metavar="NAME", help="part of a test's or a row's name")
