@@ -8,8 +8,8 @@
 #include "lbd/proxy/exchange.h"
 
 /*
- * The request in worker->head, of a listener that has routes.  Its target gets its one spelling, in
- * worker->format, where it lies until something else is formatted.  *route is NULL where the listener's own pool serves it.
+ * The request in worker->head, of a listener that has routes.  Its target gets its one spelling, in worker->format,
+ * where it lies until something else is formatted.  *route is NULL where the listener's own pool serves it.
  */
 enum refusal route_find(struct client *, const struct route_config **route);
 

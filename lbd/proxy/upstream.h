@@ -1,11 +1,12 @@
 /*
  * upstream.h - a connection to a server, and the idle ones that a worker keeps.
  *
- * Connecting, shaking hands for TLS, in use by one exchange or by one session in TCP mode, or idle.  An idle
- * one keeps its read watcher: the server's FIN is seen at once, and so are bytes that nobody asked for; both end
- * it.  The most recently used is taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.  To servers that speak
- * HTTP/2 a connection is shared (h2_server.h).  Where the server is told of the client (send_proxy_protocol), a
- * connection serves that client's connection alone, shared or not, and ends with it at the latest.
+ * Connecting, shaking hands for TLS, in use by one exchange or by one session in TCP mode, or idle.  An idle one
+ * keeps its read watcher: the server's FIN is seen at once, and so are bytes that nobody asked for; both end it.  The
+ * most recently used is taken first.  Knows sockets and servers; what the bytes mean is the exchange's affair.  To
+ * servers that speak HTTP/2 a connection is shared (h2_server.h).  Where the server is told of the client
+ * (send_proxy_protocol), a connection serves that client's connection alone, shared or not, and ends with it at the
+ * latest.
  */
 #ifndef LBD_PROXY_UPSTREAM_H
 #define LBD_PROXY_UPSTREAM_H
