@@ -39,7 +39,7 @@ server_take(const struct worker *w, const struct server_config *s)
  * waits for the next that comes free.
  */
 static int
-server_choose_below_limit(const struct worker *w, struct pool *p, const struct choice *c)
+server_choose_below_limit(const struct worker *w, struct pool *p, const struct choosing *c)
 {
 	for (int races = 0; races < RACES_MAX; races++) {
 		int index = balancer_pick_below_limit(p->balancer, c->hash, c->tried, w->now);
@@ -54,7 +54,7 @@ server_choose_below_limit(const struct worker *w, struct pool *p, const struct c
 
 /* A server whose circuit is to be probed, or -1. */
 static int
-server_choose_suspect(struct worker *w, struct pool *p, const struct choice *c)
+server_choose_suspect(struct worker *w, struct pool *p, const struct choosing *c)
 {
 	int index = circuit_choose(w, p, c->repeatable, c->probe);
 
@@ -65,7 +65,7 @@ server_choose_suspect(struct worker *w, struct pool *p, const struct choice *c)
 }
 
 int
-server_choose(struct worker *w, struct pool *p, const struct choice *c)
+server_choose(struct worker *w, struct pool *p, const struct choosing *c)
 {
 	uint64_t version = atomic_load_explicit(&w->servers->version, memory_order_acquire);
 	int index;

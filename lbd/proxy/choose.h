@@ -14,7 +14,7 @@ enum {
 	CHOICE_FULL = -2 /* those that there are have as many as they may */
 };
 
-struct choice {
+struct choosing {
 	uint64_t hash; /* for the algorithms that go by one */
 	int first; /* this server if it is not full, whatever the algorithm; CHOICE_NONE */
 	bool
@@ -24,7 +24,7 @@ struct choice {
 };
 
 /* The index of a server that is not among those tried, whose count has grown by one; or why there is none. */
-int server_choose(struct worker *, struct pool *, const struct choice *);
+int server_choose(struct worker *, struct pool *, const struct choosing *);
 
 /* One less; where the server has a limit, perhaps since the last reload, the next may start. */
 void server_leave(struct worker *, const struct server_config *);

@@ -35,7 +35,7 @@ tcp_tell(struct tcp_session *s, enum circuit_result result)
 static int
 choose(struct tcp_session *s)
 {
-	struct choice how = {
+	struct choosing how = {
 		.first = CHOICE_NONE,
 		.repeatable = true, /* nothing is sent before it is connected */
 		.probe = &s->probe,

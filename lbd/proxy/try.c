@@ -38,7 +38,7 @@ is_repeatable(const struct exchange *x)
 static int
 choose(struct exchange *x)
 {
-	struct choice how = {
+	struct choosing how = {
 		.hash = x->hash,
 		.first = x->sticky >= 0 && affinity_holds(x) ? x->sticky : CHOICE_NONE,
 		.repeatable = is_repeatable(x),

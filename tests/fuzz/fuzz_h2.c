@@ -4,15 +4,12 @@
  * However the bytes are cut, the same requests, bodies and ends come out, and the same bytes are sent.  A
  * request that is taken, written as HTTP/1, parses as the same request: translation can inject nothing.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "lbd/http/h1_format.h"
-#include "lbd/http/h2_session.h"
+#include "tests/fuzz/h2_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STREAMS = 4096, OUTPUT = 1 << 16, HEAD = 96 * 1024 };
+enum { STREAMS = 4096, HEAD = 96 * 1024 };
 
 static const struct http_limits limits = { .head_size = 4096, .target_size = 1024, .fields = 32 };
 
@@ -31,28 +28,6 @@ struct trial {
 	unsigned n_streams;
 	uint64_t events, output; /* hashes */
 };
-
-static void
-fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
-static void
-note(uint64_t *hash, const void *p, size_t n)
-{
-	const unsigned char *bytes = p;
-
-	for (size_t i = 0; i < n; i++)
-		*hash = (*hash ^ bytes[i]) * UINT64_C(1099511628211);
-}
-
-static void
-note_number(uint64_t *hash, uint64_t v)
-{
-	note(hash, &v, sizeof(v));
-}
 
 static void
 same(struct str a, struct str b, const char *what)
@@ -196,24 +171,12 @@ static const struct h2_events events = {
 	.sent = on_sent,
 };
 
-static void
-output(struct trial *t)
-{
-	static char room[OUTPUT];
-	size_t n;
-
-	while ((n = h2_session_output(t->session, room, sizeof(room))) > 0)
-		note(&t->output, room, n);
-}
-
 /* Gives it in pieces of `piece` bytes; how many of them it took until the connection was over. */
 static size_t
 deliver(struct trial *t, const uint8_t *data, size_t size, size_t piece)
 {
 	static const char start[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
-	bool goes_on = true;
-	size_t at, n;
-	char *exact;
+	size_t at;
 
 	memset(t, 0, offsetof(struct trial, streams));
 	t->n_streams = 0;
@@ -222,17 +185,8 @@ deliver(struct trial *t, const uint8_t *data, size_t size, size_t piece)
 	if (!t->session)
 		fail("out of memory");
 	h2_session_feed(t->session, start, sizeof(start) - 1, 0);
-	for (at = 0; at < size && goes_on; at += n) {
-		n = size - at < piece ? size - at : piece;
-		exact = malloc(n);
-		if (!exact)
-			fail("out of memory");
-		memcpy(exact, data + at, n);
-		n = h2_session_feed(t->session, exact, n, 0);
-		goes_on = h2_session_reads(t->session);
-		free(exact);
-	}
-	output(t);
+	at = feed_in_pieces(t->session, data, size, piece);
+	note_output(&t->output, t->session);
 	note_number(&t->events, h2_session_offence(t->session));
 	if (h2_session_memory(t->session) > H2_MEMORY_MAX + 64 * 1024)
 		fail("too much memory");

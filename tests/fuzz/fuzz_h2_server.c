@@ -4,15 +4,12 @@
  * However the bytes are cut, the same answers, bodies and ends come out, and the same bytes are sent.  An answer
  * that is taken, written as HTTP/1, parses as the same answer.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "lbd/http/h1_format.h"
-#include "lbd/http/h2_session.h"
+#include "tests/fuzz/h2_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CALLS = 5, OUTPUT = 1 << 16, HEAD = 96 * 1024 };
+enum { CALLS = 5, HEAD = 96 * 1024 };
 
 static const struct http_limits limits = { .head_size = 4096, .fields = 32 };
 
@@ -30,28 +27,6 @@ struct trial {
 	struct call calls[CALLS];
 	uint64_t events, output; /* hashes */
 };
-
-static void
-fail(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
-static void
-note(uint64_t *hash, const void *p, size_t n)
-{
-	const unsigned char *bytes = p;
-
-	for (size_t i = 0; i < n; i++)
-		*hash = (*hash ^ bytes[i]) * UINT64_C(1099511628211);
-}
-
-static void
-note_number(uint64_t *hash, uint64_t v)
-{
-	note(hash, &v, sizeof(v));
-}
 
 static unsigned
 fields_of(const struct http_head *head)
@@ -193,16 +168,6 @@ static const struct h2_events events = {
 	.sent = on_sent,
 };
 
-static void
-output(struct trial *t)
-{
-	static char room[OUTPUT];
-	size_t n;
-
-	while ((n = h2_session_output(t->session, room, sizeof(room))) > 0)
-		note(&t->output, room, n);
-}
-
 /* Streams 1 and 5 have no body, 3 and 7 have one, 9 is a tunnel. */
 static void
 start(struct trial *t)
@@ -231,29 +196,18 @@ start(struct trial *t)
 		if (c->id < 0)
 			fail("not asked");
 	}
-	output(t);
+	note_output(&t->output, t->session);
 }
 
 /* Gives it in pieces of `piece` bytes; how many of them it took until the connection was over. */
 static size_t
 deliver(struct trial *t, const uint8_t *data, size_t size, size_t piece)
 {
-	bool goes_on = true;
-	size_t at, n;
-	char *exact;
+	size_t at;
 
 	start(t);
-	for (at = 0; at < size && goes_on; at += n) {
-		n = size - at < piece ? size - at : piece;
-		exact = malloc(n);
-		if (!exact)
-			fail("out of memory");
-		memcpy(exact, data + at, n);
-		n = h2_session_feed(t->session, exact, n, 0);
-		goes_on = h2_session_reads(t->session);
-		free(exact);
-	}
-	output(t);
+	at = feed_in_pieces(t->session, data, size, piece);
+	note_output(&t->output, t->session);
 	note_number(&t->events, h2_session_offence(t->session));
 	note_number(&t->events, h2_session_streams_max(t->session));
 	if (h2_session_memory(t->session) > H2_MEMORY_MAX + 64 * 1024)

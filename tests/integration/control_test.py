@@ -6,7 +6,7 @@ import stat
 import threading
 
 import h2
-from harness import (Backend, Control, Lbd, check, config, equal, request, wait_for)
+from harness import (Backend, Control, Lbd, check, config, equal, held_by, request, wait_for)
 
 
 def test_status():
@@ -38,14 +38,7 @@ def test_servers():
 
 def test_drain_lets_the_rest_end_and_gives_nothing_new():
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as one, Backend() as two:
+    with Backend(held_by(gate)) as one, Backend() as two:
         conf = config({"address": one.address, "name": "one"}, {"address": two.address, "name": "two"})
         with Lbd(conf) as lbd, lbd.client() as client:
             client.send(request("GET", "/held"))
@@ -69,14 +62,7 @@ def test_drain_lets_the_rest_end_and_gives_nothing_new():
 def test_a_drained_server_tells_when_its_last_connection_is_gone():
     """Idle ones are closed at once, in all workers; those of requests with their answers."""
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as one, Backend() as two:
+    with Backend(held_by(gate)) as one, Backend() as two:
         conf = config({"address": one.address, "name": "one"}, two, workers=2)
         with Lbd(conf) as lbd, lbd.client() as client, lbd.control() as watch:
             lbd.command("server", name="web/" + two.address, action="maintenance")
@@ -213,14 +199,7 @@ def test_reload_answers_when_it_is_in_force():
 
 def test_connections():
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as server, Lbd(config(server, workers=2)) as lbd:
+    with Backend(held_by(gate)) as server, Lbd(config(server, workers=2)) as lbd:
         with lbd.client("127.0.0.2") as idle, lbd.client("127.0.0.3") as busy:
             idle.get()
             idle.get()

@@ -26,12 +26,12 @@ import time
 import urllib.request
 
 from peers import (Backend, BackendProcess, BlackHole, Client, ReservedPort, answer, echo, echo_of,
-                   request, wait_for)
+                   held_by, request, wait_for)
 from wire import PATIENCE, Broken, Failure, Late, Message, Stream
 
 __all__ = ["Backend", "BackendProcess", "BlackHole", "Broken", "Client", "Control", "Failure", "Late", "Lbd", "Load",
            "Message", "PATIENCE", "ReservedPort", "Skip", "Stream", "answer", "check", "config", "echo",
-           "echo_of", "equal", "lbd_binary", "request", "run_lbd", "sanitizer", "wait_for"]
+           "echo_of", "equal", "held_by", "lbd_binary", "request", "run_lbd", "sanitizer", "wait_for"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALARMS = re.compile(

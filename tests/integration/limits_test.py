@@ -3,7 +3,7 @@
 import threading
 import time
 
-from harness import Backend, Broken, Client, Failure, Lbd, check, config, equal, request, wait_for
+from harness import Backend, Broken, Client, Failure, Lbd, check, config, equal, held_by, request, wait_for
 
 
 def test_at_the_limit_the_oldest_idle_connection_goes():
@@ -25,14 +25,7 @@ def test_at_the_limit_the_oldest_idle_connection_goes():
 
 def test_connections_in_use_do_not_give_way():
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as server, Lbd(config(server, limits={"connections": 3}, workers=2)) as lbd:
+    with Backend(held_by(gate)) as server, Lbd(config(server, limits={"connections": 3}, workers=2)) as lbd:
         busy = [lbd.client() for _ in range(3)]
         for client in busy:
             client.send(request("GET", "/held"))
@@ -110,14 +103,7 @@ def test_few_descriptors_never_spin():
 def test_few_descriptors_for_servers():
     """No descriptor for a connection to a server is a 503, not a crash; later it works again."""
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as server, Lbd(config(server), descriptors=128) as lbd:
+    with Backend(held_by(gate)) as server, Lbd(config(server), descriptors=128) as lbd:
         clients = [Client(lbd.address()) for _ in range(100)]
         for client in clients:
             client.send(request("GET", "/held"))
@@ -137,14 +123,7 @@ def test_few_descriptors_for_servers():
 def test_our_lack_of_descriptors_is_not_the_servers_fault():
     """A socket that we could not open says nothing about the server: it stays in rotation."""
     gate = threading.Event()
-
-    def held(connection):
-        while message := connection.request():
-            if message.target == b"/held":
-                gate.wait(30)
-            connection.reply(message)
-
-    with Backend(held) as server, Lbd(config(server), descriptors=128) as lbd:
+    with Backend(held_by(gate)) as server, Lbd(config(server), descriptors=128) as lbd:
         kept = [lbd.client() for _ in range(3)]
         clients = [Client(lbd.address()) for _ in range(100)]
         for client in clients:

@@ -209,6 +209,16 @@ def echo(connection):
         connection.reply(message)
 
 
+def held_by(gate):
+    """A script like echo, that answers /held when that event is set."""
+    def script(connection):
+        while message := connection.request():
+            if message.target == b"/held":
+                gate.wait(30)
+            connection.reply(message)
+    return script
+
+
 class Backend:
     """
     A server under the test's control.  `script(connection)` runs per connection; an exception in it is
