@@ -174,7 +174,8 @@ $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(REPLAY) $(O)/$$(call program_of,$$*).a $(O)/c
 
 $(O)/bench/%: $(O)/tests/bench/%.o
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lssl -lcrypto -lm $(LDFLAGS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lssl -lcrypto -lm \
+		$(if $(filter uring,$*),-luring) $(LDFLAGS)
 
 # The BPF program becomes a part of hafailover.  Nothing in it tells where or when it was compiled.
 BPF_CLANG ?= clang

@@ -108,6 +108,7 @@ for group in "$@"; do
 		need cppcheck cppcheck has_command cppcheck
 		need mandoc mandoc has_command mandoc
 		need shellcheck ShellCheck has_command shellcheck
+		need liburing-dev liburing-devel has_header liburing.h # the analysers read the tools of `make bench`, too
 		;;
 	fuzz)
 		need clang clang has_command clang
@@ -119,6 +120,7 @@ for group in "$@"; do
 		need nginx-light nginx has_command nginx
 		need valgrind valgrind has_command valgrind
 		need strace strace has_command strace
+		need liburing-dev liburing-devel has_header liburing.h
 		;;
 	package)
 		need dpkg-dev dpkg-dev has_command dpkg-buildpackage

@@ -274,17 +274,23 @@ http {{
 
 
 class Floor(Proxy):
+    tool = "floor"
+
     @classmethod
     def missing(cls, bench):
-        path = bench.tool("floor")
+        path = bench.tool(cls.tool)
         return None if os.access(path, os.X_OK) else f"{path} is not built"
 
     def argv(self):
         options = self.name.split()[1:]
-        return [self.bench.tool("floor"), *options, self.address(), *self.setup.servers]
+        return [self.bench.tool(self.tool), *options, self.address(), *self.setup.servers]
 
 
-KINDS = {"lbd": Lbd, "haproxy": Haproxy, "nginx": Nginx, "floor": Floor}
+class Uring(Floor):
+    tool = "uring"
+
+
+KINDS = {"lbd": Lbd, "haproxy": Haproxy, "nginx": Nginx, "floor": Floor, "uring": Uring}
 PEERS = ("haproxy", "nginx")
 
 
@@ -298,4 +304,4 @@ def kind_of(name):
 
 
 def is_floor(name):
-    return kind_of(name) is Floor
+    return issubclass(kind_of(name), Floor)

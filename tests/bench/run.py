@@ -88,7 +88,7 @@ class TcpLoad(Load):
         return Setup(bench.servers[:4], tcp=True)
 
     def serves(self, name):
-        return name in ("lbd", "haproxy")
+        return name in ("lbd", "haproxy") or is_floor(name)
 
 
 class LimitedLoad(Load):
@@ -131,8 +131,8 @@ LOADS = [
     Load("tlsfull", "HTTPS, a full handshake per request, 16 at a time", "-n 16 -x -T", 0.90, traced=1000),
     Load("tlsres", "HTTPS, a resumed session per request, 16 at a time", "-n 16 -x -T -S", 1.0, traced=1000),
     H2Load("h2", "HTTP/2 over TLS, 128 B answers, 16 connections of 32 streams", 0.85, calls=2.2),
-    TcpLoad("tcp64", "TCP mode, 128 B and answers of that size, 64 connections", "-n 64", 0.80),
-    TcpLoad("tcpclose", "TCP mode, 128 B answers, a new connection per request, 64 at a time", "-n 64 -x", 0.80),
+    TcpLoad("tcp64", "TCP mode, 128 B and answers of that size, 64 connections", "-n 64", 1.05),
+    TcpLoad("tcpclose", "TCP mode, 128 B answers, a new connection per request, 64 at a time", "-n 64 -x", 1.05),
     TcpLoad("tcp1m", "TCP mode, 1 MiB answers", "-n 64 -p /1m -l 1048576", 0.80, traced=1000),
     StickyLoad("sticky", "128 B answers, kept alive, 64 connections; stickiness by cookie", "-n 64", 0.80, traced=0),
     LimitedLoad("limited", "128 B answers, kept alive, 64 connections; a rate limit by client", "-n 64", 0.80,
