@@ -30,7 +30,7 @@ from report import Verdict, median, number, spread
 RATE = 5000
 ATTACKED = (1000, 16)                       # requests/s and connections of those who mean no harm
 BARS = {"attacked": 2.0, "instructions": 8000, "memory": 0.8 * 1024, "tlsmemory": 14 * 1024, "servers": 1.10,
-        "routes": 1.20, "routed": 0.80, "limited": 500}
+        "routes": 1.20, "many": 0.80, "limited": 500}
 NEVER_REACHED = 100000                      # requests/s of one client
 TLS_CONNECTIONS = 3000                      # idle ones: the load generator pays for them, too
 
@@ -231,6 +231,14 @@ class Run:
                     low, mid, high = report.quartiles(growth[p].values())
                     print(f"    {p}: {many} servers / {few} servers: {mid:.2f} ({low:.2f}..{high:.2f})")
             self.judge_growth(f"{many}/{few}, {algorithm}", growth.get("lbd"), growth.get(floor))
+            self.judge_many("servers", f"CPU per request, {many}, {algorithm}", samples, many)
+
+    def judge_many(self, scenario, what, samples, many):
+        """lbd beside HAProxy, both with many of something."""
+        values = report.ratios(samples, f"lbd {many}", f"haproxy {many}", "cpu_us")
+        if values:
+            low, mid, high = report.quartiles(values)
+            self.verdicts.append(Verdict(scenario, what, mid, BARS["many"], (low, high), "haproxy"))
 
     def judge_growth(self, what, growth, kernel):
         """The kernel makes a connection that was not used for a while dearer for everybody."""
@@ -262,11 +270,7 @@ class Run:
             print(f"    {p}: {many} hosts / {few} hosts: {mid:.2f} ({low:.2f}..{high:.2f})")
             if p == "lbd":
                 self.verdicts.append(Verdict("routes", f"{many}/{few} hosts", mid, BARS["routes"], (low, high), "itself"))
-        against = report.ratios(samples, f"lbd {many}", f"haproxy {many}", "cpu_us")
-        if against:
-            low, mid, high = report.quartiles(against)
-            self.verdicts.append(Verdict("routes", f"CPU per request, {many} hosts", mid, BARS["routed"], (low, high),
-                                         "haproxy"))
+        self.judge_many("routes", f"CPU per request, {many} hosts", samples, many)
 
     def latency(self):
         direct = {}
