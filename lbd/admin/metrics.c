@@ -49,6 +49,15 @@ http2_streams_total(const struct metrics *m, const struct listener_config *l)
 }
 
 static uint64_t
+http2_held(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.http2_held;
+}
+
+static uint64_t
 http2_resets(const struct metrics *m, const struct listener_config *l)
 {
 	struct stats_listener_sum sum;
@@ -238,6 +247,9 @@ static const struct family {
 	    .listener = http2_streams },
 	{ "lbpair_http2_streams_total", "counter", "Streams that HTTP/2 clients opened.",
 	    .listener = http2_streams_total },
+	{ "lbpair_http2_requests_held_total", "counter",
+	    "Requests of HTTP/2 clients that waited because the client's windows were shut.",
+	    .listener = http2_held },
 	{ "lbpair_http2_resets_total", "counter",
 	    "Streams that HTTP/2 clients gave up before their answer was complete.",
 	    .listener = http2_resets },

@@ -323,6 +323,13 @@ h2_session_pongs(const struct h2_session *s)
 	return s->pongs;
 }
 
+bool
+h2_session_shut(const struct h2_session *s, int32_t id)
+{
+	return nghttp2_session_get_remote_window_size(s->ng) < H2_WINDOW_SHUT ||
+	    nghttp2_session_get_stream_remote_window_size(s->ng, id) < H2_WINDOW_SHUT;
+}
+
 void
 h2_session_resume(struct h2_session *s, int32_t id)
 {

@@ -26,6 +26,7 @@ enum {
 	H2_WINDOW_NARROW = 1000, /* where many answers wait for one client */
 	H2_WINDOW_WIDE = 128 * 1024, /* and of one that is being read */
 	H2_WINDOW_ANSWERS = 16 << 20, /* of all: whoever waits for a slow client waits alone */
+	H2_WINDOW_SHUT = 1024, /* on whose stream we may send less could as well not read */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
 	H2_OUTPUT_MIN = 20 * 1024, /* room that h2_session_output needs: a frame */
 	H2_TURN_REQUESTS = 16 /* that one h2_session_feed begins */
@@ -127,6 +128,9 @@ void h2_session_widen(struct h2_session *, int32_t id, uint32_t window);
 /* PING; and so many were answered. */
 void h2_session_ping(struct h2_session *);
 uint32_t h2_session_pongs(const struct h2_session *);
+
+/* On that stream not even a little can be sent, for want of a window. */
+bool h2_session_shut(const struct h2_session *, int32_t id);
 
 /* `waiting` has something new to say. */
 void h2_session_resume(struct h2_session *, int32_t id);

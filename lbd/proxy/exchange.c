@@ -11,6 +11,7 @@
 #include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/edit.h"
+#include "lbd/proxy/h2_shut.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/requester.h"
@@ -237,6 +238,8 @@ exchange_complete(struct exchange *x)
 		x->keep_alive = false;
 	exchange_release_server(x, x->server_keep_alive && x->request_body.done);
 	downstream_finish(x);
+	if (x->stream)
+		h2_shut_leave(x->stream);
 	if (downstream_broken(x)) {
 		downstream_cut(x, false);
 	} else if (downstream_pending(x)) {
@@ -355,7 +358,10 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 	}
 	retry_budget_request(
 	    &w->proxy->shared->requests[w->id * SERVER_POOLS_MAX + x->pool->conf->id], w->now);
-	exchange_try_first(x);
+	if (stream && h2_shut_waits(stream))
+		exchange_await_reader(x);
+	else
+		exchange_try_first(x);
 	if (!stream && c->exchange == x)
 		watch_client_later(c);
 }

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/exchange.h"
-#include "lbd/proxy/h2_stream.h"
+#include "lbd/proxy/h2_shut.h"
 #include "lbd/proxy/h2_wire.h"
 
 static const int64_t GOAWAY_NS = NS_PER_S; /* to hear that the client knows we are ending */
@@ -203,6 +203,8 @@ connection_turn(struct late_work *w)
 	if (!work_output(h))
 		h2_connection_wake(h);
 	work_progressed(h);
+	if (h->shut)
+		h2_shut_serve(h);
 	client_count_bytes(c);
 	if (c->conn.broken) {
 		client_close(c, false);

@@ -24,6 +24,8 @@ struct h2_connection {
 	struct h2_stream *streams; /* all of them */
 	struct h2_stream *ready; /* something of their request may be read */
 	struct h2_stream *progressed; /* the client took something of their answer */
+	struct h2_stream *shut; /* they wait for a window: h2_shut.h */
+	unsigned on_credit; /* and so many went on without one */
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t ahead; /* and what servers may send before the client reads, of HTTP/2 */
 	size_t heads; /* and of their heads and trailers, which no window holds back */

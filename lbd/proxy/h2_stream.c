@@ -8,6 +8,7 @@
 #include "lbd/http/body.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
+#include "lbd/proxy/h2_shut.h"
 
 enum {
 	HELD_MAX = 160 * 1024, /* of a connection: beyond it each stream has a small buffer */
@@ -374,6 +375,7 @@ h2_stream_exchange_ended(struct h2_stream *s)
 	size_t unread = buffer_used(s->incoming.body);
 
 	timer_clear(&s->timer);
+	h2_shut_leave(s);
 	if (unread)
 		consumed(s, unread);
 	buffer_put(pool_of(s), &s->incoming.body);
@@ -407,6 +409,8 @@ on_take(void *arg, char *to, size_t n)
 
 	if (n == 0)
 		return;
+	if (s->on_credit)
+		h2_shut_leave(s);
 	if (buffer_take(s->out, to, n)) {
 		s->connection->held -= s->out->size;
 		buffer_put(pool_of(s), &s->out);

@@ -24,14 +24,15 @@ struct h2_stream {
 	struct h2_connection *connection;
 	struct exchange *exchange; /* NULL: refused, or it has ended */
 	struct h2_stream *next, **prev; /* of the connection */
-	struct h2_stream *next_ready, *next_progressed;
+	struct h2_stream *next_ready, *next_progressed, *next_shut;
 	struct timer timer;
 	struct h2_incoming incoming; /* the request's body */
 	struct buffer *out; /* of the answer's, not yet sent */
 	struct buffer *trailers_out; /* as lines */
 	size_t heads; /* its share of connection->heads */
 	uint64_t bytes_sent; /* in frames */
-	bool ready, progressed; /* in those lists */
+	bool ready, progressed, shut; /* in those lists */
+	bool on_credit; /* its exchange went on without a window */
 	bool reading; /* its exchange wants to know what comes */
 	bool finished; /* all of the answer was sent to us */
 	bool end_sent; /* and to the client */

@@ -64,6 +64,7 @@ struct stats_listener {
 	counter rejected[TERMINATION_COUNT];
 	counter http2_streams; /* open now (a gauge) */
 	counter http2_streams_total;
+	counter http2_held; /* streams that waited for a window */
 	counter http2_resets; /* streams that the client gave up */
 	counter http2_cut[H2_OFFENCES]; /* connections */
 	counter tls_handshakes[STATS_HANDSHAKES];

@@ -170,6 +170,7 @@ stats_sum_listener(struct stats_blocks blocks, uint32_t id, struct stats_listene
 			sum->rejected[t] += counter_get(&l->rejected[t]);
 		sum->http2_streams += counter_get(&l->http2_streams);
 		sum->http2_streams_total += counter_get(&l->http2_streams_total);
+		sum->http2_held += counter_get(&l->http2_held);
 		sum->http2_resets += counter_get(&l->http2_resets);
 		for (unsigned o = 0; o < H2_OFFENCES; o++)
 			sum->http2_cut[o] += counter_get(&l->http2_cut[o]);

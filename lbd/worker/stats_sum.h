@@ -43,7 +43,8 @@ ssize_t stats_sum_routes(struct stats_blocks, int64_t now_ns, struct stats_route
 struct stats_listener_sum {
 	uint64_t connections, connections_total, bytes_in, bytes_out;
 	uint64_t rejected[TERMINATION_COUNT];
-	uint64_t http2_streams, http2_streams_total, http2_resets, http2_cut[H2_OFFENCES];
+	uint64_t http2_streams, http2_streams_total, http2_held, http2_resets;
+	uint64_t http2_cut[H2_OFFENCES];
 	uint64_t tls_handshakes[STATS_HANDSHAKES], tls_failures[TLS_FAILURES];
 	uint64_t proxy_faults[PROXY_FAULTS];
 };

@@ -4,13 +4,14 @@ import contextlib
 import threading
 
 import h2
-from h2 import GET, POST, GoAway, headers
+from h2 import GET, POST, GoAway, Reset, headers
 from h2_attacks import FLOODS, HELD, SHUT, STREAMS, get
 from h2_server_test import OK, Server, both
-from harness import Backend, Broken, Failure, Lbd, answer, check, config, echo, equal, sanitizer
+from harness import Backend, Broken, Failure, Lbd, answer, check, config, echo, equal, sanitizer, wait_for
 
 ON = {"http2": True}
 MB = 1 << 20
+LITTLE = [(h2.INITIAL_WINDOW_SIZE, 1024)]  # with less a request may have to wait
 
 
 def connect(lbd, *pairs, **options):
@@ -135,8 +136,112 @@ def test_large_trailers_by_reference():
     hold(HELD["large_trailers"])
 
 
+class Kept:
+    """Servers that answer when they are told to, but "/" with 100,000 bytes at once."""
+
+    def __init__(self):
+        self.asked, self.gate = [], threading.Event()
+
+    def __call__(self, connection):
+        with contextlib.suppress(OSError, Broken):
+            while message := connection.request():
+                if message.target != b"/after":
+                    self.asked.append(message.target)
+                    check(message.target == b"/" or self.gate.wait(20), "the gate")
+                connection.send(answer(b"x" * 100000 if message.target == b"/" else b"ok"))
+
+
+@contextlib.contextmanager
+def shut_out(n, **options):
+    """A client that asks n times and has no window: eight requests are with servers."""
+    kept = Kept()
+    with Backend(kept) as server, Lbd(config(server, listener=ON, **options)) as lbd, connect(lbd, *SHUT) as client:
+        with contextlib.ExitStack() as stack:
+            stack.callback(kept.gate.set)
+            client.send(b"".join(headers(i, get(f"/{i}")) for i in range(1, 2 * n, 2)))
+            client.alive()
+            lbd.wait_metric("lbpair_http2_requests_held_total", n - 8)
+            server.wait(lambda: len(kept.asked) == 8, "eight requests")
+            yield client, kept, server, lbd
+
+
+def test_requests_behind_shut_windows():
+    """Answers that could not be sent are not asked for, but for a few."""
+    with shut_out(99) as (client, kept, server, lbd):
+        client.send(headers(199, [(":method", "HEAD"), *get("/head")[1:]]))
+        server.wait(lambda: b"/head" in kept.asked, "what needs no window")
+        client.send(h2.window(197, 1024))
+        server.wait(lambda: b"/197" in kept.asked, "who has a window")
+        client.send(h2.reset(1))
+        server.wait(lambda: b"/17" in kept.asked, "the next in line, when another gave up")
+        client.alive()
+        equal(len(kept.asked), 11, "requests")
+        kept.gate.set()
+        client.until(lambda: all(client.stream(n).fields for n in STREAMS[1:99]), "heads of small answers")
+        equal(bytes(client.answer(197).body), b"ok", "with a window")
+        client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 65535)))
+        for n in STREAMS[1:99]:
+            equal(bytes(client.answer(n).body), b"ok", f"stream {n}")
+        equal(len(kept.asked), 100, "requests")
+
+
+def test_large_answers_behind_shut_windows():
+    """They hold a server until they have a window."""
+    def has(*streams):
+        return all(client.stream(n).fields for n in streams)
+
+    kept = Kept()
+    with Backend(kept) as server, Lbd(config(server, listener=ON)) as lbd, connect(lbd, *SHUT) as client:
+        client.send(b"".join(headers(n, GET) for n in STREAMS[:20]))
+        client.until(lambda: has(*STREAMS[:8]), "eight heads")
+        equal(lbd.get("/after").status, 200, "a request from elsewhere")
+        client.alive()
+        equal(len(kept.asked), 8, "requests")
+        client.send(h2.window(1, 1024) + h2.reset(3))
+        client.until(lambda: has(17, 19), "two more heads")
+        client.alive()
+        equal(len(kept.asked), 10, "requests")
+        client.send(h2.settings((h2.INITIAL_WINDOW_SIZE, 1 << 20)))
+        for n in (1, *STREAMS[2:20]):
+            equal(len(client.answer(n).body), 100000, f"stream {n}")
+
+
+def test_requests_behind_an_exhausted_connection():
+    """A window for all that one answer has used up: it opens, and the others go on."""
+    kept = Kept()
+    with Backend(kept) as server, Lbd(config(server, listener=ON)) as lbd:
+        with connect(lbd, (h2.INITIAL_WINDOW_SIZE, 1 << 20), auto=False) as client:
+            client.send(headers(1, GET))
+            client.until(lambda: len(client.stream(1).body) == 65535, "what the window takes")
+            client.send(b"".join(headers(n, get("/x")) for n in STREAMS[1:21]))
+            lbd.wait_metric("lbpair_http2_requests_held_total", 12)
+            client.send(h2.window(0, 1 << 20))
+            server.wait(lambda: len(kept.asked) == 21, "all requests")
+            kept.gate.set()
+            for n in STREAMS[:21]:
+                equal(len(client.answer(n).body), 100000 if n == 1 else 2, f"stream {n}")
+
+
+def test_request_behind_windows_that_stay_shut():
+    with shut_out(9, timeouts={"client_body": "300ms"}) as (client, kept, server, lbd):
+        try:
+            client.answer(17)
+        except Reset as e:
+            equal(e.code, h2.INTERNAL_ERROR, "code")
+        equal(client.stream(17).reset, h2.INTERNAL_ERROR, "the ninth")
+        equal(len(kept.asked), 8, "requests")
+        lbd.wait_metric("lbpair_rejected_total", 1, reason="client_stalled")
+
+
+def test_client_that_goes_while_its_requests_wait():
+    with shut_out(100) as (client, kept, server, lbd):
+        client.close()
+        wait_for(lambda: lbd.metric("lbpair_http2_streams", listener="in") == 0, "no stream to be open")
+        equal(len(kept.asked), 8, "requests")
+
+
 def test_many_streams_that_nobody_reads():
-    """All windows shut, a hundred large answers: memory is bounded; some come only when the others have it all."""
+    """A little is taken of a hundred large answers: memory is bounded; some come only when the others have it all."""
     def script(connection):
         message = connection.request()
         try:
@@ -158,8 +263,9 @@ def test_many_streams_that_nobody_reads():
     gate = threading.Event()
     with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd, contextlib.ExitStack() as stack:
         memory = Memory(lbd)
-        stuck = [stack.enter_context(connect(lbd, *SHUT)) for _ in range(4)]
+        stuck = [stack.enter_context(connect(lbd, *LITTLE, auto=False)) for _ in range(4)]
         for client in stuck:
+            client.send(h2.window(0, MB))
             client.alive()
             ask(client, STREAMS[:5], "/late")
             ask(client, STREAMS[5:], "/")
@@ -219,7 +325,8 @@ def stall(read, clients, most):
     with Backend(greedy) as server, Lbd(both(server)) as lbd, contextlib.ExitStack() as stack:
         server.tolerant = True
         memory = Memory(lbd)
-        stuck = [stack.enter_context(connect(lbd, (h2.INITIAL_WINDOW_SIZE, read))) for _ in range(clients)]
+        window = (h2.INITIAL_WINDOW_SIZE, read)
+        stuck = [stack.enter_context(connect(lbd, window, auto=False)) for _ in range(clients)]
         for client in stuck:
             client.send(h2.window(0, 0x7fff0000 - 65535) + b"".join(headers(n, GET) for n in STREAMS))
             client.until(lambda: all(client.stream(n).fields for n in STREAMS), "their heads")
@@ -232,7 +339,7 @@ def stall(read, clients, most):
 
 
 def test_many_answers_of_http2_that_nobody_reads():
-    stall(0, clients=4, most=1.25)
+    stall(LITTLE[0][1], clients=4, most=1.25)
 
 
 def test_many_answers_of_http2_that_are_read_for_a_while():
