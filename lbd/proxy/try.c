@@ -146,6 +146,8 @@ static void
 request_sent(struct exchange *x)
 {
 	x->sent_at = exchange_worker(x)->now;
+	if (!is_repeatable(x))
+		x->try_by = TIMER_NEVER; /* no other try would come of it */
 	origin_deadline(x, exchange_timeouts(x)->response);
 	request_resume(x);
 }
@@ -288,13 +290,14 @@ exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 	if (!failed || has_retry_after || !retry_take(x, failure_of(status)))
 		return false;
 	choice = choose(x);
-	if (choice < 0) { /* nobody else to ask: the client gets what this one said */
+	if (choice == CHOICE_NONE) { /* nobody else to ask: the client gets what this one said */
 		budget = budget_of(x);
 		retry_budget_return(&budget, exchange_worker(x)->now);
 		x->retrying = false;
 		return false;
 	}
 	server_leave(exchange_worker(x), answered);
+	x->holds_active = choice >= 0;
 	origin_release(x, false);
 	if (try_once(x, choice) == TRY_AGAIN)
 		exchange_try(x);

@@ -232,6 +232,25 @@ def test_a_try_may_last_only_so_long():
             equal(lbd.get().status, 504, "status where there is no other server")
 
 
+def test_what_may_not_be_tried_again_has_all_its_time():
+    """A POST that has been sent gains nothing from the end of its try."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow(connection):
+        message = connection.request()
+        arrived.set()
+        go_on.wait(30)
+        connection.reply(message)
+
+    retry = {"attempts": 2, "on": ["timeout"], "budget_percent": 100, "per_try_timeout": "100ms"}
+    with Backend(slow) as server:
+        with Lbd(config(server, pool={"retry": retry})) as lbd, lbd.client() as client:
+            client.send(request("POST", "/order", body=b"x"))
+            arrived.wait(30)
+            threading.Timer(0.4, go_on.set).start()
+            equal(client.response(b"POST").status, 200, "status")
+
+
 def test_servers_of_http2_are_spared_too():
     """A stream that is not answered in time is given up; after three of them the circuit opens."""
     def silent(connection):

@@ -255,6 +255,31 @@ def test_a_client_that_leaves_after_its_first_try_leaves_the_queue():
                 equal(first.response(b"POST").status, 200, "status")
 
 
+def test_a_failed_request_waits_for_another_server():
+    """What the first one said is not the last word while the others are only at their limits."""
+    gate = Gate()
+
+    def fails(connection):
+        while message := connection.request():
+            connection.reply(message, b"no", 503)
+
+    with Backend(gate) as busy, Backend(fails) as bad:
+        with Lbd(config(limited(busy, 1), bad, timeouts={"queue": "20s"},
+                        pool={"retry": {"attempts": 1, "on": ["503"], "budget_percent": 100}})) as lbd:
+            with lbd.client() as first, lbd.client() as second:
+                while not gate.held:  # round robin starts anywhere
+                    first.send(request("POST", "/first"))
+                    wait_for(lambda: gate.held or not first.silent(0.01), "an answer, or none")
+                    if not gate.held:
+                        equal(first.response(b"POST").status, 503, "status of the bad server's")
+                second.send(request("GET", "/second"))
+                lbd.wait_metric("lbpair_queued", 1, pool="web")
+                gate.let(2)
+                equal(first.response(b"POST").status, 200, "status")
+                equal(second.response().body, b"/second", "answer to the one that waited")
+                equal(lbd.metric("lbpair_retries_total", pool="web"), 1, "lbpair_retries_total")
+
+
 def test_a_body_waits_with_its_request():
     gate = Gate()
     with Backend(gate) as server, Lbd(config(limited(server, 1))) as lbd:
