@@ -38,7 +38,7 @@ name_servers(struct rollout *r, struct pool_config *p, struct err *err)
 {
 	for (uint32_t i = 0; i < p->n_servers; i++) {
 		struct server_config *s = &p->servers[i];
-		int slot = server_table_slot(r->servers, p->name, s->name);
+		int slot = server_table_member(r->servers, p->name, s->name, s->of);
 		int id = stats_server_id(r->names, p->name, s->of.n ? s->of : s->name);
 
 		if (slot < 0)
@@ -114,6 +114,33 @@ rollout_prepare(struct rollout *r, struct lbd_config *config, struct err *err)
 	return code;
 }
 
+/* That of a name, should an operator have set something there; 0 or 1 of them. */
+static size_t
+name_slot(const struct rollout *r, const struct pool_config *p, struct str name, uint32_t *slot)
+{
+	int found = name.n ? server_table_find(r->servers, p->name, name) : -ENOENT;
+
+	if (found < 0)
+		return 0;
+	*slot = (uint32_t)found;
+	return 1;
+}
+
+/* At most two for each server, and one for each name that has none; how many. */
+static size_t
+pool_slots(const struct rollout *r, const struct pool_config *p, uint32_t *slots)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < p->n_servers; i++) {
+		slots[n++] = p->servers[i].slot;
+		n += name_slot(r, p, p->servers[i].of, &slots[n]);
+	}
+	for (uint32_t i = 0; i < p->n_unresolved; i++)
+		n += name_slot(r, p, p->unresolved[i]->name, &slots[n]);
+	return n;
+}
+
 /* Slots that no configuration in use names are free from now on. */
 static void
 slots_keep(struct rollout *r)
@@ -123,14 +150,14 @@ slots_keep(struct rollout *r)
 
 	for (struct generation *g = r->generations; g; g = g->next)
 		for (uint32_t i = 0; i < g->config->n_pools; i++)
-			most += g->config->pools[i].n_servers;
+			most +=
+			    2 * g->config->pools[i].n_servers + g->config->pools[i].n_unresolved;
 	slots = malloc(most * sizeof(*slots));
 	if (!slots)
 		return; /* they are kept a while longer */
 	for (struct generation *g = r->generations; g; g = g->next)
 		for (uint32_t i = 0; i < g->config->n_pools; i++)
-			for (uint32_t j = 0; j < g->config->pools[i].n_servers; j++)
-				slots[n++] = g->config->pools[i].servers[j].slot;
+			n += pool_slots(r, &g->config->pools[i], &slots[n]);
 	server_table_keep(r->servers, slots, n);
 	free(slots);
 }

@@ -127,17 +127,24 @@ servers_view_print(const json_t *answer, int64_t now_wall_ns, struct look look, 
 	table_print(&t, out, look);
 }
 
-void
-servers_view_names(const json_t *answer, struct text *out)
+static void
+names_print(const json_t *list, struct text *out)
 {
 	const json_t *server;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "servers"), i, server)
+	json_array_foreach(list, i, server)
 	{
 		name_print(server, out);
 		text_append(out, STR("\n"));
 	}
+}
+
+void
+servers_view_names(const json_t *answer, struct text *out)
+{
+	names_print(json_object_get(answer, "servers"), out);
+	names_print(json_object_get(answer, "names"), out);
 }
 
 void
@@ -151,23 +158,32 @@ servers_view_change(const json_t *server, bool changed, struct text *out)
 	    (long long)member_integer(server, "active"));
 }
 
+static bool
+is_called(const json_t *server, const char *name)
+{
+	struct text text;
+	bool is;
+
+	text_init(&text, 65536);
+	name_append(&text, server);
+	is = str_eq((struct str){ text.p, text.n }, str_of(name));
+	text_fini(&text);
+	return is;
+}
+
 const json_t *
 servers_view_find(const json_t *answer, const char *name)
 {
+	static const char *const lists[] = { "servers", "names" };
 	const json_t *server;
-	struct text text;
-	bool found;
-	size_t i;
+	size_t i, k;
 
-	json_array_foreach(json_object_get(answer, "servers"), i, server)
-	{
-		text_init(&text, 65536);
-		name_append(&text, server);
-		found = str_eq((struct str){ text.p, text.n }, str_of(name));
-		text_fini(&text);
-		if (found)
-			return server;
-	}
+	for (k = 0; k < sizeof(lists) / sizeof(*lists); k++)
+		json_array_foreach(json_object_get(answer, lists[k]), i, server)
+		{
+			if (is_called(server, name))
+				return server;
+		}
 	return NULL;
 }
 

@@ -20,6 +20,7 @@
 #include "lbd/admin/commands.h"
 #include "lbd/admin/metrics.h"
 #include "lbd/admin/metrics_text.h"
+#include "lbd/admin/name_view.h"
 #include "lbd/admin/pool_view.h"
 #include "lbd/admin/status.h"
 
@@ -172,14 +173,29 @@ admin_changed(struct admin *a)
 
 /* True: it had something left until now. */
 static bool
-server_drained_say(
-    const struct admin *a, const struct pool_config *p, const struct server_config *s)
+drained_say(const struct admin *a, const struct pool_config *p, struct str name, uint32_t slot)
 {
-	if (!server_drained_now(a->source.servers, s->slot))
+	if (!server_drained_now(a->source.servers, slot))
 		return false;
-	log_notice("server_drained", "pool=%s server=%s", log_quoted(p->name).text,
-	    log_quoted(s->name).text);
+	log_notice(
+	    "server_drained", "pool=%s server=%s", log_quoted(p->name).text, log_quoted(name).text);
 	return true;
+}
+
+/* Servers, and names of which no member has anything left. */
+static bool
+pool_drained_say(const struct admin *a, const struct pool_config *p)
+{
+	struct name_view v = { 0 };
+	bool news = false;
+
+	for (uint32_t i = 0; i < p->n_servers; i++)
+		news |= drained_say(a, p, p->servers[i].name, p->servers[i].slot);
+	while (name_view_next(p, &v))
+		if (name_view_drained(a->source.servers, p, &v))
+			news |= drained_say(
+			    a, p, v.name, (uint32_t)name_view_slot(a->source.servers, p, &v));
+	return news;
 }
 
 void
@@ -189,9 +205,7 @@ admin_servers_drained(struct admin *a)
 	bool news = false;
 
 	for (uint32_t i = 0; config && i < config->n_pools; i++)
-		for (uint32_t j = 0; j < config->pools[i].n_servers; j++)
-			news |=
-			    server_drained_say(a, &config->pools[i], &config->pools[i].servers[j]);
+		news |= pool_drained_say(a, &config->pools[i]);
 	if (!news)
 		return;
 	a->servers_version = 0;

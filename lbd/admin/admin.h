@@ -9,6 +9,7 @@
  *   commands.c  the control socket's commands      status.c   JSON of the state
  *   metrics.c   one row per metric                 metrics_text.c  the exposition format
  *   pool_view.c, certificate_view.c  what status and metrics both say
+ *   name_view.c  the members of a name taken together
  */
 #ifndef LBD_ADMIN_ADMIN_H
 #define LBD_ADMIN_ADMIN_H

@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "lbd/admin/certificate_view.h"
 #include "lbd/admin/json_build.h"
+#include "lbd/admin/name_view.h"
 #include "lbd/admin/status.h"
 
 /* --- status, servers, watch --- */
@@ -196,9 +197,12 @@ admin_listing_answer(struct admin_listing **lp)
 
 /* --- server --- */
 
+/* A server, or a name that stands for its members. */
 struct found {
 	const struct pool_config *pool;
-	const struct server_config *server;
+	const struct server_config *server; /* NULL: a name */
+	struct name_view name;
+	uint32_t slot; /* of the server, or of the name */
 };
 
 enum { KNOWN_MAX = 20 };
@@ -229,14 +233,15 @@ refuse_pool(struct control_token *token, const struct lbd_config *config, struct
 }
 
 static void
-refuse_server(struct control_token *token, const struct pool_config *pool, const char *name)
+refuse_server(struct control_token *token, const struct pool_config *pool, struct str name)
 {
 	struct text known;
 
 	text_init(&known, CONTROL_LINE_MAX);
 	for (uint32_t i = 0; i < pool->n_servers; i++)
 		known_add(&known, i, pool->n_servers, pool->name, pool->servers[i].name);
-	control_refuse(token, "no server %s; known: %s", name, known.p ? known.p : "none");
+	control_refuse(token, "no server %.*s/%.*s; known: %s", STR_ARG(pool->name), STR_ARG(name),
+	    known.p ? known.p : "none");
 	text_fini(&known);
 }
 
@@ -249,10 +254,37 @@ pool_named(const struct lbd_config *config, struct str name)
 	return NULL;
 }
 
+/* Of that pool.  False: refused. */
+static bool
+server_find_in(struct control_token *token, const struct admin_source *source, struct str name,
+    struct found *found)
+{
+	int slot;
+
+	for (uint32_t i = 0; i < found->pool->n_servers; i++) {
+		found->server = &found->pool->servers[i];
+		found->slot = found->server->slot;
+		if (str_eq(found->server->name, name))
+			return true;
+	}
+	found->server = NULL;
+	if (!name_view_find(found->pool, name, &found->name)) {
+		refuse_server(token, found->pool, name);
+		return false;
+	}
+	slot = server_table_slot(source->servers, found->pool->name, name);
+	if (slot < 0) {
+		control_refuse(token, "no room for the state of %.*s", STR_ARG(name));
+		return false;
+	}
+	found->slot = (uint32_t)slot;
+	return true;
+}
+
 /* By "POOL/NAME"; a server's name may have slashes.  False: refused. */
 static bool
-server_find(struct control_token *token, const struct lbd_config *config, const json_t *request,
-    struct found *found)
+server_find(struct control_token *token, const struct admin_source *source,
+    const struct lbd_config *config, const json_t *request, struct found *found)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
 	const char *slash = name ? strchr(name, '/') : NULL;
@@ -268,13 +300,7 @@ server_find(struct control_token *token, const struct lbd_config *config, const 
 		refuse_pool(token, config, pool);
 		return false;
 	}
-	for (uint32_t i = 0; i < found->pool->n_servers; i++) {
-		found->server = &found->pool->servers[i];
-		if (str_eq(found->server->name, str_of(slash + 1)))
-			return true;
-	}
-	refuse_server(token, found->pool, name);
-	return false;
+	return server_find_in(token, source, str_of(slash + 1), found);
 }
 
 static void
@@ -284,8 +310,16 @@ server_reply(struct control_token *token, const struct admin_source *source,
 	json_t *o = json_object();
 
 	json_put(&o, "changed", json_boolean(changed));
-	json_put(&o, "server", status_server(source, found->pool, found->server));
+	json_put(&o, "server",
+	    found->server ? status_server(source, found->pool, found->server)
+			  : status_name(source, found->pool, &found->name));
 	control_result(token, o);
+}
+
+static struct str
+found_name(const struct found *found)
+{
+	return found->server ? found->server->name : found->name.name;
 }
 
 static void
@@ -293,6 +327,7 @@ server_weigh(struct control_token *token, const struct admin_source *source,
     const struct found *found, const json_t *value)
 {
 	json_int_t n = json_is_null(value) ? -1 : json_integer_value(value);
+	uint32_t configured = found->server ? found->server->weight : found->name.weight;
 	bool changed;
 
 	if (!json_is_null(value) && !(json_is_integer(value) && n >= 0 && n <= SERVER_WEIGHT_MAX)) {
@@ -301,30 +336,41 @@ server_weigh(struct control_token *token, const struct admin_source *source,
 		    SERVER_WEIGHT_MAX);
 		return;
 	}
-	changed = server_set_weight(source->servers, found->server->slot, (int32_t)n);
+	changed = server_set_weight(source->servers, found->slot, (int32_t)n);
+	for (uint32_t i = 0; i < found->name.n; i++)
+		changed |=
+		    server_set_weight(source->servers, found->name.members[i].slot, (int32_t)n);
 	if (changed)
 		log_notice("server_weight", "pool=%s server=%s weight=%u",
-		    log_quoted(found->pool->name).text, log_quoted(found->server->name).text,
-		    server_weight(source->servers, found->server->slot, found->server->weight));
+		    log_quoted(found->pool->name).text, log_quoted(found_name(found)).text,
+		    server_weight(source->servers, found->slot, configured));
 	server_reply(token, source, found, changed);
+}
+
+static bool
+slot_administer(const struct admin_source *source, uint32_t slot, enum server_admin admin)
+{
+	bool changed;
+
+	if (atomic_load(&source->servers->shared[slot].admin) == ADMIN_MAINTENANCE)
+		server_comes_up(source->servers, slot, clock_ns());
+	changed = server_set_admin(source->servers, slot, admin, clock_wall_ns());
+	if (changed && admin != ADMIN_READY)
+		source->close_idle(source->owner, slot);
+	return changed;
 }
 
 static void
 server_administer(struct control_token *token, const struct admin_source *source,
     const struct found *found, enum server_admin admin)
 {
-	uint32_t slot = found->server->slot;
-	bool changed;
+	bool changed = slot_administer(source, found->slot, admin);
 
-	if (atomic_load(&source->servers->shared[slot].admin) == ADMIN_MAINTENANCE)
-		server_comes_up(source->servers, slot, clock_ns());
-	changed = server_set_admin(source->servers, slot, admin, clock_wall_ns());
-
-	if (changed && admin != ADMIN_READY)
-		source->close_idle(source->owner, found->server->slot);
+	for (uint32_t i = 0; i < found->name.n; i++)
+		changed |= slot_administer(source, found->name.members[i].slot, admin);
 	if (changed)
 		log_notice("server_admin", "pool=%s server=%s admin=%s",
-		    log_quoted(found->pool->name).text, log_quoted(found->server->name).text,
+		    log_quoted(found->pool->name).text, log_quoted(found_name(found)).text,
 		    server_admin_name(admin));
 	server_reply(token, source, found, changed);
 }
@@ -336,9 +382,9 @@ run_server(struct control_token *token, const json_t *request, void *context)
 	const struct admin_source *source = admin_source_of(context);
 	const char *action = json_string_value(json_object_get(request, "action"));
 	struct admin_state state = admin_state_of(context);
-	struct found found;
+	struct found found = { 0 };
 
-	if (!server_find(token, state.config, request, &found))
+	if (!server_find(token, source, state.config, request, &found))
 		return;
 	if (action && strcmp(action, "weight") == 0) {
 		server_weigh(token, source, &found, json_object_get(request, "value"));

@@ -246,12 +246,49 @@ status_server(
 	return o;
 }
 
+/* What the operator has set for a name; `configured` where nothing is. */
+static void
+name_settings(json_t **o, const struct admin_source *source, const struct pool_config *p,
+    const struct name_view *v)
+{
+	int slot = name_view_slot(source->servers, p, v);
+	uint8_t admin = slot < 0 ? ADMIN_READY : atomic_load(&source->servers->shared[slot].admin);
+	uint32_t weight =
+	    slot < 0 ? v->weight : server_weight(source->servers, (uint32_t)slot, v->weight);
+
+	json_put(o, "admin", json_string(server_admin_name(admin)));
+	json_put(o, "drained", json_boolean(name_view_drained(source->servers, p, v)));
+	json_put(o, "weight", json_integer(weight));
+	json_put(o, "configured_weight", json_integer(v->weight));
+}
+
+json_t *
+status_name(
+    const struct admin_source *source, const struct pool_config *p, const struct name_view *v)
+{
+	uint64_t active = 0, connections = 0;
+	json_t *o = json_object();
+
+	for (uint32_t i = 0; i < v->n; i++) {
+		active += atomic_load(&source->servers->active[v->members[i].slot]);
+		connections += atomic_load(&source->servers->load[v->members[i].slot].connections);
+	}
+	json_put(&o, "pool", json_of_str(p->name));
+	json_put(&o, "name", json_of_str(v->name));
+	json_put(&o, "members", json_integer(v->n));
+	name_settings(&o, source, p, v);
+	json_put(&o, "active", json_of_count(active));
+	json_put(&o, "connections", json_of_count(connections));
+	return o;
+}
+
 /* A name without an address: what the others have, as far as it makes sense. */
 static json_t *
 status_unresolved(
     const struct admin_source *source, const struct pool_config *p, const struct server_config *s)
 {
 	enum dns_result why = resolver_result(source->resolver, s->host, s->resolve_max);
+	const struct name_view v = { .name = s->name, .weight = s->weight };
 	char reason[64];
 	json_t *o = json_object();
 
@@ -261,12 +298,9 @@ status_unresolved(
 	json_put(&o, "name", json_of_str(s->name));
 	json_put(&o, "address", json_of_str(s->address_text));
 	json_put(&o, "health", json_string("unresolved"));
-	json_put(&o, "admin", json_string(server_admin_name(ADMIN_READY)));
+	name_settings(&o, source, p, &v);
 	json_put(&o, "reachable", json_false());
-	json_put(&o, "drained", json_false());
 	json_put(&o, "available", json_false());
-	json_put(&o, "weight", json_integer(s->weight));
-	json_put(&o, "configured_weight", json_integer(s->weight));
 	json_put(&o, "active", json_integer(0));
 	json_put(&o, "connections", json_integer(0));
 	json_put(&o, "idle", json_integer(0));
@@ -278,16 +312,20 @@ status_unresolved(
 json_t *
 status_servers(const struct admin_source *source, const struct admin_state *state)
 {
-	json_t *o = json_object(), *list = json_array();
+	json_t *o = json_object(), *list = json_array(), *names = json_array();
 
 	for (uint32_t i = 0; i < state->config->n_pools; i++) {
 		const struct pool_config *p = &state->config->pools[i];
+		struct name_view v = { 0 };
 
 		for (uint32_t j = 0; j < p->n_servers; j++)
 			json_append(&list, status_server(source, p, &p->servers[j]));
 		for (uint32_t j = 0; j < p->n_unresolved; j++)
 			json_append(&list, status_unresolved(source, p, p->unresolved[j]));
+		while (name_view_next(p, &v))
+			json_append(&names, status_name(source, p, &v));
 	}
 	json_put(&o, "servers", list);
+	json_put(&o, "names", names);
 	return o;
 }

@@ -28,7 +28,7 @@ server_table_shared_size(void)
 
 /* The place of that key in the index, or the empty place where it belongs. */
 static uint16_t *
-index_place(struct server_table *t, const char *key)
+index_place(const struct server_table *t, const char *key)
 {
 	uint64_t at = balance_hash(key, strlen(key));
 	uint16_t *place;
@@ -141,25 +141,63 @@ slot_make(struct server_table *t, const char *key)
 	return (int)t->free_from++;
 }
 
-int
-server_table_slot(struct server_table *t, struct str pool, struct str server)
+static int
+key_write(char key[SERVER_KEY_MAX], struct str pool, struct str server)
 {
-	char key[SERVER_KEY_MAX];
-	uint16_t *place;
-	int slot;
-
-	if (pool.n + server.n + 2 > sizeof(key))
+	if (pool.n + server.n + 2 > SERVER_KEY_MAX)
 		return -ENAMETOOLONG;
 	memcpy(key, pool.p, pool.n);
 	key[pool.n] = '/';
 	memcpy(key + pool.n + 1, server.p, server.n);
 	key[pool.n + 1 + server.n] = '\0';
+	return 0;
+}
+
+int
+server_table_find(const struct server_table *t, struct str pool, struct str server)
+{
+	char key[SERVER_KEY_MAX];
+	int code = key_write(key, pool, server);
+	uint16_t place;
+
+	if (code)
+		return code;
+	place = *index_place(t, key);
+	return place ? place - 1 : -ENOENT;
+}
+
+int
+server_table_slot(struct server_table *t, struct str pool, struct str server)
+{
+	char key[SERVER_KEY_MAX];
+	uint16_t *place;
+	int slot = key_write(key, pool, server);
+
+	if (slot < 0)
+		return slot;
 	place = index_place(t, key);
 	if (*place)
 		return *place - 1;
 	slot = slot_make(t, key);
 	if (slot >= 0)
 		*place = (uint16_t)(slot + 1);
+	return slot;
+}
+
+int
+server_table_member(struct server_table *t, struct str pool, struct str server, struct str of)
+{
+	int slot = server_table_find(t, pool, server), name;
+
+	if (slot >= 0)
+		return slot;
+	slot = server_table_slot(t, pool, server);
+	name = slot >= 0 && of.n ? server_table_find(t, pool, of) : -1;
+	if (name >= 0) {
+		t->shared[slot].admin = t->shared[name].admin;
+		t->shared[slot].weight = t->shared[name].weight;
+		t->shared[slot].changed_wall_ns = t->shared[name].changed_wall_ns;
+	}
 	return slot;
 }
 

@@ -101,6 +101,15 @@ void server_table_fini(struct server_table *);
  */
 int server_table_slot(struct server_table *, struct str pool, struct str server);
 
+/* The same if it is there, else -ENOENT. */
+int server_table_find(const struct server_table *, struct str pool, struct str server);
+
+/*
+ * The same of a member of a name, `of` (empty: of none).  A new one is as the operator has set the name, which has a
+ * slot of its own from then on.
+ */
+int server_table_member(struct server_table *, struct str pool, struct str server, struct str of);
+
 /*
  * Marks the slots that a configuration names and frees those that none does any more.  Call only
  * when no exchange, check or balancer holds a freed slot: with the slots of all live

@@ -136,7 +136,7 @@ struct health_config {
 
 struct server_config {
 	struct str name; /* default: the address as written */
-	struct str of; /* of a member of a name: what is written there; else empty */
+	struct str of; /* of a member of a name, which are next to each other: its name; else empty */
 	struct str address_text;
 	struct str host; /* of that, without the port; empty: a unix socket */
 	struct address

@@ -4,7 +4,8 @@ import threading
 
 from addresses_test import has_ipv6
 from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
-from harness import Backend, Lbd, Load, Skip, check, config, equal, wait_for
+from hactl_test import hactl
+from harness import Backend, Lbd, Load, Skip, check, config, equal, held_by, request, wait_for
 from server_tls_test import TlsBackend
 from sticky_test import numbered, placed, secret
 from tcp_test import shout, tcp
@@ -127,8 +128,12 @@ def test_a_start_without_dns():
             alarms = {a["name"] for a in lbd.command("status")["alarms"]}
             equal(alarms, {"pool_down", "name_unresolved"}, "alarms")
             equal(lbd.metric("lbpair_dns_names", state="unresolved"), 1, "unresolved names")
+            lbd.command("server", name="web/app", action="drain")
+            equal(names_of(lbd)["app"]["admin"], "drain", "what was set without an address")
             dns.set("app.test", Zone("127.0.0.1"))
             wait_names(lbd, "app#127.0.0.1")
+            equal(names_of(lbd)["app#127.0.0.1"]["admin"], "drain", "what was set before there was an address")
+            lbd.command("server", name="web/app", action="ready")
             equal(lbd.get().status, 200, "status")
 
 
@@ -146,6 +151,53 @@ def test_what_is_known_outlives_the_proxy_process():
             # and a reload
             lbd.reload(lbd.config)
             equal(lbd.get().status, 200, "status after a reload")
+
+
+def test_a_name_is_administered_as_one():
+    """What is set for it is so for each of its addresses, later ones included, over a reload and a crash."""
+    gate = threading.Event()
+    one = Backend(held_by(gate))
+    two, three, four = (Backend(listen=f"127.0.0.{i}", port=one.port) for i in (2, 3, 4))
+
+    def is_all(lbd, key, expected, *hosts):
+        wait_names(lbd, "other", *(f"app#127.0.0.{i}" for i in hosts))
+        equal({s[key] for n, s in names_of(lbd).items() if n != "other"}, {expected}, f"{key} of the members")
+
+    with one, two, three, four, Backend() as other, NameServer(app_test=Zone("127.0.0.1", "127.0.0.2")) as dns:
+        conf = named(dns, one.port)
+        conf["pools"][0]["servers"].append({"name": "other", "address": other.address})
+        with Lbd({**conf, "workers": 2}) as lbd, lbd.client() as client:
+            for name in ("app#127.0.0.2", "other"):
+                lbd.command("server", name=f"web/{name}", action="maintenance")
+            client.send(request("GET", "/held"))
+            one.wait_requests(1)
+            lbd.command("server", name="web/other", action="ready")
+            reply = lbd.command("server", name="web/app", action="drain")
+            equal((reply["changed"], reply["server"]["members"], reply["server"]["active"], reply["server"]["drained"]),
+                  (True, 2, 1, False), "reply")
+            is_all(lbd, "admin", "drain", 1, 2)
+            equal(lbd.log.find(r"server_drained pool=web server=app$"), None, "told too early")
+            gate.set()
+            equal(client.response().status, 200, "status of the request that was in flight")
+            lbd.log.wait(r"server_drained pool=web server=app$")
+            equal(hactl("server", "web/app", "drain", "--wait", lbd=lbd.socket_path)[:2],
+                  (0, "web/app: was already so: drain, weight 1, 0 requests active\nweb/app: nothing is left\n"), "hactl")
+            dns.set("app.test", Zone("127.0.0.1", "127.0.0.2", "127.0.0.3"))
+            is_all(lbd, "admin", "drain", 1, 2, 3)
+            equal(lbd.get().status, 200, "status")
+            lbd.reload(lbd.config)
+            is_all(lbd, "admin", "drain", 1, 2, 3)
+            lbd.kill_proxy()
+            is_all(lbd, "admin", "drain", 1, 2, 3)
+            dns.set("app.test", Zone("127.0.0.3", "127.0.0.4"))
+            is_all(lbd, "admin", "drain", 3, 4)
+            lbd.get()
+            equal(sum(len(b.requests) for b in (one, two, three, four)), 1, "requests at the name")
+            lbd.command("server", name="web/app", action="weight", value=7)
+            lbd.command("server", name="web/app", action="ready")
+            dns.set("app.test", Zone("127.0.0.1", "127.0.0.3"))
+            is_all(lbd, "admin", "ready", 1, 3)
+            is_all(lbd, "weight", 7, 1, 3)
 
 
 def test_a_reload_waits_for_new_names():

@@ -94,6 +94,76 @@ test_a_server_is_weighed(void **state)
 	json_decref(answer);
 }
 
+/* All of its members, and what comes later; told when the last connection of the last one is gone. */
+static void
+test_a_name_is_administered(void **state)
+{
+	struct admin_client *t = *state;
+	struct server_table *servers = &t->f->servers;
+	json_t *answer, *row;
+	int slot;
+
+	t->f->web[0].of = t->f->web[1].of = STR("app");
+	atomic_store(&servers->load[t->f->web[0].slot].connections, 1);
+	atomic_store(&servers->load[t->f->web[1].slot].connections, 2);
+	answer = ask(t, "{\"command\":\"server\",\"name\":\"web/app\",\"action\":\"drain\"}");
+	row = json_object_get(answer, "server");
+	assert_true(truth_of(answer, "changed"));
+	assert_string_equal(text_of(row, "name"), "app");
+	assert_string_equal(text_of(row, "admin"), "drain");
+	assert_int_equal(number_of(row, "members"), 2);
+	assert_int_equal(number_of(row, "connections"), 3);
+	assert_false(truth_of(row, "drained"));
+	json_decref(answer);
+	assert_int_equal(t->f->idle_closed, 3);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(servers->shared[t->f->web[i].slot].admin, ADMIN_DRAIN);
+		atomic_store(&servers->load[t->f->web[i].slot].connections, 0);
+		admin_servers_drained(t->admin);
+		slot = server_table_find(servers, STR("web"), STR("app"));
+		assert_int_equal(atomic_load(&servers->load[slot].drains), i == 0);
+	}
+	answer = ask(t, "{\"command\":\"servers\"}");
+	row = json_array_get(json_object_get(answer, "names"), 0);
+	assert_true(truth_of(row, "drained"));
+	assert_int_equal(json_array_size(json_object_get(answer, "names")), 1);
+	json_decref(answer);
+	answer = ask(
+	    t, "{\"command\":\"server\",\"name\":\"web/app\",\"action\":\"weight\",\"value\":9}");
+	assert_int_equal(number_of(json_object_get(answer, "server"), "weight"), 9);
+	assert_int_equal(server_weight(servers, t->f->web[1].slot, 5), 9);
+	json_decref(answer);
+	answer = ask(t, "{\"command\":\"server\",\"name\":\"web/app\",\"action\":\"ready\"}");
+	assert_true(truth_of(answer, "changed"));
+	assert_true(server_operating(servers, t->f->web[0].slot));
+	json_decref(answer);
+}
+
+/* One that DNS knows nothing of is administered for the time when it does. */
+static void
+test_a_name_without_an_address_is_administered(void **state)
+{
+	static const struct server_config unresolved = {
+		.name = { "later", 5 }, .address_text = { "later:80", 8 }, .weight = 1
+	};
+	static const struct server_config *list[] = { &unresolved };
+	struct admin_client *t = *state;
+	json_t *answer;
+
+	t->f->pools[0].unresolved = list;
+	t->f->pools[0].n_unresolved = 1;
+	answer =
+	    ask(t, "{\"command\":\"server\",\"name\":\"web/later\",\"action\":\"maintenance\"}");
+	assert_true(truth_of(json_object_get(answer, "server"), "drained"));
+	assert_int_equal(number_of(json_object_get(answer, "server"), "members"), 0);
+	json_decref(answer);
+	assert_int_equal(t->f->servers
+			     .shared[server_table_member(
+				 &t->f->servers, STR("web"), STR("later#1"), STR("later"))]
+			     .admin,
+	    ADMIN_MAINTENANCE);
+}
+
 static void
 test_refusals_are_precise(void **state)
 {
@@ -298,6 +368,8 @@ main(void)
 		WITH_CLIENT(test_a_server_is_administered),
 		WITH_CLIENT(test_a_server_is_drained),
 		WITH_CLIENT(test_a_server_is_weighed),
+		WITH_CLIENT(test_a_name_is_administered),
+		WITH_CLIENT(test_a_name_without_an_address_is_administered),
 		WITH_CLIENT(test_refusals_are_precise),
 		WITH_CLIENT(test_many_servers_are_not_all_named),
 		WITH_CLIENT(test_reload_answers_when_it_is_done),

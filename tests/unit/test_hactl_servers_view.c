@@ -57,6 +57,24 @@ test_names(void **state)
 	json_decref(json);
 }
 
+/* A name comes after the members that it stands for. */
+static void
+test_names_of_members(void **state)
+{
+	json_t *json = json_of("{'servers':[{'pool':'web','name':'app#10.0.0.1'}],"
+			       "'names':[{'pool':'web','name':'app','members':1}]}");
+	struct text page;
+
+	(void)state;
+	page_begin(&page);
+	servers_view_names(json, &page);
+	page_expect(&page, "web/app#10.0.0.1\nweb/app\n");
+	assert_int_equal(
+	    json_integer_value(json_object_get(servers_view_find(json, "web/app"), "members")), 1);
+	assert_null(json_object_get(servers_view_find(json, "web/app#10.0.0.1"), "members"));
+	json_decref(json);
+}
+
 static void
 test_states(void **state)
 {
@@ -163,6 +181,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_of_members),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_drain),

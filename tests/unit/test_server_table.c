@@ -104,6 +104,31 @@ test_all_slots_taken(void **state)
 }
 
 static void
+test_member_begins_like_its_name(void **state)
+{
+	uint32_t name, m;
+
+	(void)state;
+	assert_int_equal(server_table_find(&table, STR("web"), STR("app")), -ENOENT);
+	m = (uint32_t)server_table_member(&table, STR("web"), STR("app#1"), STR("app"));
+	assert_int_equal(server_table_find(&table, STR("web"), STR("app")), -ENOENT);
+	assert_int_equal(table.shared[m].admin, ADMIN_READY);
+	name = slot_of("web", "app");
+	server_set_admin(&table, name, ADMIN_DRAIN, 42);
+	server_set_weight(&table, name, 9);
+	assert_int_equal(server_table_member(&table, STR("web"), STR("app#1"), STR("app")), m);
+	assert_int_equal(table.shared[m].admin, ADMIN_READY); /* no new one */
+	m = (uint32_t)server_table_member(&table, STR("web"), STR("app#2"), STR("app"));
+	assert_int_equal(table.shared[m].admin, ADMIN_DRAIN);
+	assert_int_equal(server_weight(&table, m, 1), 9);
+	assert_int_equal(table.shared[m].changed_wall_ns, 42);
+	m = (uint32_t)server_table_member(&table, STR("api"), STR("app#2"), STR("app"));
+	assert_int_equal(table.shared[m].admin, ADMIN_READY); /* another pool's */
+	m = (uint32_t)server_table_member(&table, STR("web"), STR("b"), STR(""));
+	assert_int_equal(table.shared[m].admin, ADMIN_READY);
+}
+
+static void
 test_keep_forgets_the_others(void **state)
 {
 	uint32_t a = slot_of("web", "a"), b = slot_of("web", "b");
@@ -397,6 +422,7 @@ main(void)
 		CASE(test_new_slot_is_unknown_and_ready),
 		CASE(test_key_length_limit),
 		CASE(test_all_slots_taken),
+		CASE(test_member_begins_like_its_name),
 		CASE(test_keep_forgets_the_others),
 		CASE(test_crash_keeps_verdicts_and_clears_loads),
 		CASE(test_crash_left_nonsense),
