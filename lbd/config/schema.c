@@ -204,6 +204,8 @@ static const struct json_field timeouts_fields[] = {
 	TIMEOUT(server_idle, "\"60s\""),
 	TIMEOUT(queue, "\"5s\""),
 	TIMEOUT(tunnel, "\"1h\""),
+	TIMEOUT(client_fin, "\"1m\""),
+	TIMEOUT(server_fin, "\"1m\""),
 	TIMEOUT(drain, "\"30s\""),
 	TIMEOUT(tls_handshake, "\"5s\""),
 	{ 0 },

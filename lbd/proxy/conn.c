@@ -2,7 +2,9 @@
 #include "lbd/proxy/conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -214,6 +216,14 @@ conn_error(const struct conn *c)
 	if (getsockopt(c->read.fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
 		return -errno;
 	return -err;
+}
+
+size_t
+conn_unsent(const struct conn *c)
+{
+	int n = 0;
+
+	return ioctl(c->write.fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void

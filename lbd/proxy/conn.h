@@ -93,6 +93,9 @@ void conn_discard(struct conn *);
 /* What the socket says of its connect: 0, or why it failed. */
 int conn_error(const struct conn *);
 
+/* Of what the socket took, what its peer has not acknowledged; a FIN counts as a byte. */
+size_t conn_unsent(const struct conn *);
+
 /* We send no more: FIN after what waits. */
 void conn_shutdown(struct conn *);
 

@@ -277,6 +277,7 @@ exchange_client_gone(struct exchange *x)
 		x->termination = END_CLIENT_CLOSED;
 	if (x->waiter.pool)
 		queue_remove(&x->waiter);
+	tunnel_gone(x);
 	exchange_release_server(x, false);
 	exchange_record(x);
 	exchange_free(x);

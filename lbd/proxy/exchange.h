@@ -18,6 +18,7 @@
 #include "lbd/proxy/circuit.h"
 #include "lbd/proxy/client.h"
 #include "lbd/proxy/queue.h"
+#include "lbd/proxy/relay.h"
 #include "lbd/proxy/retry.h"
 #include "lbd/proxy/upstream.h"
 #include "lbd/worker/termination.h"
@@ -70,6 +71,7 @@ struct exchange {
 	bool server_keep_alive;
 	bool response_done;
 	bool tunnel;
+	bool relayed; /* the tunnel is between two connections, and `relay` is started */
 	uint16_t status; /* what the client got; 0: nothing */
 	uint32_t retry_after; /* seconds, for a request that came too soon; else 0 */
 	uint16_t interim; /* 1xx answers so far */
@@ -97,6 +99,7 @@ struct exchange {
 	int64_t connect_ns, response_ns; /* -1: none */
 	uint64_t bytes_in; /* of the client's, head included */
 	uint64_t sent_before; /* bytes its connection had been sent when this exchange started */
+	struct relay relay;
 };
 
 /* A request's head is in worker->head; `rest`, in scratch memory, follows it (HTTP/1). */
@@ -191,6 +194,7 @@ void tunnel_server_readable(struct exchange *);
 void tunnel_client_writable(struct exchange *);
 void tunnel_server_writable(struct exchange *);
 void tunnel_expired(struct exchange *);
+void tunnel_gone(struct exchange *); /* it ends with its client's side */
 
 static inline struct worker *
 exchange_worker(const struct exchange *x)

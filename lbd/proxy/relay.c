@@ -44,22 +44,38 @@ flow_is_over(const struct relay_flow *f)
 }
 
 static void
-relay_finish(struct relay *r)
+relay_finish(struct relay *r, enum termination why)
 {
-	enum relay_end how = RELAY_DONE;
-
-	if (r->up.from->broken)
-		how = RELAY_CLIENT_BROKE;
-	else if (r->up.to->broken)
-		how = RELAY_SERVER_BROKE;
 	r->ended = true;
-	r->over(r, how);
+	r->over(r, why);
+}
+
+static enum termination
+how_it_ended(const struct relay *r)
+{
+	if (r->up.from->broken)
+		return END_CLIENT_CLOSED;
+	return r->up.to->broken ? END_SERVER_RESET : END_OK;
+}
+
+/* Whose turn it is to end is given less time than two that may still speak. */
+static int64_t
+relay_patience(const struct relay *r)
+{
+	const struct timeouts_config *t = r->timeouts;
+	int64_t most = t->tunnel;
+
+	if (r->up.to->shut)
+		most = t->server_fin;
+	else if (r->down.to->shut)
+		most = t->client_fin;
+	return most < t->tunnel ? most : t->tunnel;
 }
 
 static void
 relay_active(struct relay *r)
 {
-	conn_deadline(r->up.to, r->idle_ns);
+	conn_deadline(r->up.to, relay_patience(r));
 }
 
 /* `to` may get more when it has what came before; the end of `from` is passed on behind that. */
@@ -86,12 +102,12 @@ relay_balance(struct relay *r)
 	if (r->ended)
 		return;
 	if (flow_is_over(&r->up) && flow_is_over(&r->down)) {
-		relay_finish(r);
+		relay_finish(r, how_it_ended(r));
 		return;
 	}
-	relay_active(r);
 	flow_balance(&r->up);
 	flow_balance(&r->down);
+	relay_active(r);
 }
 
 /* As far as `to` takes it. */
@@ -189,13 +205,27 @@ relay_server_writable(struct relay *r)
 	flow_writable(r, &r->up);
 }
 
+/* A slow reader has taken some of what left us long ago. */
+static bool
+relay_still_delivers(struct relay *r)
+{
+	size_t before = r->unsent;
+
+	r->unsent = conn_unsent(r->up.to) + conn_unsent(r->down.to);
+	return r->unsent && r->unsent != before;
+}
+
 void
 relay_expired(struct relay *r)
 {
 	if (r->ended)
 		return;
-	r->ended = true;
-	r->over(r, RELAY_IDLE);
+	if (relay_still_delivers(r))
+		relay_active(r);
+	else if (r->up.to->shut)
+		relay_finish(r, END_SERVER_FIN_TIMEOUT);
+	else
+		relay_finish(r, r->down.to->shut ? END_CLIENT_FIN_TIMEOUT : END_TUNNEL_IDLE);
 }
 
 static void
@@ -209,10 +239,10 @@ flow_start(struct relay_flow *f, struct conn *from, struct conn *to)
 }
 
 void
-relay_start(struct relay *r, struct conn *client, struct conn *server, int64_t idle_ns,
-    void (*over)(struct relay *, enum relay_end))
+relay_start(struct relay *r, struct conn *client, struct conn *server,
+    const struct timeouts_config *timeouts, void (*over)(struct relay *, enum termination))
 {
-	*r = (struct relay){ .idle_ns = idle_ns, .over = over };
+	*r = (struct relay){ .timeouts = timeouts, .over = over };
 	flow_start(&r->up, client, server);
 	flow_start(&r->down, server, client);
 	relay_balance(r);

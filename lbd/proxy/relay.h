@@ -8,21 +8,16 @@
  *
  * A side that breaks is told of only when the other has got what came before that.  Embedded in its owner, who passes
  * the events of both connections in and hears of the end once; it then closes both, and calls relay_fini.  The server's
- * timer is the relay's.
+ * timer is the relay's: nothing moves for timeouts.tunnel, or for less when one side has ended.
  */
 #ifndef LBD_PROXY_RELAY_H
 #define LBD_PROXY_RELAY_H
 
+#include "lbd/config/config.h"
 #include "lbd/proxy/conn.h"
+#include "lbd/worker/termination.h"
 
 struct pipe;
-
-enum relay_end {
-	RELAY_DONE, /* both sides have ended, and have all that the other sent */
-	RELAY_CLIENT_BROKE, /* a reset, most often */
-	RELAY_SERVER_BROKE,
-	RELAY_IDLE /* nothing moved for so long */
-};
 
 /* One direction. */
 struct relay_flow {
@@ -34,14 +29,19 @@ struct relay_flow {
 
 struct relay {
 	struct relay_flow up, down; /* to the server, to the client */
-	int64_t idle_ns;
-	void (*over)(struct relay *, enum relay_end);
+	const struct timeouts_config *timeouts;
+	/*
+	 * END_OK: both sides have ended, and have all that the other sent.  END_CLIENT_CLOSED, END_SERVER_RESET: that
+	 * side broke.  Else nothing moved for so long.
+	 */
+	void (*over)(struct relay *, enum termination);
+	size_t unsent; /* what the kernel had left for both when the time was up */
 	bool ended;
 };
 
-/* What was kept of either side (conn_keep) goes first. */
-void relay_start(struct relay *, struct conn *client, struct conn *server, int64_t idle_ns,
-    void (*over)(struct relay *, enum relay_end));
+/* What was kept of either side (conn_keep) goes first.  The time-outs stay the caller's. */
+void relay_start(struct relay *, struct conn *client, struct conn *server,
+    const struct timeouts_config *, void (*over)(struct relay *, enum termination));
 void relay_fini(struct relay *);
 
 void relay_client_readable(struct relay *);

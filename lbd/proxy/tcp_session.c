@@ -23,7 +23,7 @@ tcp_session_end(struct tcp_session *s, enum termination why)
 {
 	if (s->termination == END_OK)
 		s->termination = why;
-	s->reset = why != END_OK && why != END_TUNNEL_IDLE;
+	s->reset = why != END_OK && why != END_TUNNEL_IDLE && why != END_CLIENT_FIN_TIMEOUT;
 	client_close(s->client, s->reset);
 }
 
@@ -105,18 +105,10 @@ tcp_session_client_gone(struct tcp_session *s)
 /* --- the relay --- */
 
 static void
-on_over(struct relay *r, enum relay_end how)
+on_over(struct relay *r, enum termination why)
 {
-	static const enum termination why[] = {
-		[RELAY_DONE] = END_OK,
-		[RELAY_CLIENT_BROKE] = END_CLIENT_CLOSED,
-		[RELAY_SERVER_BROKE] = END_SERVER_RESET,
-		[RELAY_IDLE] = END_TUNNEL_IDLE,
-	};
-
 	tcp_session_end(
-	    (struct tcp_session *)(void *)((char *)r - offsetof(struct tcp_session, relay)),
-	    why[how]);
+	    (struct tcp_session *)(void *)((char *)r - offsetof(struct tcp_session, relay)), why);
 }
 
 void
@@ -137,7 +129,7 @@ tcp_session_connected(struct tcp_session *s)
 	    w->servers, s->server->slot, (uint32_t)(s->connect_ns / NS_PER_US), w->now);
 	s->phase = TCP_RELAY;
 	timer_clear(&c->conn.timer);
-	relay_start(&s->relay, &c->conn, &s->upstream->conn, tcp_timeouts(s)->tunnel, on_over);
+	relay_start(&s->relay, &c->conn, &s->upstream->conn, tcp_timeouts(s), on_over);
 	if (c->tcp == s)
 		relay_client_readable(&s->relay); /* what it has said meanwhile */
 }

@@ -1,9 +1,9 @@
 /*
  * tunnel.c - after 101 (Switching Protocols): bytes both ways, each side's end passed on.
  *
- * A side that stops sending gets nothing taken away: the other direction goes on until it ends too, or
- * until nothing has moved either way for timeouts.tunnel.  The timer is the server's side's.  A server that
- * speaks HTTP/2 gives it a stream instead of a connection.
+ * Between two connections that is the relay's affair, as in TCP mode.  Where a side is a stream of HTTP/2 it is done
+ * here by the same rules: nothing is taken before the other side has what was, and a side that stops sending gets
+ * nothing taken away.  The timer is the server's side's.
  */
 #include <errno.h>
 
@@ -22,16 +22,44 @@ tunnel_end(struct exchange *x, enum termination why)
 }
 
 static void
+on_over(struct relay *r, enum termination why)
+{
+	tunnel_end((struct exchange *)(void *)((char *)r - offsetof(struct exchange, relay)), why);
+}
+
+/* --- with a stream of HTTP/2 --- */
+
+static bool
+client_has_ended(const struct exchange *x)
+{
+	return downstream_eof(x) && !origin_unsent(x);
+}
+
+static bool
+server_has_ended(const struct exchange *x)
+{
+	return origin_eof(x) && !downstream_pending(x);
+}
+
+/* As the relay's. */
+static void
 tunnel_active(struct exchange *x)
 {
-	origin_deadline(x, exchange_timeouts(x)->tunnel);
+	const struct timeouts_config *t = exchange_timeouts(x);
+	int64_t most = t->tunnel;
+
+	if (client_has_ended(x))
+		most = t->server_fin;
+	else if (server_has_ended(x))
+		most = t->client_fin;
+	origin_deadline(x, most < t->tunnel ? most : t->tunnel);
 }
 
 /* Over when neither side sends any more and all has been delivered. */
 static bool
 tunnel_is_over(const struct exchange *x)
 {
-	return downstream_eof(x) && origin_eof(x) && !downstream_pending(x) && !origin_unsent(x);
+	return client_has_ended(x) && server_has_ended(x);
 }
 
 /* Nothing more is taken from one side before the other has what was. */
@@ -57,8 +85,13 @@ void
 tunnel_client_readable(struct exchange *x)
 {
 	struct span data;
-	ssize_t n = downstream_read(x, &data, SCRATCH_READ);
+	ssize_t n;
 
+	if (x->relayed) {
+		relay_client_readable(&x->relay);
+		return;
+	}
+	n = downstream_read(x, &data, SCRATCH_READ);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -83,8 +116,13 @@ void
 tunnel_server_readable(struct exchange *x)
 {
 	struct span data;
-	ssize_t n = origin_read(x, &data, downstream_room(x));
+	ssize_t n;
 
+	if (x->relayed) {
+		relay_server_readable(&x->relay);
+		return;
+	}
+	n = origin_read(x, &data, downstream_room(x));
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -122,16 +160,22 @@ tunnel_drained(struct exchange *x, int flushed, enum termination broken)
 void
 tunnel_client_writable(struct exchange *x)
 {
-	if (tunnel_drained(x, downstream_flush(x), END_CLIENT_CLOSED))
+	if (x->relayed)
+		relay_client_writable(&x->relay);
+	else if (tunnel_drained(x, downstream_flush(x), END_CLIENT_CLOSED))
 		origin_read_on(x);
 }
 
 void
 tunnel_server_writable(struct exchange *x)
 {
-	if (tunnel_drained(x, origin_flush(x), END_SERVER_RESET))
+	if (x->relayed)
+		relay_server_writable(&x->relay);
+	else if (tunnel_drained(x, origin_flush(x), END_SERVER_RESET))
 		downstream_read_on(x);
 }
+
+/* --- its start and its end --- */
 
 /* The server's yes, as the client's protocol says it, and what came with it.  0 or -errno. */
 static int
@@ -166,15 +210,36 @@ tunnel_translate(struct exchange *x, char accept[WEBSOCKET_ACCEPT_SIZE])
 static int
 tunnel_send_early(struct exchange *x)
 {
-	struct span early;
-	int err;
+	struct span early = downstream_kept(x);
+	int err = origin_send(x, early.p, early.n);
 
-	if (!x->call)
-		conn_keep(&x->upstream->conn, NULL, 0);
-	early = downstream_kept(x);
-	err = origin_send(x, early.p, early.n);
 	downstream_keep(x, NULL, 0);
 	return err;
+}
+
+/* From here on bytes pass. */
+static void
+tunnel_open(struct exchange *x)
+{
+	if (tunnel_send_early(x) < 0) {
+		tunnel_end(x, END_SERVER_RESET);
+		return;
+	}
+	client_balance(x);
+	server_balance(x);
+	tunnel_active(x);
+	if (downstream_eof(x))
+		origin_shutdown(x);
+}
+
+static void
+tunnel_relay(struct exchange *x)
+{
+	struct conn *client = &x->client->conn;
+
+	x->relayed = true;
+	x->bytes_in -= client->bytes_read - buffer_used(client->in);
+	relay_start(&x->relay, client, &x->upstream->conn, exchange_timeouts(x), on_over);
 }
 
 void
@@ -198,19 +263,30 @@ tunnel_start(struct exchange *x, struct span rest)
 		tunnel_end(x, END_CLIENT_CLOSED);
 		return;
 	}
-	if (tunnel_send_early(x) < 0) {
-		tunnel_end(x, END_SERVER_RESET);
-		return;
-	}
-	client_balance(x);
-	server_balance(x);
-	tunnel_active(x);
-	if (downstream_eof(x))
-		origin_shutdown(x);
+	if (!x->call)
+		conn_keep(&x->upstream->conn, NULL, 0);
+	if (x->call || x->stream)
+		tunnel_open(x);
+	else
+		tunnel_relay(x);
 }
 
 void
 tunnel_expired(struct exchange *x)
 {
-	tunnel_end(x, END_TUNNEL_IDLE);
+	if (x->relayed)
+		relay_expired(&x->relay);
+	else if (client_has_ended(x))
+		tunnel_end(x, END_SERVER_FIN_TIMEOUT);
+	else
+		tunnel_end(x, server_has_ended(x) ? END_CLIENT_FIN_TIMEOUT : END_TUNNEL_IDLE);
+}
+
+void
+tunnel_gone(struct exchange *x)
+{
+	if (!x->relayed)
+		return;
+	x->bytes_in += x->client->conn.bytes_read;
+	relay_fini(&x->relay);
 }

@@ -23,6 +23,8 @@ end_name(enum termination t)
 		[END_SERVER_BAD_RESPONSE] = "server_bad_response",
 		[END_SERVER_TIMEOUT] = "server_timeout",
 		[END_TUNNEL_IDLE] = "tunnel_idle",
+		[END_CLIENT_FIN_TIMEOUT] = "client_fin_timeout",
+		[END_SERVER_FIN_TIMEOUT] = "server_fin_timeout",
 		[END_CONNECTIONS_LIMIT] = "connections_limit",
 		[END_CLIENT_LIMIT] = "client_limit",
 		[END_RATE_LIMIT] = "rate_limit",

@@ -157,6 +157,11 @@ def test_large_transfers_arrive_whole():
         equal(got, [digest_of(up)], "what the server got")
 
 
+def pipes_of(lbd):
+    directory = f"/proc/{lbd.proxy_pid()}/fd"
+    return sum(os.readlink(f"{directory}/{fd}").startswith("pipe:") for fd in os.listdir(directory))
+
+
 def test_large_flows_are_spliced():
     """The kernel says so: lbd holds a pipe while a slow reader keeps it full."""
     def script(connection):
@@ -168,12 +173,9 @@ def test_large_flows_are_spliced():
             pass
 
     with Backend(script) as server, Lbd(tcp(server)) as lbd, lbd.client(receive_buffer=1 << 20) as client:
-        def pipes():
-            directory = f"/proc/{lbd.proxy_pid()}/fd"
-            return sum(os.readlink(f"{directory}/{fd}").startswith("pipe:") for fd in os.listdir(directory))
-        before = pipes()
+        before = pipes_of(lbd)
         client.read_exactly(24 << 20, 60)
-        check(pipes() >= before + 2, "no pipe was used for a flow of 24 MiB")
+        check(pipes_of(lbd) >= before + 2, "no pipe was used for a flow of 24 MiB")
 
 
 def test_a_slow_reader_holds_the_other_side_back():
@@ -304,6 +306,47 @@ def test_idle_connections_end():
             check(0.4 < time.monotonic() - start < 5, "timeouts.tunnel was not kept")
             server.wait(lambda: server.connections[0].eof, "the server's side to end")
             equal(records(lbd)[0]["termination"], "tunnel_idle", "termination")
+
+
+def test_half_closed_connections_end_sooner():
+    """Each side's own time, begun when the other side's end was passed on; both ends are counted and logged."""
+    times = {"client_fin": "200ms", "server_fin": "300ms", "drain": "2s"}
+    held = threading.Event()
+
+    def script(connection):
+        if connection.read_exactly(1) == b"q":  # speaks on, then ends its half
+            connection.half_close()
+        held.wait(60)
+
+    with Backend(script) as server, Lbd(logged(tcp(server, timeouts=times))) as lbd:
+        with lbd.client() as client:
+            client.send(b"x")
+            client.half_close()
+            client.read_to_end()
+            check(client.reset, "the end without an answer looks orderly")
+        with lbd.client() as client:
+            client.send(b"q")
+            equal(client.read_to_end(), b"", "what the server said before its end")
+            server.wait(lambda: len(server.connections) == 2, "the second connection")
+            lbd.wait_metric("lbpair_server_active", 0)
+        equal([r["termination"] for r in records(lbd, 2)], ["server_fin_timeout", "client_fin_timeout"], "terminations")
+        for reason in "client_fin_timeout", "server_fin_timeout":
+            equal(lbd.metric("lbpair_rejected_total", reason=reason), 1, reason)
+        held.set()
+
+
+def test_who_has_ended_may_still_be_answered():
+    """A server that speaks every now and then is not cut, however long it takes."""
+    def script(connection):
+        connection.read_to_end()
+        for _ in range(8):
+            time.sleep(0.1)
+            connection.send(b"more ")
+
+    with Backend(script) as server, Lbd(tcp(server, timeouts={"server_fin": "500ms", "drain": "2s"})) as lbd:
+        with lbd.client() as client:
+            client.half_close()
+            equal(client.read_to_end(), b"more " * 8, "what the server said after the client's end")
 
 
 def test_a_reload_leaves_connections_alone():

@@ -1,10 +1,12 @@
 """Upgrade to WebSocket: a tunnel after 101, and only then."""
 
+import json
 import threading
 import time
 
 import wire
 from harness import Backend, Lbd, check, config, echo, equal, request
+from tcp_test import pipes_of
 
 ASK = request("GET", "/chat", "Connection: Upgrade", "Upgrade: websocket",
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
@@ -147,6 +149,43 @@ def test_an_idle_tunnel_ends_after_its_time():
         waited = time.monotonic() - start
         check(0.4 < waited < 5, f"tunnel 500ms took {waited:.3f} s")
         server.wait(lambda: server.connections[0].eof, "the server's side to end")
+
+
+def test_a_half_closed_tunnel_ends_sooner():
+    def script(connection):
+        connection.request()
+        connection.send(SWITCH)
+        connection.read_to_end()
+        held.wait(60)
+
+    held = threading.Event()
+    top = {"timeouts": {"server_fin": "200ms", "drain": "2s"}, "log": {"access": {"format": "json"}}}
+    with Backend(script) as server, Lbd(config(server, **top)) as lbd, lbd.client() as client:
+        upgrade(client)
+        client.send(b"twelve bytes")
+        client.half_close()
+        client.expect_end()
+        line = json.loads(lbd.log.wait('"server_fin_timeout"'))
+        equal((line["status"], line["bytes_in"]), (101, len(ASK) + 12), "status and bytes of the record")
+        held.set()
+
+
+def test_large_tunnels_are_spliced():
+    """As in TCP mode: the relay is the same."""
+    def script(connection):
+        connection.request()
+        connection.send(SWITCH)
+        try:
+            while True:
+                connection.sock.sendall(b"x" * (1 << 20))
+        except OSError:
+            pass
+
+    with Backend(script) as server, Lbd(config(server)) as lbd, lbd.client(receive_buffer=1 << 20) as client:
+        upgrade(client)
+        before = pipes_of(lbd)
+        client.read_exactly(24 << 20, 60)
+        check(pipes_of(lbd) >= before + 2, "no pipe was used for a tunnel of 24 MiB")
 
 
 def test_tunnels_outlive_other_time_outs():

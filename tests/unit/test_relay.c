@@ -16,13 +16,19 @@
 
 enum { NOT_OVER = -1, LARGE = 1 << 20 };
 
+static const struct timeouts_config timeouts = {
+	.tunnel = INT64_C(1000000000),
+	.client_fin = INT64_C(200000000),
+	.server_fin = INT64_C(300000000),
+};
+
 struct fixture {
 	struct worker worker;
 	struct proxy proxy;
 	struct conn client, server;
 	int client_peer, server_peer;
 	struct relay relay;
-	int over; /* enum relay_end */
+	int over; /* enum termination */
 };
 
 static struct fixture *now; /* the one of the present test */
@@ -42,11 +48,11 @@ on_expired(struct timer *t)
 }
 
 static void
-on_over(struct relay *r, enum relay_end how)
+on_over(struct relay *r, enum termination why)
 {
 	assert_ptr_equal(r, &now->relay);
 	assert_int_equal(now->over, NOT_OVER);
-	now->over = (int)how;
+	now->over = (int)why;
 }
 
 static int
@@ -75,7 +81,7 @@ set_up(void **state)
 	f->client_peer = side_make(f, &f->client);
 	f->server_peer = side_make(f, &f->server);
 	f->over = NOT_OVER;
-	relay_start(&f->relay, &f->client, &f->server, INT64_C(1000000000), on_over);
+	relay_start(&f->relay, &f->client, &f->server, &timeouts, on_over);
 	*state = f;
 	return 0;
 }
@@ -126,7 +132,7 @@ each_end_is_passed_on(void **state)
 	expect_at(f->client_peer, "answer");
 	shutdown(f->server_peer, SHUT_WR);
 	relay_server_readable(&f->relay);
-	assert_int_equal(f->over, RELAY_DONE);
+	assert_int_equal(f->over, END_OK);
 }
 
 static void
@@ -135,7 +141,7 @@ what_was_kept_goes_first(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(conn_keep(&f->client, "early", 5), 0);
-	relay_start(&f->relay, &f->client, &f->server, INT64_C(1000000000), on_over);
+	relay_start(&f->relay, &f->client, &f->server, &timeouts, on_over);
 	expect_at(f->server_peer, "early");
 }
 
@@ -154,7 +160,7 @@ a_break_is_told_behind_what_came_before(void **state)
 	expect_at(f->client_peer, "last words");
 	assert_int_equal(f->over, NOT_OVER);
 	relay_server_readable(&f->relay);
-	assert_int_equal(f->over, RELAY_SERVER_BROKE);
+	assert_int_equal(f->over, END_SERVER_RESET);
 }
 
 /* What it cannot get rid of stops the client; what the server still says is heard. */
@@ -174,7 +180,7 @@ a_side_that_takes_nothing_any_more_is_heard_out(void **state)
 	expect_at(f->client_peer, "because");
 	shutdown(f->server_peer, SHUT_WR);
 	relay_server_readable(&f->relay);
-	assert_int_equal(f->over, RELAY_SERVER_BROKE);
+	assert_int_equal(f->over, END_SERVER_RESET);
 }
 
 static void
@@ -183,8 +189,96 @@ nothing_for_long_is_an_end(void **state)
 	struct fixture *f = *state;
 
 	relay_expired(&f->relay);
-	assert_int_equal(f->over, RELAY_IDLE);
+	assert_int_equal(f->over, END_TUNNEL_IDLE);
 	relay_client_readable(&f->relay); /* and then nothing */
+}
+
+/* How long nothing may move now. */
+static int64_t
+patience(const struct fixture *f)
+{
+	return f->server.timer.deadline - f->worker.now;
+}
+
+static void
+a_client_that_has_ended_waits_for_the_server(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(patience(f), timeouts.tunnel);
+	shutdown(f->client_peer, SHUT_WR);
+	relay_client_readable(&f->relay);
+	assert_int_equal(patience(f), timeouts.server_fin);
+	assert_int_equal(send(f->server_peer, "still busy", 10, 0), 10);
+	f->worker.now += timeouts.server_fin;
+	relay_server_readable(&f->relay);
+	assert_int_equal(patience(f), timeouts.server_fin); /* anew */
+	expect_at(f->client_peer, "still busy");
+	relay_expired(&f->relay);
+	assert_int_equal(f->over, END_SERVER_FIN_TIMEOUT);
+}
+
+static void
+a_server_that_has_ended_waits_for_the_client(void **state)
+{
+	struct fixture *f = *state;
+
+	shutdown(f->server_peer, SHUT_WR);
+	relay_server_readable(&f->relay);
+	assert_int_equal(patience(f), timeouts.client_fin);
+	relay_expired(&f->relay);
+	assert_int_equal(f->over, END_CLIENT_FIN_TIMEOUT);
+}
+
+/* Whoever has not taken all has not got the FIN either. */
+static void
+an_end_that_waits_is_none_yet(void **state)
+{
+	struct fixture *f = *state;
+	static char much[LARGE];
+	ssize_t sent = 0, n;
+
+	do {
+		n = send(f->client_peer, much, sizeof(much), 0);
+		sent += n > 0 ? n : 0;
+		relay_client_readable(&f->relay);
+	} while (!f->relay.up.pipe && !f->server.out);
+	shutdown(f->client_peer, SHUT_WR);
+	assert_int_equal(patience(f), timeouts.tunnel);
+	while (sent > 0) {
+		n = recv(f->server_peer, much, sizeof(much), 0);
+		assert_true(n > 0 || errno == EAGAIN);
+		sent -= n > 0 ? n : 0;
+		if (f->relay.up.pipe || f->server.out)
+			relay_server_writable(&f->relay);
+		else
+			relay_client_readable(&f->relay);
+	}
+	relay_client_readable(&f->relay);
+	assert_int_equal(patience(f), timeouts.server_fin);
+}
+
+/* What it had of us long ago lies in the kernel: it is alive while that gets less. */
+static void
+a_slow_reader_is_not_idle(void **state)
+{
+	struct fixture *f = *state;
+	char some[1000];
+
+	memset(some, 'x', sizeof(some));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(send(f->client_peer, some, sizeof(some), 0), sizeof(some));
+		relay_client_readable(&f->relay);
+	}
+	for (int i = 0; i < 2; i++) {
+		relay_expired(&f->relay);
+		assert_int_equal(f->over, NOT_OVER);
+		assert_int_equal(recv(f->server_peer, some, sizeof(some), 0), sizeof(some));
+	}
+	relay_expired(&f->relay);
+	assert_int_equal(f->over, NOT_OVER);
+	relay_expired(&f->relay); /* one is left, and stays */
+	assert_int_equal(f->over, END_TUNNEL_IDLE);
 }
 
 /* Numbers of four bytes, as far as the socket takes them; those that come out are the same. */
@@ -256,6 +350,10 @@ main(void)
 		CASE(a_break_is_told_behind_what_came_before),
 		CASE(a_side_that_takes_nothing_any_more_is_heard_out),
 		CASE(nothing_for_long_is_an_end),
+		CASE(a_client_that_has_ended_waits_for_the_server),
+		CASE(a_server_that_has_ended_waits_for_the_client),
+		CASE(an_end_that_waits_is_none_yet),
+		CASE(a_slow_reader_is_not_idle),
 		CASE(a_large_flow_is_spliced_and_waits_within_bounds),
 	};
 
