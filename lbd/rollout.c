@@ -26,9 +26,10 @@ limits_keep(struct rollout *r)
 		for (uint32_t i = 0; i < g->config->n_listeners; i++) {
 			const struct listener_config *l = &g->config->listeners[i];
 
-			rate_limits_use(r->limits, l->rate_limit.rule);
+			rate_limits_use(r->limits, l->rate_limit.requests.rule);
+			rate_limits_use(r->limits, l->rate_limit.connections.rule);
 			for (uint32_t j = 0; j < l->n_routes; j++)
-				rate_limits_use(r->limits, l->routes[j].rate_limit.rule);
+				rate_limits_use(r->limits, l->routes[j].rate_limit.requests.rule);
 		}
 	rate_limits_end(r->limits);
 }
@@ -64,20 +65,29 @@ name_id(int id, const char *what, struct str name, uint32_t *out, struct err *er
 
 /* Copies of a configuration share their routes: what workers may be reading is not written again. */
 static int
-limit_prepare(struct rollout *r, struct rate_limit_config *l, struct str listener, struct err *err)
+count_prepare(struct rollout *r, struct rate_count_config *c, size_t size, struct str listener,
+    struct err *err)
 {
 	struct rate_table *table;
 
-	if (l->table_size == 0)
+	if (!rate_count_any(c))
 		return 0;
-	table = rate_limits_get(r->limits, l->rule, l->rate,
-	    l->key == RATE_TOGETHER ? RATE_SET_SIZE : l->table_size, clock_ns());
+	table = rate_limits_get(r->limits, c->rule, c->rate, size, clock_ns());
 	if (!table)
 		return err_set(err, -ENOMEM, "out of memory for a rate limit of listener %.*s",
 		    STR_ARG(listener));
-	if (l->table != table)
-		l->table = table;
+	if (c->table != table)
+		c->table = table;
 	return 0;
+}
+
+static int
+limit_prepare(struct rollout *r, struct rate_limit_config *l, struct str listener, struct err *err)
+{
+	size_t size = l->key == RATE_TOGETHER ? RATE_SET_SIZE : l->table_size;
+	int code = count_prepare(r, &l->requests, size, listener, err);
+
+	return code ? code : count_prepare(r, &l->connections, l->table_size, listener, err);
 }
 
 static int

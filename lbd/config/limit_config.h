@@ -28,18 +28,31 @@ struct access_config {
 
 enum rate_key { RATE_BY_CLIENT, RATE_BY_HEADER, RATE_TOGETHER };
 
-struct rate_limit_config {
-	uint32_t per_second, per_minute; /* one of them is 0 */
+/* How many of something may come. */
+struct rate_count_config {
+	uint32_t per_second, per_minute; /* one of them at least is 0; both: no limit */
 	uint32_t burst;
+	/* derived */
+	struct rate rate;
+	uint64_t rule; /* a number for what the limit is and what it is for */
+	struct rate_table *table; /* set by whoever adopts the snapshot, before sharing it */
+};
+
+static inline bool
+rate_count_any(const struct rate_count_config *c)
+{
+	return c->per_second || c->per_minute;
+}
+
+struct rate_limit_config {
+	struct rate_count_config requests;
+	struct rate_count_config connections; /* by client, whatever the key; not of routes */
 	struct str key_text;
 	struct client_prefix prefix;
-	uint64_t table_size; /* 0: no limit at all */
+	uint64_t table_size; /* of each; 0: no limit at all */
 	/* derived */
-	enum rate_key key;
+	enum rate_key key; /* of requests */
 	struct str header; /* of RATE_BY_HEADER */
-	struct rate rate;
-	uint64_t rule; /* a number for what the limit is and which requests it is for */
-	struct rate_table *table; /* set by whoever adopts the snapshot, before sharing it */
 };
 
 #endif

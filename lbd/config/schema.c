@@ -367,7 +367,7 @@ static const struct json_field listener_fields[] = {
 	{ JSON_ROW("access", json_kind_object, struct listener_config, access),
 	    .object = config_access_fields },
 	{ JSON_ROW("rate_limit", json_kind_object, struct listener_config, rate_limit),
-	    .object = config_rate_limit_fields, .barred = barred_by_tcp },
+	    .object = config_rate_limit_fields },
 	{ JSON_ROW("forwarded", json_kind_object, struct listener_config, forwarded),
 	    .fallback = "{}", .object = forwarded_fields, .barred = barred_by_tcp },
 	{ JSON_ROW("proxy_protocol", config_kind_proxied, struct listener_config, proxied) },

@@ -31,17 +31,50 @@ barred_together(const void *object)
 {
 	const struct rate_limit_config *r = object;
 
-	return str_eq(r->key_text, STR("route")) ? "has no effect on all requests together" : NULL;
+	return str_eq(r->key_text, STR("route")) && !rate_count_any(&r->connections)
+	    ? "has no effect on all requests together"
+	    : NULL;
+}
+
+static const char *
+barred_without_requests(const void *object)
+{
+	const struct rate_limit_config *r = object;
+
+	return rate_count_any(&r->connections) && !rate_count_any(&r->requests)
+	    ? "has no effect on connections, which have connection_burst"
+	    : NULL;
+}
+
+static const char *
+barred_without_connections(const void *object)
+{
+	const struct rate_limit_config *r = object;
+
+	return rate_count_any(&r->connections)
+	    ? NULL
+	    : "has no effect without connections_per_second or connections_per_minute";
 }
 
 const struct json_field config_rate_limit_fields[] = {
-	{ JSON_ROW("requests_per_second", json_kind_integer, struct rate_limit_config, per_second),
+	/* without a burst: what comes in a second */
+	{ JSON_ROW("requests_per_second", json_kind_integer, struct rate_limit_config,
+	      requests.per_second),
 	    .min = 1, .max = 100000 },
-	{ JSON_ROW("requests_per_minute", json_kind_integer, struct rate_limit_config, per_minute),
+	{ JSON_ROW("requests_per_minute", json_kind_integer, struct rate_limit_config,
+	      requests.per_minute),
 	    .min = 1, .max = 1000000 },
-	/* without one: what comes in a second */
-	{ JSON_ROW("burst", json_kind_integer, struct rate_limit_config, burst), .min = 1,
-	    .max = RATE_BURST_MAX },
+	{ JSON_ROW("burst", json_kind_integer, struct rate_limit_config, requests.burst), .min = 1,
+	    .max = RATE_BURST_MAX, .barred = barred_without_requests },
+	{ JSON_ROW("connections_per_second", json_kind_integer, struct rate_limit_config,
+	      connections.per_second),
+	    .min = 1, .max = 100000 },
+	{ JSON_ROW("connections_per_minute", json_kind_integer, struct rate_limit_config,
+	      connections.per_minute),
+	    .min = 1, .max = 1000000 },
+	{ JSON_ROW(
+	      "connection_burst", json_kind_integer, struct rate_limit_config, connections.burst),
+	    .min = 1, .max = RATE_BURST_MAX, .barred = barred_without_connections },
 	{ JSON_ROW("key", json_kind_string, struct rate_limit_config, key_text),
 	    .fallback = "\"client_ip\"", .min = 1, .max = 256,
 	    .expects = "\"client_ip\", \"header:NAME\" or \"route\"", .check = check_rate_key },

@@ -29,11 +29,11 @@ conditions_json(const struct route_config *route)
 /* The first bytes of a hash over all that makes it this rule.  False: out of memory. */
 static bool
 rule_number(const struct listener_config *l, const struct route_config *route,
-    const struct rate_limit_config *r, uint64_t *number)
+    const struct rate_limit_config *r, const char *what, uint64_t *number)
 {
-	json_t *rule = json_pack("{s:o, s:o, s:o}", "listener",
+	json_t *rule = json_pack("{s:o, s:o, s:s, s:o}", "listener",
 	    json_stringn(l->name.p ? l->name.p : "", l->name.n), "route",
-	    route ? conditions_json(route) : json_null(), "limit",
+	    route ? conditions_json(route) : json_null(), "of", what, "limit",
 	    json_config_encode(config_rate_limit_fields, r));
 	char *text = rule ? json_dumps(rule, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -60,6 +60,59 @@ key_complete(struct rate_limit_config *r)
 	r->header = str_skip(r->key_text, header.n);
 }
 
+static void
+count_complete(struct json_decoder *d, struct rate_count_config *c, const char *path,
+    const char *what, const char *burst)
+{
+	if (c->per_second && c->per_minute)
+		json_config_problem(d,
+		    "%s: has both of %s_per_second and %s_per_minute; it needs one", path, what,
+		    what);
+	if (c->burst == 0)
+		c->burst = c->per_second ? c->per_second : (c->per_minute + 59) / 60;
+	c->rate = (struct rate){
+		.requests = c->per_second ? c->per_second : c->per_minute,
+		.burst = c->burst,
+		.period_ns = c->per_second ? NS_PER_S : 60 * NS_PER_S,
+	};
+	if (c->burst * (c->rate.period_ns / c->rate.requests) > FILL_MAX_NS)
+		json_config_problem(
+		    d, "%s.%s: at this rate it takes more than 30 days", path, burst);
+}
+
+/* What there is to count: in TCP mode connections alone, and routes come after those. */
+static void
+check_counts(struct json_decoder *d, const struct listener_config *l,
+    const struct route_config *route, const struct rate_limit_config *r, const char *path)
+{
+	char quoted[JSON_SHOWN_MAX];
+
+	if (!rate_count_any(&r->requests) && !rate_count_any(&r->connections))
+		json_config_problem(d,
+		    route ? "%s: has none of requests_per_second and requests_per_minute; it needs "
+			    "one"
+			  : "%s: has none of requests_per_second, requests_per_minute, "
+			    "connections_per_second and connections_per_minute; it needs one",
+		    path);
+	if (route && rate_count_any(&r->connections))
+		json_config_problem(d,
+		    "%s.connections_per_%s: has no place in a route: connections are counted when "
+		    "they are made",
+		    path, r->connections.per_second ? "second" : "minute");
+	if (rate_count_any(&r->requests) && !route && l->protocol == LISTENER_TCP)
+		json_config_problem(d,
+		    "%s.requests_per_%s: has no effect with protocol \"tcp\", which has "
+		    "connections alone: connections_per_%s counts those",
+		    path, r->requests.per_second ? "second" : "minute",
+		    r->requests.per_second ? "second" : "minute");
+	if (rate_count_any(&r->requests) || r->key == RATE_BY_CLIENT)
+		return;
+	json_config_quote(r->key_text, quoted);
+	json_config_problem(d,
+	    "%s.key: %s is a key of requests; connections are counted by \"client_ip\" alone", path,
+	    quoted);
+}
+
 /* `path` is that of the limit. */
 static bool
 rate_limit_complete(struct json_decoder *d, const struct listener_config *l,
@@ -67,23 +120,14 @@ rate_limit_complete(struct json_decoder *d, const struct listener_config *l,
 {
 	if (r->table_size == 0)
 		return true;
-	if (!r->per_second == !r->per_minute) {
-		json_config_problem(d,
-		    "%s: has %s of requests_per_second and requests_per_minute; it needs one", path,
-		    r->per_second ? "both" : "none");
-		return true;
-	}
-	if (r->burst == 0)
-		r->burst = r->per_second ? r->per_second : (r->per_minute + 59) / 60;
 	key_complete(r);
-	r->rate = (struct rate){
-		.requests = r->per_second ? r->per_second : r->per_minute,
-		.burst = r->burst,
-		.period_ns = r->per_second ? NS_PER_S : 60 * NS_PER_S,
-	};
-	if (r->burst * (r->rate.period_ns / r->rate.requests) > FILL_MAX_NS)
-		json_config_problem(d, "%s.burst: at this rate it takes more than 30 days", path);
-	return rule_number(l, route, r, &r->rule);
+	check_counts(d, l, route, r, path);
+	if (rate_count_any(&r->requests))
+		count_complete(d, &r->requests, path, "requests", "burst");
+	if (rate_count_any(&r->connections))
+		count_complete(d, &r->connections, path, "connections", "connection_burst");
+	return rule_number(l, route, r, "requests", &r->requests.rule) &&
+	    rule_number(l, route, r, "connections", &r->connections.rule);
 }
 
 /* Both lists in one tree.  False: out of memory. */
@@ -130,7 +174,7 @@ config_limits_complete(struct lbd_config *c, struct json_decoder *d, uint32_t li
 	if (!access_complete(d, &l->access, listener) ||
 	    !rate_limit_complete(d, l, NULL, &l->rate_limit, path))
 		return false;
-	l->guarded = l->access.tree || l->rate_limit.table_size;
+	l->guarded = l->access.tree || rate_count_any(&l->rate_limit.requests);
 	for (uint32_t i = 0; i < l->n_routes; i++) {
 		snprintf(path, sizeof(path), "listeners[%u].routes[%u].rate_limit", listener, i);
 		if (!rate_limit_complete(d, l, &l->routes[i], &l->routes[i].rate_limit, path))

@@ -21,6 +21,19 @@ may_come(const struct access_config *a, const uint8_t ip[16])
 	return false;
 }
 
+/* Which client is it?  False: it has no address. */
+static bool
+hash_client(const struct client *c, const struct client_prefix *prefix, uint64_t *hash)
+{
+	uint8_t ip[16];
+
+	if (!requester_ip(c, ip))
+		return false;
+	network_mask(ip, client_prefix_bits(prefix, ip));
+	*hash = keyed_hash(&c->conn.worker->proxy->shared->secret, ip, sizeof(ip));
+	return true;
+}
+
 /* --- a connection --- */
 
 /* Unix sockets have permissions of their own. */
@@ -49,15 +62,45 @@ is_within_limit(struct client *c)
 }
 
 /* Before TLS, and in TCP mode, there is no way to say why. */
+static bool
+can_answer(const struct client *c)
+{
+	return !c->listener->tls && c->listener->conf->protocol == LISTENER_HTTP;
+}
+
 static void
 refuse_beyond_limit(struct client *c)
 {
-	if (!c->listener->tls && c->listener->conf->protocol == LISTENER_HTTP) {
+	if (can_answer(c)) {
 		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
 		return;
 	}
 	client_count_end(c, END_CLIENT_LIMIT);
 	client_close(c, false);
+}
+
+/* An empty answer would look complete, and a reset leaves nothing behind in the kernel. */
+static void
+refuse_beyond_rate(struct client *c)
+{
+	if (can_answer(c)) {
+		exchange_refuse(c, NULL, END_RATE_LIMIT);
+		return;
+	}
+	exchange_refuse_silently(c, END_RATE_LIMIT);
+	client_close(c, true);
+}
+
+/* Who may speak for others is not counted: its clients are, by their requests. */
+static bool
+is_within_rate(const struct client *c)
+{
+	const struct rate_limit_config *r = &c->listener->conf->rate_limit;
+	uint64_t hash;
+
+	return !r->connections.table || requester_is_trusted(c) ||
+	    !hash_client(c, &r->prefix, &hash) ||
+	    rate_table_take(r->connections.table, hash, c->conn.worker->now) == 0;
 }
 
 bool
@@ -72,22 +115,14 @@ admission_connection(struct client *c)
 		refuse_beyond_limit(c);
 		return false;
 	}
+	if (!is_within_rate(c)) {
+		refuse_beyond_rate(c);
+		return false;
+	}
 	return true;
 }
 
 /* --- a request --- */
-
-static bool
-hash_client(const struct client *c, const struct client_prefix *prefix, uint64_t *hash)
-{
-	uint8_t ip[16];
-
-	if (!requester_ip(c, ip))
-		return false;
-	network_mask(ip, client_prefix_bits(prefix, ip));
-	*hash = keyed_hash(&c->conn.worker->proxy->shared->secret, ip, sizeof(ip));
-	return true;
-}
 
 /* Which bucket is the request's?  False: none, it has no address. */
 static bool
@@ -119,9 +154,10 @@ rate_wait(const struct client *c, const struct rate_limit_config *r, bool take)
 	int64_t now = c->conn.worker->now;
 	uint64_t hash;
 
-	if (!r->table || !hash_of(c, r, &hash))
+	if (!r->requests.table || !hash_of(c, r, &hash))
 		return 0;
-	return take ? rate_table_take(r->table, hash, now) : rate_table_ask(r->table, hash, now);
+	return take ? rate_table_take(r->requests.table, hash, now)
+		    : rate_table_ask(r->requests.table, hash, now);
 }
 
 /* Who is refused by one of two limits takes no token of the other. */
@@ -129,7 +165,7 @@ static int64_t
 rates_wait(
     const struct client *c, const struct rate_limit_config *l, const struct rate_limit_config *r)
 {
-	int64_t wait = r && r->table && l->table ? rate_wait(c, r, false) : 0;
+	int64_t wait = r && r->requests.table && l->requests.table ? rate_wait(c, r, false) : 0;
 
 	if (wait == 0)
 		wait = rate_wait(c, l, true);
@@ -147,7 +183,7 @@ admission_request(const struct client *c, const struct route_config *route, uint
 
 	if (l->access.tree && requester_ip(c, ip) && !may_come(&l->access, ip))
 		return END_ACCESS_DENIED;
-	if (!l->rate_limit.table && !(route && route->rate_limit.table))
+	if (!l->rate_limit.requests.table && !(route && route->rate_limit.requests.table))
 		return END_OK;
 	wait = rates_wait(c, &l->rate_limit, route ? &route->rate_limit : NULL);
 	if (wait == 0)

@@ -252,6 +252,17 @@ exchange_record(struct exchange *x)
 		exchange_log(x, duration);
 }
 
+/* As the access log has it: in TCP mode, and before TLS, there is no other. */
+static uint8_t
+protocol_of(const struct client *c)
+{
+	if (c->h2)
+		return HTTP_2;
+	return c->listener->conf->protocol == LISTENER_TCP || (c->listener->tls && !c->conn.tls)
+	    ? ACCESS_TCP
+	    : 1;
+}
+
 /* Nothing is known of the request but what the parser understood before it refused. */
 static void
 refusal_log(struct client *c, enum termination why, unsigned status, size_t sent)
@@ -266,7 +277,7 @@ refusal_log(struct client *c, enum termination why, unsigned status, size_t sent
 		.bytes_in = c->conn.bytes_read - c->counted_in,
 		.bytes_out = sent,
 		.status = (uint16_t)status,
-		.minor = c->h2 ? HTTP_2 : 1,
+		.minor = protocol_of(c),
 		.termination = why,
 		.listener = c->listener->conf->name,
 		.client = client_address(c),
@@ -303,7 +314,7 @@ refusal_record(struct client *c, enum termination why, unsigned status, size_t s
 }
 
 void
-exchange_malformed(struct client *c, enum termination why)
+exchange_refuse_silently(struct client *c, enum termination why)
 {
 	refusal_record(c, why, 0, 0);
 }

@@ -114,8 +114,8 @@ void exchange_refuse(struct client *, struct h2_stream *, enum termination);
 /* Likewise: the head asks for what is only to be had over TLS. */
 void exchange_redirect(struct client *, struct h2_stream *);
 
-/* HTTP/2: the same without an answer. */
-void exchange_malformed(struct client *, enum termination);
+/* The same without an answer, and the connection stays: there is no stream to answer, or no HTTP yet. */
+void exchange_refuse_silently(struct client *, enum termination);
 
 /* What happens to the client's connection. */
 void exchange_client_readable(struct exchange *);

@@ -75,7 +75,7 @@ h2_connection_request(void *arg, int32_t id, enum refusal refusal, size_t size)
 	c->head_started = w->now;
 	why = stream_open(h, id, refusal, size, &s);
 	if (why != END_OK) {
-		exchange_malformed(c, why);
+		exchange_refuse_silently(c, why);
 		return NULL;
 	}
 	client_busy(c);

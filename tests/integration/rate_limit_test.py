@@ -6,6 +6,7 @@ from resource import RLIMIT_AS, prlimit
 import h2
 from h2 import GET
 from harness import Backend, Lbd, Skip, check, config, equal, request, sanitizer
+from tcp_test import shout
 from tls_peers import TlsClient, tls_config
 
 SLOW = {"requests_per_minute": 1}  # a token a minute: none comes back while a test runs
@@ -94,6 +95,79 @@ def test_tokens_come_back():
             refused += got.status == 429
             check(got.status == 204 or got.one(b"retry-after") == b"1", "Retry-After is not 1")
         check(refused > 0, "nothing was refused")
+
+
+def connections_limited(n, **listener):
+    return {"rate_limit": {"connections_per_minute": 1, "connection_burst": n}, **listener}
+
+
+def reset_at_once(lbd, source):
+    """What one too many sees where nothing can be answered."""
+    try:
+        with lbd.client(source) as client:
+            client.read_to_end()
+            return client.reset
+    except ConnectionResetError:
+        return True  # before we knew that we were connected
+
+
+def test_connections_in_tcp_mode():
+    log = {"log": {"access": {"target": "stderr", "format": "json"}}}
+    conf = config("127.0.0.1:1", workers=4, listener=connections_limited(5, protocol="tcp"), **log)
+    with Backend(shout) as server:
+        conf["pools"][0]["servers"] = [{"address": server.address}]
+        with Lbd(conf) as lbd:
+            clients = [lbd.client("127.0.0.9") for _ in range(5)]
+            for client in clients:
+                client.send(b"x")
+                equal(client.read_exactly(1), b"X", "echo")
+            check(all(reset_at_once(lbd, "127.0.0.9") for _ in range(3)), "one too many was not reset")
+            with lbd.client("127.0.0.10") as other:
+                other.send(b"x")
+                equal(other.read_exactly(1), b"X", "echo for another client")
+            close(clients)
+            lbd.wait_metric(REFUSED, 3, reason="rate_limit")
+            equal(len(server.connections), 6, "connections at the server")
+            lines = lbd.log.text().split("\n")
+            got = [json.loads(line) for line in lines if '"termination":"rate_limit"' in line]
+            equal([(r["protocol"], r["client"], r["status"], r["listener"], r["bytes_in"]) for r in got],
+                  [("TCP", "127.0.0.9", 0, "in", 0)] * 3, "records")
+            check(reset_at_once(lbd, "127.0.0.9"), "closing connections gave tokens back")
+
+
+def test_connections_before_tls():
+    """No handshake is begun; requests on those that came in time are not limited."""
+    conf = tls_config("127.0.0.1:1", listener=connections_limited(2))
+    conf["listeners"][0]["routes"] = [{"path": "/", "respond": {"status": 204}}]
+    with Lbd(conf) as lbd:
+        with TlsClient(lbd.address()) as one, TlsClient(lbd.address()) as two:
+            equal([c.get().status for c in (one, two) for _ in range(5)], [204] * 10, "statuses")
+        check(reset_at_once(lbd, "127.0.0.1"), "a third was not reset")
+        equal(lbd.metric("lbpair_tls_handshakes_total"), 2, "handshakes")
+
+
+def test_connections_and_requests():
+    """Of one client behind a PROXY header as well; a listener of HTTP can say what is wrong."""
+    listener = connections_limited(3, routes=[{"path": "/", "respond": {"status": 204}}], proxy_protocol=["127.0.0.8/32"])
+    listener["rate_limit"].update(requests_per_minute=1, burst=4)
+    with Lbd(config("127.0.0.1:1", listener=listener, workers=4)) as lbd:
+        def named(source, asks):
+            client = lbd.client("127.0.0.8")
+            client.send(b"PROXY TCP4 %s 192.0.2.1 1 80\r\n" % source)
+            return [client.get().status for _ in range(asks)], client
+        got = [named(b"203.0.113.5", n)[0] for n in (2, 1, 2)]
+        equal(got, [[204, 204], [204], [204, 429]], "by requests")
+        equal(named(b"203.0.113.5", 1)[0], [429], "by connections")
+        equal(named(b"203.0.113.6", 1)[0], [204], "another client")
+        equal([lbd.get(source="127.0.0.9").status for _ in range(5)], [204] * 3 + [429] * 2, "without a header")
+
+
+def test_a_proxy_that_is_trusted_may_connect():
+    conf = config("127.0.0.1:1", listener=connections_limited(1, forwarded={"trust": ["127.0.0.9/32"]},
+                                                              routes=[{"path": "/", "respond": {"status": 204}}]))
+    with Lbd(conf) as lbd:
+        equal([lbd.get(source="127.0.0.9").status for _ in range(3)], [204] * 3, "the proxy")
+        equal([lbd.get(source="127.0.0.8").status for _ in range(3)], [204, 429, 429], "somebody else")
 
 
 def test_by_header():

@@ -38,7 +38,8 @@ rule_of(const char *name, const char *listener, const char *route, bool of_route
 {
 	struct lbd_config *c = load(name, listener, route);
 	const struct listener_config *l = &c->listeners[0];
-	uint64_t rule = of_route ? l->routes[0].rate_limit.rule : l->rate_limit.rule;
+	uint64_t rule =
+	    of_route ? l->routes[0].rate_limit.requests.rule : l->rate_limit.requests.rule;
 
 	config_unref(&c);
 	return rule;
@@ -58,14 +59,14 @@ test_decoded(void **state)
 	assert_true(c->listeners[0].guarded);
 	assert_int_equal(l->key, RATE_BY_HEADER);
 	assert_true(str_eq(l->header, STR("X-Key")));
-	assert_int_equal(l->rate.requests, 90);
-	assert_int_equal(l->rate.period_ns, INT64_C(60000000000));
-	assert_int_equal(l->rate.burst, 2); /* what comes in a second, rounded up */
+	assert_int_equal(l->requests.rate.requests, 90);
+	assert_int_equal(l->requests.rate.period_ns, INT64_C(60000000000));
+	assert_int_equal(l->requests.rate.burst, 2); /* what comes in a second, rounded up */
 	assert_int_equal(l->table_size, 1 << 20);
 	assert_int_equal(r->key, RATE_TOGETHER);
-	assert_int_equal(r->rate.requests, 10);
-	assert_int_equal(r->rate.burst, 7);
-	assert_int_equal(r->rate.period_ns, INT64_C(1000000000));
+	assert_int_equal(r->requests.rate.requests, 10);
+	assert_int_equal(r->requests.rate.burst, 7);
+	assert_int_equal(r->requests.rate.period_ns, INT64_C(1000000000));
 	config_unref(&c);
 	c = load("in", "\"http2\": true", "\"path\": \"/a\", \"pool\": \"web\"");
 	assert_false(c->listeners[0].guarded);
