@@ -1,8 +1,10 @@
 """/metrics and /healthz: names, labels, and numbers that are exact."""
 
+import os
+import re
 import urllib.error
 
-from harness import Backend, Client, Lbd, check, config, equal, request, wait_for
+from harness import ROOT, Backend, Client, Lbd, check, config, equal, request, wait_for
 
 NAMES = {
     "lbpair_requests_total": {"listener", "pool", "server", "code"},
@@ -24,6 +26,13 @@ NAMES = {
 }
 
 
+def documented():
+    """{name: labels}, as lbd.8 has them."""
+    with open(os.path.join(ROOT, "docs/lbd.8")) as f:
+        found = re.findall(r"^\.It Li (lbpair_\w+)(?:\{(.*)\})?$", f.read(), re.M)
+    return {name: set(filter(None, labels.split(","))) for name, labels in found}
+
+
 def test_names_and_labels():
     with Backend() as server, Lbd(config(server, workers=2)) as lbd:
         lbd.get()
@@ -36,6 +45,10 @@ def test_names_and_labels():
             found = [set(got) for n, got, _ in series if n == name]
             check(found, f"no {name}")
             check(all(got == labels for got in found), f"labels of {name}: {found[0]}, not {labels}")
+        manual = documented()
+        for name, labels, _ in series:
+            family = name if name in manual else re.sub("_(bucket|sum|count)$", "", name)
+            equal(set(labels) - {"le"}, manual.get(family), f"labels of {name} in lbd.8")
         for base in ("lbpair_upstream_connect_seconds", "lbpair_upstream_response_seconds"):
             check(any(n == base + "_count" for n, _, _ in series), f"no {base}")
         equal({got["worker"] for n, got, _ in series if n == "lbpair_worker_loop_lag_seconds"}, {"0", "1"},

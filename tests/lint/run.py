@@ -87,6 +87,10 @@ def events(tree):
     return command(sys.executable, HERE / "events.py")
 
 
+def metrics(tree):
+    return command(sys.executable, HERE / "metrics.py")
+
+
 def names(tree):
     return command(sys.executable, HERE / "names.py")
 
@@ -183,7 +187,7 @@ def tidy(tree):
     return failures or None
 
 
-CHECKS = {"clang-format": format_, "layers": layers, "events": events, "names": names, "text": text,
+CHECKS = {"clang-format": format_, "layers": layers, "events": events, "metrics": metrics, "names": names, "text": text,
           "python": python, "shellcheck": shellcheck, "mandoc": mandoc, "cppcheck": cppcheck, "clang-tidy": tidy}
 
 
