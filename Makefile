@@ -24,7 +24,7 @@ say    = $(if $(V),,@printf '  %-7s %s\n' "$(1)" "$(2)")
 
 WARN := -std=c17 -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wwrite-strings -Wundef
-CPPFLAGS += -D_GNU_SOURCE -I. -DLBPAIR_VERSION='"$(VERSION)"' -MMD -MP
+CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
 FORTIFY  := $(if $(SAN)$(FUZZER)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDEN   := -fno-strict-aliasing -fstack-protector-strong -fPIE $(FORTIFY)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
@@ -58,7 +58,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm test-packages install clean
+.PHONY: always all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm test-packages install clean
 all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
 
@@ -186,6 +186,13 @@ $(O)/%.bpf.o: %.bpf.c %_map.h Makefile
 STEERING := $(O)/hafailover/steering/steering
 $(STEERING)_object.o: $(STEERING).bpf.o
 $(STEERING)_object.o: CPPFLAGS += -DSTEERING_OBJECT='"$(STEERING).bpf.o"'
+
+# Those that say the version are compiled again when it changes, and no others.
+VERSIONED := $(call obj,$(shell grep -ls LBPAIR_VERSION lbd/*.c lbd/*/*.c hafailover/*.c hafailover/*/*.c tests/unit/*.c))
+$(VERSIONED): CPPFLAGS += -DLBPAIR_VERSION='"$(VERSION)"'
+$(VERSIONED): $(O)/version
+$(O)/version: always
+	$(Q)mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = '$(VERSION)' ] || echo '$(VERSION)' >$@
 
 $(O)/hafailover/%.o $(O)/tests/%.o: CPPFLAGS += -isystem /usr/include/libnl3
 $(O)/%.o: %.c Makefile

@@ -3,8 +3,8 @@
 #
 #	build.sh DIRECTORY
 #
-# Where rpm is not the system's own (Debian), build requirements are not checked and the macros of systemd are missing:
-# such a package is for looking at, not for use.
+# Where rpm is not the system's own (Debian), build requirements are not checked, and what the macros of systemd would say
+# is in macros.debian: such a package is for trying, not for use.
 set -eu
 
 mkdir -p "$1"
@@ -27,12 +27,13 @@ export SOURCE_DATE_EPOCH
 "$root/packaging/copy.sh" "$top/lbpair-$version"
 tar -C "$top" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
 	-czf "$top/SOURCES/lbpair-$version.tar.gz" "lbpair-$version"
+cp "$root/systemd/lbpair.sysusers" "$top/SOURCES/"
 rm -r "$top/lbpair-$version"
 
 set -- --define "_topdir $top" --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
 	--define "clamp_mtime_to_source_date_epoch 1"
 if [ -e /etc/debian_version ]; then
-	set -- "$@" --nodeps --define "debug_by_hand 1" --define "optflags -O2 -g" \
+	set -- "$@" --nodeps --load "$root/packaging/rpm/macros.debian" --define "debug_by_hand 1" --define "optflags -O2 -g" \
 		--define "__brp_compress /bin/bash /usr/lib/rpm/brp-compress"
 fi
 rpmbuild "$@" -bb "$spec"
