@@ -157,16 +157,16 @@ def test_large_transfers_arrive_whole():
         equal(got, [digest_of(up)], "what the server got")
 
 
-def check_splice(lbd, client):
-    """The kernel says so, sooner or later: lbd has a pipe for what the client reads."""
+def pipes_of(lbd):
     directory = f"/proc/{lbd.proxy_pid()}/fd"
+    return sum(os.readlink(f"{directory}/{fd}").startswith("pipe:") for fd in os.listdir(directory))
 
-    def pipes():
-        return sum(os.readlink(f"{directory}/{fd}").startswith("pipe:") for fd in os.listdir(directory))
-    before = pipes()
+
+def check_splice(lbd, client, before):
+    """The kernel says so, sooner or later: lbd has one pipe more than before for what the client reads."""
     for _ in range(100):
         client.read_exactly(4 << 20, 60)
-        if pipes() >= before + 2:
+        if pipes_of(lbd) >= before + 2:
             return
     check(False, "no pipe was used for a flow of 400 MiB")
 
@@ -180,8 +180,10 @@ def test_large_flows_are_spliced():
         except OSError:
             pass
 
-    with Backend(script) as server, Lbd(tcp(server)) as lbd, lbd.client(receive_buffer=1 << 20) as client:
-        check_splice(lbd, client)
+    with Backend(script) as server, Lbd(tcp(server)) as lbd:
+        before = pipes_of(lbd)
+        with lbd.client(receive_buffer=1 << 20) as client:
+            check_splice(lbd, client, before)
 
 
 def test_a_slow_reader_holds_the_other_side_back():

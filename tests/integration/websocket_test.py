@@ -6,7 +6,7 @@ import time
 
 import wire
 from harness import Backend, Lbd, check, config, echo, equal, request
-from tcp_test import check_splice
+from tcp_test import check_splice, pipes_of
 
 ASK = request("GET", "/chat", "Connection: Upgrade", "Upgrade: websocket",
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
@@ -181,9 +181,11 @@ def test_large_tunnels_are_spliced():
         except OSError:
             pass
 
-    with Backend(script) as server, Lbd(config(server)) as lbd, lbd.client(receive_buffer=1 << 20) as client:
-        upgrade(client)
-        check_splice(lbd, client)
+    with Backend(script) as server, Lbd(config(server)) as lbd:
+        before = pipes_of(lbd)
+        with lbd.client(receive_buffer=1 << 20) as client:
+            upgrade(client)
+            check_splice(lbd, client, before)
 
 
 def test_tunnels_outlive_other_time_outs():
