@@ -44,6 +44,13 @@ has_python() { # with its library: python3-minimal has not all of it
 	/usr/bin/python3 -c 'import ctypes, http.server, pty, termios' 2>/dev/null
 }
 
+has_postgresql() { # Debian keeps what a server needs out of everybody's sight
+	for dir in /usr/lib/postgresql/*/bin; do
+		[ ! -x "$dir/$1" ] || return 0
+	done
+	has_command "$1"
+}
+
 has_fuzzer() { # libFuzzer and the sanitizers of clang
 	echo 'int LLVMFuzzerTestOneInput(const char *, long); int LLVMFuzzerTestOneInput(const char *p, long n) {
 		return n > 8 && *p; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null
@@ -92,6 +99,8 @@ for group in "$@"; do
 		need python3-grpcio python3-grpcio has_grpc
 		need util-linux util-linux has_command unshare
 		need redis-server redis has_command redis-server
+		need postgresql postgresql-server has_postgresql initdb
+		need postgresql postgresql-contrib has_postgresql pgbench
 		need haproxy haproxy has_command haproxy
 		;;
 	demo)
@@ -157,11 +166,20 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 
-# The peers of `make bench` are Debian services: installing them must not start a web server here, nor at the
-# next boot.
+# Peers of tests and of `make bench` are Debian services: installing them must not start a web server here, nor at
+# the next boot, nor make a cluster of databases that nobody asked for.
+held=
 hold_services() {
-	[ -e /usr/sbin/policy-rc.d ] && return
-	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	trap 'rm -f $held' EXIT
+	case " $missing " in
+	*" postgresql "*)
+		held=/etc/postgresql-common/createcluster.d/lbpair.conf
+		mkdir -p "${held%/*}"
+		echo 'create_main_cluster = off' >$held
+		;;
+	esac
+	[ ! -e /usr/sbin/policy-rc.d ] || return 0
+	held="$held /usr/sbin/policy-rc.d"
 	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 	chmod 755 /usr/sbin/policy-rc.d
 }
