@@ -169,11 +169,24 @@ vip_is_silent(const struct election *e)
 	return !e->config.probe || e->probe.silent >= PROBES_NEEDED;
 }
 
-/* Neither the peer nor a gateway is heard any more: it may be this node that is cut off. */
+/* From then on the peer's silence means something: a heartbeat was due, and a little more. */
+static int64_t
+missed_from(const struct election *e)
+{
+	int64_t dead = election_dead_ns(e), interval = dead / e->config.dead_after;
+	int64_t late = interval + interval / 4;
+
+	return election_quiet_since(e) + (late > dead / 2 ? late : dead / 2);
+}
+
+/*
+ * Neither the peer nor a gateway is heard any more: it may be this node that is cut off.  What a gateway answered
+ * before a heartbeat was missed proves nothing: the cable may have been pulled between the two.
+ */
 static bool
 is_cut_off(const struct election *e)
 {
-	return e->track.network_ns && e->track.network_ns <= election_quiet_since(e);
+	return e->track.network_ns && e->track.network_ns < missed_from(e);
 }
 
 /* Rule 3.  CAUSE_NONE: not yet. */

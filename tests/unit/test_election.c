@@ -581,9 +581,48 @@ test_no_stall(void **state)
 	assert_moved(&f, ROLE_BACKUP, CAUSE_STALL);
 }
 
-/* Who hears no gateway since it heard its peer last may be cut off itself, and does not claim. */
+/*
+ * Who hears no gateway since its peer missed a heartbeat may be cut off itself, and does not claim.  A gateway that
+ * answered between the last heartbeat and the next was asked before the cable was pulled.
+ */
 static void
 test_gateways(void **state)
+{
+	static const struct {
+		int64_t
+		    after_ns; /* asked so long after the peer's last heartbeat; answered at once */
+		uint32_t dead_after;
+		bool claims;
+	} rows[] = {
+		{ 0, 3, false },
+		{ 60 * NS_PER_MS, 3, false },
+		{ 125 * NS_PER_MS, 3, false },
+		{ 150 * NS_PER_MS, 3, true },
+		{ 100 * NS_PER_MS, 2, false },
+		{ 125 * NS_PER_MS, 2, true },
+		{ 400 * NS_PER_MS, 10, false },
+		{ 500 * NS_PER_MS, 10, true },
+	};
+	struct election_event ev = { .type = ELECTION_TRACKED };
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct election_config c = fixture_config();
+
+		c.dead_after = rows[i].dead_after;
+		fixture_beside(&f, &c, ROLE_ACTIVE);
+		ev.tracked = f.e.track;
+		ev.tracked.network_ns = f.e.peer.any_ns + rows[i].after_ns;
+		fixture_wait_probing(&f, rows[i].after_ns, ELECTION_VIP_SILENT);
+		fixture_step(&f, &ev);
+		fixture_wait_probing(&f, 5 * NS_PER_S, ELECTION_VIP_SILENT);
+		assert_int_equal(f.e.role == ROLE_ACTIVE, rows[i].claims);
+	}
+}
+
+static void
+test_no_gateway(void **state)
 {
 	struct election_config c = fixture_config();
 	struct election_event ev = { .type = ELECTION_TRACKED };
@@ -631,6 +670,7 @@ main(void)
 		cmocka_unit_test(test_stall_at_start),
 		cmocka_unit_test(test_paused_unnoticed),
 		cmocka_unit_test(test_gateways),
+		cmocka_unit_test(test_no_gateway),
 		cmocka_unit_test(test_no_stall),
 	};
 
