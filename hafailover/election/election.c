@@ -235,10 +235,18 @@ wake(struct election *e, int64_t now, struct election_out *out)
 	listen(e, election_dead_ns(e), now, out);
 }
 
+/* It says so now, and did not before. */
+static bool
+gave_way(const struct heartbeat *before, const struct heartbeat *p)
+{
+	return p->cause == CAUSE_DUAL_ACTIVE &&
+	    (before->cause != CAUSE_DUAL_ACTIVE || p->age_ns < before->age_ns);
+}
+
 static void
 heard(struct election *e, const struct election_event *ev, int64_t now, struct election_out *out)
 {
-	const struct heartbeat *p = &e->peer.last;
+	const struct heartbeat *p = &e->peer.last, before = *p;
 	uint64_t session = e->peer.known ? p->session : 0;
 	bool back = !election_peer_reachable(e, now);
 
@@ -248,7 +256,7 @@ heard(struct election *e, const struct election_event *ev, int64_t now, struct e
 	if (p->session != session || p->ask)
 		out->todo |= ELECTION_DO_SEND;
 	/* It may have been Active unheard, lost before we knew, and had the neighbours' ear last. */
-	if (back && e->role == ROLE_ACTIVE && p->role != ROLE_ACTIVE)
+	if (e->role == ROLE_ACTIVE && p->role != ROLE_ACTIVE && (back || gave_way(&before, p)))
 		out->todo |= ELECTION_DO_ANNOUNCE | ELECTION_DO_SEND;
 	if (p->heard_session == e->session && p->heard >= e->fresh_from)
 		e->listening = false;

@@ -120,6 +120,48 @@ test_winner_announces_again(void **state)
 	assert_true(f.e.dual_total_ns >= NS_PER_S);
 }
 
+/* It may have been Active without our hearing of it: neighbours may have learned its address last. */
+static void
+test_winner_that_did_not_hear_announces_again(void **state)
+{
+	static const struct {
+		int64_t silence_ns; /* before the peer is heard again */
+		enum role role;
+		enum cause cause;
+		int64_t age_ns; /* it was 2 s at the heartbeat before */
+		bool announces;
+	} rows[] = {
+		{ 1200 * NS_PER_MS, ROLE_BACKUP, CAUSE_LISTENED, 3 * NS_PER_S, true },
+		{ 1200 * NS_PER_MS, ROLE_BACKUP, CAUSE_DUAL_ACTIVE, 0, true },
+		{ 100 * NS_PER_MS, ROLE_BACKUP, CAUSE_DUAL_ACTIVE, 0, true },
+		{ 100 * NS_PER_MS, ROLE_FAULT, CAUSE_DUAL_ACTIVE, 0, true },
+		{ 100 * NS_PER_MS, ROLE_BACKUP, CAUSE_LISTENED, 3 * NS_PER_S, false },
+		{ 100 * NS_PER_MS, ROLE_FAULT, CAUSE_LBD_DOWN, 0, false },
+	};
+	struct election_config c = fixture_config();
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		fixture_beside(&f, &c, ROLE_BACKUP);
+		f.peer.cause = CAUSE_LISTENED;
+		f.peer.age_ns = 2 * NS_PER_S;
+		fixture_hear(&f);
+		fixture_wait(&f, rows[i].silence_ns);
+		fixture_clear(&f);
+		f.peer.role = rows[i].role;
+		f.peer.cause = rows[i].cause;
+		f.peer.age_ns = rows[i].age_ns;
+		fixture_hear(&f);
+		assert_int_equal(!!(f.done & ELECTION_DO_ANNOUNCE), rows[i].announces);
+		fixture_clear(&f);
+		f.peer.age_ns += INTERVAL; /* the same again is no news */
+		fixture_hear(&f);
+		assert_false(f.done & ELECTION_DO_ANNOUNCE);
+		assert_int_equal(f.e.role, ROLE_ACTIVE);
+	}
+}
+
 /* What a machine had queued when it died arrives when it is back: nobody was Active beside us. */
 static void
 test_late_heartbeat_of_the_dead(void **state)
@@ -605,6 +647,7 @@ main(void)
 		cmocka_unit_test(test_two_actives),
 		cmocka_unit_test(test_lingering),
 		cmocka_unit_test(test_winner_announces_again),
+		cmocka_unit_test(test_winner_that_did_not_hear_announces_again),
 		cmocka_unit_test(test_late_heartbeat_of_the_dead),
 		cmocka_unit_test(test_unheard),
 		cmocka_unit_test(test_failover),
