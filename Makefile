@@ -160,6 +160,7 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(O)/$$(call program_of,$$*).a $(O)/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LINK) -o $@ $^ -lcmocka $(LIBS_$(call program_of,$*)) $(LDFLAGS)
 
+$(O)/integration_ha/station: LINK += -Wl,--wrap=netlink_request
 STAND_IN_OBJ = $(call obj,$(wildcard tests/$(notdir $(@D))/*.c))
 $(O)/integration_ha/station $(O)/simulation/simulation: $$(STAND_IN_OBJ) $(O)/hafailover.a $(O)/common.a
 	$(call say,LINK,$@)

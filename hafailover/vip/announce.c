@@ -115,7 +115,7 @@ send_due(struct announcer *a, int64_t now)
 		if (entry_due_ns(e) <= now) {
 			if (sent >= ANNOUNCE_BATCH)
 				return now + BATCH_PAUSE_NS;
-			if (vip_present(a->vips, i))
+			if (vip_held(a->vips, i))
 				entry_send(a, e);
 			entry_advance(e, now);
 			sent += e->n_frames;

@@ -376,6 +376,14 @@ vip_present(const struct vip_table *t, size_t i)
 	return t->vips[i].present;
 }
 
+/* The kernel's report of an end may not have been read, or have come, yet. */
+bool
+vip_held(const struct vip_table *t, size_t i)
+{
+	return vip_present(t, i) && t->claimed && !t->suspended &&
+	    !vip_rule_lapsed(t->lease_s, t->vips[i].renewed_ns, clock_ns());
+}
+
 size_t
 vip_present_count(const struct vip_table *t)
 {

@@ -85,6 +85,8 @@ int vip_release(struct vip_table *, struct err *);
 size_t vip_count(const struct vip_table *);
 bool vip_claimed(const struct vip_table *); /* vip_claim was called, vip_release was not */
 bool vip_present(const struct vip_table *, size_t i); /* the kernel has it on its interface now */
+/* It is present and ours to announce: claimed, no stall is undecided, and its lease runs by our own clock. */
+bool vip_held(const struct vip_table *, size_t i);
 /* A predecessor's or our own addresses that the kernel has now: what a new process may adopt. */
 size_t vip_present_count(const struct vip_table *);
 /* When, at the earliest, the first of those that are present is gone; INT64_MAX: none will be. */

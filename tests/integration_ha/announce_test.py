@@ -287,3 +287,21 @@ def test_stopped_for_long_is_silent():
         station.wait("^stalled", at)
         time.sleep(0.5)
         check(not [t for vip in BOTH for t, _, _ in seen.claims(vip) if t > at], "announced what it does not hold")
+
+
+def test_stopped_while_it_renews_is_silent():
+    """Between the renewals of two addresses: the second one goes back to where it was, and nobody must hear of it."""
+    wire = Wire()
+    client, host = wire.host("client", 9), wire.host("one", 1)
+    with Station(host) as station, client.capture() as seen:
+        station.configure(V6, V4)  # the kernel tells at once of an IPv4 address that comes
+        station.do("claim")
+        station.say("announce")
+        station.say("halt 2")
+        with no_cpu_idle():
+            wait_for(lambda: not any(map(host.holds, BOTH)), 5, "end of the leases")
+        before = sum(len(seen.claims(vip)) for vip in BOTH)
+        at = station.signal(signal.SIGCONT)
+        station.wait("^stalled", at)
+        sent = station.show()["frames"]
+        check(sent == before > 0, f"announced after a stall: {sent} frames, {before} before it")

@@ -9,18 +9,21 @@
  *   claim | release | announce | one N | hush | show | quit
  *   probe NAME ADDRESS PORT neighbour|connect|http MS [INTERFACE]
  *   busy MS                                     the loop stands still for so long
+ *   halt N                                      it stops itself before its Nth request to the kernel from now on
  *   and those of steersman.h
  *
  * `station --release [ADDRESS...]` is what `hafailover --release` does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "hafailover/link/netlink.h"
 #include "hafailover/vip/announce.h"
 #include "hafailover/vip/probe.h"
 #include "steersman.h"
@@ -34,6 +37,7 @@ static struct neighbour_table *neighbours;
 static struct announcer *announcer;
 static char input[LINE_ROOM];
 static size_t n_input;
+static int halt_at; /* so many requests from now; 0: never */
 
 __attribute__((format(printf, 1, 2))) static void
 say(const char *format, ...)
@@ -168,6 +172,18 @@ probe_command(char **w, size_t n)
 		give_up("out of memory");
 }
 
+/* In the place of netlink_request (-Wl,--wrap): a stop at the worst moment. */
+int __real_netlink_request(struct nl_sock *, struct nl_msg **, struct err *);
+int __wrap_netlink_request(struct nl_sock *, struct nl_msg **, struct err *);
+
+int
+__wrap_netlink_request(struct nl_sock *s, struct nl_msg **m, struct err *err)
+{
+	if (halt_at && --halt_at == 0)
+		raise(SIGSTOP);
+	return __real_netlink_request(s, m, err);
+}
+
 static void
 configure_command(char **w, size_t n)
 {
@@ -233,6 +249,8 @@ command(char **w, size_t n)
 		show_command();
 	else if (strcmp(w[0], "busy") == 0)
 		usleep((useconds_t)atoi(w[1]) * 1000);
+	else if (strcmp(w[0], "halt") == 0)
+		halt_at = atoi(w[1]);
 	else if (strcmp(w[0], "quit") == 0)
 		ev_break(loop, EVBREAK_ALL);
 	else
