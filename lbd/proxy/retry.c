@@ -40,7 +40,7 @@ retry_decide(const struct retry_case *r)
 		return RETRY_NO;
 	if (r->failure == TRY_CONNECT || r->failure == TRY_CONNECT_JOINED)
 		return RETRY_FREE;
-	return r->failure == TRY_REFUSED || r->idempotent || r->conf->non_idempotent
-	    ? RETRY_BUDGETED
-	    : RETRY_NO;
+	if (r->failure != TRY_REFUSED && !r->idempotent && !r->conf->non_idempotent)
+		return RETRY_NO;
+	return r->spared ? RETRY_FREE : RETRY_BUDGETED;
 }

@@ -2,7 +2,8 @@
  * retry.h - may this request be tried again after that failure?  Pure.
  *
  * What certainly had no effect may be repeated; what may have had one, only if repeating it is harmless
- * (RFC 9110 9.2.2) or the configuration says so; and always only if we still hold all of it.
+ * (RFC 9110 9.2.2) or the configuration says so; and always only if we still hold all of it.  Outside the budget is
+ * what cannot pile up: nothing was sent, or it is among the last that were in flight to a server that is spared.
  */
 #ifndef LBD_PROXY_RETRY_H
 #define LBD_PROXY_RETRY_H
@@ -26,6 +27,7 @@ struct retry_case {
 	enum try_failure failure;
 	bool idempotent;
 	bool replayable; /* we hold all that was sent */
+	bool spared; /* the server gets no more for now: its circuit is open */
 	uint32_t retries; /* so far */
 	const struct retry_config *conf;
 };

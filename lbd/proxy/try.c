@@ -56,6 +56,14 @@ choose(struct exchange *x)
 	return index;
 }
 
+/* In panic a server gets requests all the same. */
+static bool
+is_spared(const struct exchange *x)
+{
+	return !breaker_is_closed(&exchange_worker(x)->servers->load[x->slot].breaker) &&
+	    !balancer_panics(x->pool->balancer);
+}
+
 static enum retry_verdict
 retry_verdict(const struct exchange *x, enum try_failure failure)
 {
@@ -63,6 +71,7 @@ retry_verdict(const struct exchange *x, enum try_failure failure)
 	    .failure = failure,
 	    .idempotent = http_method_idempotent(x->method),
 	    .replayable = x->replayable && x->interim == 0, /* it has not begun to answer */
+	    .spared = is_spared(x),
 	    .retries = x->retries - x->fresh, /* RETRY_SAME is no attempt, and happens once */
 	    .conf = &x->pool->conf->retry,
 	});
@@ -84,22 +93,23 @@ budget_of(const struct exchange *x)
 	};
 }
 
-/* True if the exchange may be tried again after that, should another server be left. */
-static bool
+/* Whether the exchange may be tried again after that, should another server be left. */
+static enum retry_verdict
 retry_take(struct exchange *x, enum try_failure failure)
 {
 	struct retry_budget budget = budget_of(x);
+	enum retry_verdict verdict = retry_verdict(x, failure);
 
-	switch (retry_verdict(x, failure)) {
+	switch (verdict) {
 	case RETRY_NO:
-		return false;
+		return RETRY_NO;
 	case RETRY_SAME:
 		x->fresh = true;
 		break;
 	case RETRY_BUDGETED:
 		if (!retry_budget_take(&budget, exchange_worker(x)->now)) {
 			counter_add(&x->pool->stats->retries_denied, 1);
-			return false;
+			return RETRY_NO;
 		}
 		/* fall through */
 	case RETRY_FREE:
@@ -109,7 +119,7 @@ retry_take(struct exchange *x, enum try_failure failure)
 		break;
 	}
 	x->retrying = true;
-	return true;
+	return verdict;
 }
 
 /* Only what is complete can be tried again: the others have the time that their clients need. */
@@ -170,7 +180,7 @@ try_lost(struct exchange *x, enum try_failure failure, enum termination why)
 		exchange_tell(x, CIRCUIT_BAD);
 	exchange_release_server(x, false);
 	x->failed_why = why;
-	if (retry_take(x, failure))
+	if (retry_take(x, failure) != RETRY_NO)
 		return TRY_AGAIN;
 	exchange_answer(x, why);
 	return TRY_ENDED;
@@ -282,17 +292,22 @@ bool
 exchange_retry_status(struct exchange *x, unsigned status, bool has_retry_after)
 {
 	const struct server_config *answered = x->server;
-	struct retry_budget budget;
 	bool failed = status >= 502 && status <= 504;
+	struct retry_budget budget;
+	enum retry_verdict verdict;
 	int choice;
 
 	exchange_tell(x, failed ? CIRCUIT_BAD : CIRCUIT_GOOD);
-	if (!failed || has_retry_after || !retry_take(x, failure_of(status)))
+	if (!failed || has_retry_after)
+		return false;
+	verdict = retry_take(x, failure_of(status));
+	if (verdict == RETRY_NO)
 		return false;
 	choice = choose(x);
 	if (choice == CHOICE_NONE) { /* nobody else to ask: the client gets what this one said */
 		budget = budget_of(x);
-		retry_budget_return(&budget, exchange_worker(x)->now);
+		if (verdict == RETRY_BUDGETED)
+			retry_budget_return(&budget, exchange_worker(x)->now);
 		x->retrying = false;
 		return false;
 	}

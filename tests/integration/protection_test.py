@@ -232,6 +232,20 @@ def test_a_try_may_last_only_so_long():
             equal(lbd.get().status, 504, "status where there is no other server")
 
 
+def test_what_was_in_flight_to_a_server_that_is_spared_costs_no_budget():
+    """Ten requests hang at once, more than the budget has: three open the circuit, the others are the last there."""
+    pool = {"retry": {"attempts": 1, "on": ["timeout"], "budget_percent": 0, "per_try_timeout": "500ms"}, **breaker()}
+    with Backend(hangs) as bad, BackendProcess() as good, Lbd(config(bad, good, pool=pool, workers=2)) as lbd:
+        clients = [lbd.client() for _ in range(20)]
+        for client in clients:
+            client.send(request())
+        equal([c.response().status for c in clients], [200] * 20, "statuses")
+        check(len(bad.requests) > 3, "too few requests hung")
+        equal(lbd.metric("lbpair_retries_denied_total", pool="web"), 0, "lbpair_retries_denied_total")
+        for client in clients:
+            client.close()
+
+
 def test_what_may_not_be_tried_again_has_all_its_time():
     """A POST that has been sent gains nothing from the end of its try."""
     arrived, go_on = threading.Event(), threading.Event()

@@ -64,11 +64,30 @@ decides_by_what_may_have_happened(void **state)
 		struct retry_config conf = {
 			.attempts = r->attempts, .on = r->on, .non_idempotent = r->non_idempotent
 		};
-		struct retry_case c = { r->failure, r->idempotent, r->replayable, r->retries,
+		struct retry_case c = { r->failure, r->idempotent, r->replayable, false, r->retries,
 			&conf };
 
 		if (retry_decide(&c) != r->want)
 			fail_msg("%s: got %d, want %d", r->what, retry_decide(&c), r->want);
+	}
+}
+
+/* What was in flight to a server that is spared from now on is no more than that; else all rules hold. */
+static void
+a_spared_server_costs_no_budget(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+		struct retry_config conf = {
+			.attempts = r->attempts, .on = r->on, .non_idempotent = r->non_idempotent
+		};
+		struct retry_case c = { r->failure, r->idempotent, r->replayable, true, r->retries,
+			&conf };
+		enum retry_verdict want = r->want == RETRY_BUDGETED ? RETRY_FREE : r->want;
+
+		if (retry_decide(&c) != want)
+			fail_msg("%s, spared: got %d, want %d", r->what, retry_decide(&c), want);
 	}
 }
 
@@ -210,6 +229,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_by_what_may_have_happened),
+		cmocka_unit_test(a_spared_server_costs_no_budget),
 		cmocka_unit_test_setup(budget_has_a_floor, setup),
 		cmocka_unit_test_setup(budget_is_a_share_of_the_last_seconds, setup),
 		cmocka_unit_test_setup(budget_of_nothing_is_the_floor, setup),
