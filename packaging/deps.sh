@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
 #
-#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench package machines (default: all but the last three)
+#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench testssl package machines (default: all but the last four)
 #
 # Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
 # a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
@@ -131,6 +131,9 @@ for group in "$@"; do
 		need strace strace has_command strace
 		need liburing-dev liburing-devel has_header liburing.h
 		;;
+	testssl)
+		need testssl.sh testssl has_command testssl
+		;;
 	package)
 		need dpkg-dev dpkg-dev has_command dpkg-buildpackage
 		need debhelper debhelper has_command dh
@@ -147,7 +150,7 @@ for group in "$@"; do
 		need python3 python3 has_python
 		;;
 	*)
-		echo "deps.sh: no group $group (build test demo lint fuzz bench package machines)" >&2
+		echo "deps.sh: no group $group (build test demo lint fuzz bench testssl package machines)" >&2
 		exit 2
 		;;
 	esac

@@ -35,7 +35,8 @@ def openssl(*args, stdin=None):
 class Certificate:
     """A certificate and its key as files; `issuer` another one, or itself."""
 
-    def __init__(self, file, names, kind="ec", issuer=None, days=100, ca=False, subject=None, usage=None):
+    def __init__(self, file, names, kind="ec", issuer=None, days=100, ca=False, subject=None, usage=None,
+                 revoked_at=None):
         base = os.path.join(directory(), file)
         self.file, self.key, self.names = base + ".crt", base + ".key", names
         san = ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names)
@@ -44,6 +45,8 @@ class Certificate:
             extra += ["-addext", "basicConstraints=critical,CA:FALSE"]
         if usage:
             extra += ["-addext", "extendedKeyUsage=" + usage]
+        if revoked_at:
+            extra += ["-addext", "crlDistributionPoints=URI:" + revoked_at]
         subject = subject or "/CN=" + file
         issued = ["-CA", issuer.file, "-CAkey", issuer.key] if issuer else []
         if issuer or days < 0:
@@ -57,7 +60,7 @@ class Certificate:
                 "-utf8", "-subj", subject, *extra)
         signer = issued or ["-signkey", self.key]
         openssl("x509", "-req", "-in", base + ".csr", "-out", self.file, *signer, "-copy_extensions", "copyall",
-                "-days", str(days), *(["-set_serial", str(1000 + hash(base) % 100000)] if issued else []))
+                "-days", str(days), *(["-set_serial", "0x7f" + os.urandom(15).hex()] if issued else []))
 
     def config(self, **more):
         return {"certificate": self.file, "key": self.key, **more}
