@@ -148,6 +148,7 @@ for group in "$@"; do
 		need systemd-container systemd-container has_command systemd-nspawn
 		need iproute2 iproute has_command ip
 		need python3 python3 has_python
+		need gdb gdb has_command gdb
 		;;
 	*)
 		echo "deps.sh: no group $group (build test demo lint fuzz bench testssl package machines)" >&2

@@ -36,5 +36,6 @@ if [ -e /etc/debian_version ]; then
 	set -- "$@" --nodeps --load "$root/packaging/rpm/macros.debian" --define "debug_by_hand 1" --define "optflags -O2 -g" \
 		--define "__brp_compress /bin/bash /usr/lib/rpm/brp-compress"
 fi
+cd "$top" # no file of the tree is found by chance
 rpmbuild "$@" -bb "$spec"
 mv "$top"/RPMS/*/*.rpm "$directory/"

@@ -2,6 +2,7 @@
 
     machine = Machine("lb1", wire.host("lb1", 11), folder, packages)
     machine.boot()
+    machine.wait_booted()
     machine.run("systemctl", "is-system-running")
 
 systemd-nspawn(1) runs it.  Where that has no systemd above it, the machine gets control groups of its own from us.
@@ -23,6 +24,8 @@ from network import LIBC, PR_SET_PDEATHSIG, Failure, check, wait_for
 # Beyond nspawn's own: what the units ask for.
 CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW,CAP_IPC_LOCK,CAP_BPF"
 BOOT_SECONDS, REBOOT = 180, 133
+OF_DEBIAN = ("/(proc|sys|dev|run|tmp|packages|var/(cache|tmp|lib/(apt|dpkg|rpm)|log/(apt|journal))|"
+             "var/lib/logrotate/status|var/lib/systemd/(timers|catalog|random-seed)|var/log/(dpkg|alternatives)[.]log)")
 GROUP = "lbpair-package-test"
 HAS_SYSTEMD = os.path.isdir("/run/systemd/system")
 
@@ -76,7 +79,6 @@ class Machine:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                                             preexec_fn=self.settle,
                                             env={**os.environ, "NOTIFY_SOCKET": os.path.join(self.folder, "notify")})
-        self.wait_booted()
 
     def settle(self):
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # it shuts its machine down; killed, it would leave it alone
@@ -104,11 +106,10 @@ class Machine:
         while select.select([self.notices], [], [], 0)[0]:
             self.notices.recv(65536)
         self.run("systemctl", "reboot", fails=None)
-        if HAS_SYSTEMD:
-            self.wait_booted()
-            return
-        check(self.process.wait(BOOT_SECONDS) == REBOOT, f"{self.name} ended: {self.console()[-3000:]}")
-        self.boot()
+        if not HAS_SYSTEMD:
+            check(self.process.wait(BOOT_SECONDS) == REBOOT, f"{self.name} ended: {self.console()[-3000:]}")
+            self.boot()
+        self.wait_booted()
 
     def cut_power(self):
         """A machine ends at once with its first process."""
@@ -138,7 +139,7 @@ class Machine:
     def run(self, *argv, fails=False, text=None):
         """Its output.  `fails`: None if it may, or may not."""
         done = subprocess.run(["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid",
-                               "--wd=/", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+                               "--wdns=/", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                                "DEBIAN_FRONTEND=noninteractive", *argv], input=text, capture_output=True, text=True,
                               timeout=BOOT_SECONDS)
         if fails is not None and (done.returncode != 0) != fails:
@@ -147,6 +148,28 @@ class Machine:
 
     def property(self, unit, name):
         return self.run("systemctl", "show", "--value", "--property", name, unit).strip()
+
+    def since(self, unit, event):
+        """When it was last so, in seconds of the clock that tells no date."""
+        return int(self.property(unit, event + "TimestampMonotonic")) / 1e6
+
+    def pids(self, *units):
+        return [self.property(unit, "MainPID") for unit in units]
+
+    def kill(self, unit, signal_name):
+        self.run("systemctl", "kill", "--kill-whom=main", "--signal=" + signal_name, unit)
+
+    def write(self, path, text):
+        """Over what is there: owner and mode stay."""
+        self.run("sh", "-c", f"mkdir -p {os.path.dirname(path)} && cat > {path}", text=text)
+
+    def owner(self, path):
+        return self.run("stat", "--format", "%U:%G %a", path).strip()
+
+    def files(self):
+        """All of them, but for what a running Debian writes by itself."""
+        found = self.run("find", "/", "-xdev", "-regextype", "egrep", "-regex", OF_DEBIAN, "-prune", "-o", "-print")
+        return set(found.splitlines())
 
     def console(self):
         with open(os.path.join(self.folder, "console"), errors="replace") as f:

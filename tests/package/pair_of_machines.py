@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,9 +20,10 @@ READY_SECONDS = 60
 
 
 class Pair:
-    def __init__(self, folder, packages):
+    def __init__(self, folder, packages, version):
         self.wire = Wire()
-        self.processes, self.record = [], None
+        self.packages, self.version = packages, version
+        self.processes, self.record, self.witness = [], None, None
         hosts = [self.wire.host(name, number) for name, number in (("lb1", 11), ("lb2", 12))]
         self.client = self.wire.host("client", 9)
         self.servers = [self.start_server(number) for number in (21, 22)]
@@ -31,6 +33,8 @@ class Pair:
             for host in hosts:
                 self.machines.append(Machine(host.name, host, folder, packages))
                 self.machines[-1].boot()
+            for machine in self.machines:
+                machine.wait_booted()
             undo.pop_all()
 
     def __enter__(self):
@@ -93,6 +97,15 @@ class Pair:
         except Failure as e:
             raise Failure(f"{e}: {[self.status(machine) for machine in self.machines]}") from e
 
+    def requests(self, machine):
+        """How many lbd has answered there, by its own count."""
+        with machine.host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            s.settimeout(10)
+            s.connect(("127.0.0.1", 9101))
+            s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            said = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+        return sum(int(n) for n in re.findall(r"^lbpair_requests_total\{.*\} (\d+)$", said, re.M))
+
     def nothing_failed(self):
         for machine in self.machines:
             failed = machine.run("systemctl", "--failed", "--no-legend", "--plain")
@@ -113,9 +126,9 @@ class Pair:
     def watch(self):
         """From here on the client asks."""
         if self.record is None:
-            witness = self.spawn(self.client, [sys.executable, os.path.join(ROOT, "tests/failover/witness.py"), VIP, "80"],
-                                 stdout=subprocess.PIPE, text=True)
-            self.record = Record(witness.stdout)
+            command = [sys.executable, os.path.join(ROOT, "tests/failover/witness.py"), VIP, "80"]
+            self.witness = self.spawn(self.client, command, stdout=subprocess.PIPE, text=True)
+            self.record = Record(self.witness.stdout)
         start = time.monotonic()
         wait_for(lambda: self.record.answers(start) >= 20, what="answer to the client")
         return start
@@ -126,6 +139,13 @@ class Pair:
         wait_for(lambda: self.record.answers(end) >= 20, what="answer to the client")
         asked = sum(self.record.answers_by(start, end).values())
         return end, asked, self.record.failures(start, end)
+
+    @contextlib.contextmanager
+    def nobody_asks(self):
+        self.watch()
+        self.witness.send_signal(signal.SIGSTOP)
+        yield
+        self.witness.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager
     def lossless(self):
