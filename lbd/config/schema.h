@@ -45,6 +45,9 @@ extern const struct json_kind config_kind_pages, config_kind_page;
 /* struct proxied_config; schema_proxied.c. */
 extern const struct json_kind config_kind_proxied;
 
+/* struct alpn_config; schema_alpn.c. */
+extern const struct json_kind config_kind_alpn;
+
 /* uint16_t: 301, 302, 303, 307 or 308. */
 extern const struct json_kind config_kind_redirect_status;
 

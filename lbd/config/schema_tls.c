@@ -27,12 +27,6 @@ static const struct json_choice versions[] = {
 	{ NULL, 0 },
 };
 
-static const struct json_choice protocols[] = {
-	{ "h2", ALPN_H2 },
-	{ "http/1.1", ALPN_HTTP_1_1 },
-	{ NULL, 0 },
-};
-
 /* OpenSSL's lists: names and colons, signs to add and remove. */
 static const char *
 check_list(struct str s)
@@ -110,8 +104,8 @@ const struct json_field config_tls_fields[] = {
 	    .check = check_list, .barred = barred_by_1_3 },
 	{ JSON_ROW("groups", json_kind_string, struct tls_config, groups), .min = 1, .max = 512,
 	    .fallback = "\"X25519:P-256:P-384\"", .check = check_list },
-	{ JSON_ROW("alpn", json_kind_choices, struct tls_config, alpn),
-	    .fallback = "[\"h2\", \"http/1.1\"]", .choices = protocols },
+	{ JSON_ROW("alpn", config_kind_alpn, struct tls_config, alpn),
+	    .fallback = "[\"h2\", \"http/1.1\"]" },
 	{ JSON_ROW("client_verify", json_kind_choice, struct tls_config, client_verify),
 	    .fallback = "\"off\"", .choices = verifications },
 	{ JSON_ROW("client_ca", json_kind_string, struct tls_config, client_ca), .min = 2,

@@ -11,7 +11,36 @@ struct tls_certificate_config {
 
 enum tls_version { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* as on the wire */
 
-enum tls_alpn { ALPN_HTTP_1_1 = 1, ALPN_H2 = 2 };
+enum { ALPN_NAME_MAX = 255, ALPN_MAX = 1024 };
+
+/* What clients may choose from. */
+struct alpn_config {
+	struct str
+	    wire; /* names, each with its length before it, best first; empty: none is agreed on */
+	bool given; /* not by default */
+};
+
+/* The next name of what is left of a list on the wire, which is well-formed.  False: there is none. */
+static inline bool
+alpn_next(struct str *left, struct str *name)
+{
+	if (left->n == 0)
+		return false;
+	*name = (struct str){ left->p + 1, (unsigned char)left->p[0] };
+	*left = str_skip(*left, 1 + name->n);
+	return true;
+}
+
+static inline bool
+alpn_holds(struct str wire, struct str name)
+{
+	struct str each;
+
+	while (alpn_next(&wire, &each))
+		if (str_eq(each, name))
+			return true;
+	return false;
+}
 
 enum tls_verify { TLS_VERIFY_OFF, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRE };
 
@@ -42,7 +71,7 @@ struct tls_config {
 	enum tls_verify client_verify;
 	struct str client_ca, client_crl; /* paths of PEM files */
 	struct tls_peer_fields client_headers;
-	unsigned alpn; /* bits of enum tls_alpn; 0: none is negotiated */
+	struct alpn_config alpn;
 };
 
 /* Of a pool: how lbd speaks to its servers. */

@@ -209,15 +209,29 @@ check_client_headers(const struct validation *v, uint32_t i)
 				    STR_ARG(names[j]));
 }
 
-/* Of TLS, what is for HTTP alone.  Protocols are not negotiated: lbd does not know what is spoken. */
+/* What lbd speaks itself. */
+static void
+check_alpn(const struct validation *v, uint32_t i)
+{
+	struct str left = v->c->listeners[i].tls.alpn.wire, name;
+	char quoted[JSON_SHOWN_MAX];
+
+	for (unsigned j = 0; alpn_next(&left, &name); j++) {
+		if (str_eq(name, STR("h2")) || str_eq(name, STR("http/1.1")))
+			continue;
+		json_config_quote(name, quoted);
+		json_config_problem(v->d,
+		    "listeners[%u].tls.alpn[%u]: %s is not known, expected \"h2\" or \"http/1.1\"",
+		    i, j, quoted);
+	}
+}
+
+/* Of TLS, what is for HTTP alone.  Protocols are agreed on as the file says: lbd does not know what is spoken. */
 static void
 check_tls_of_tcp(const struct validation *v, uint32_t i)
 {
 	struct tls_config *t = &v->c->listeners[i].tls;
 
-	if (t->alpn != 0 && t->alpn != (ALPN_H2 | ALPN_HTTP_1_1))
-		json_config_problem(
-		    v->d, "listeners[%u].tls.alpn: has no effect with protocol \"tcp\"", i);
 	if (!t->check_host)
 		json_config_problem(
 		    v->d, "listeners[%u].tls.check_host: has no effect with protocol \"tcp\"", i);
@@ -228,7 +242,8 @@ check_tls_of_tcp(const struct validation *v, uint32_t i)
 		    "listeners[%u].tls.client_headers: has no effect with protocol \"tcp\"", i);
 		break;
 	}
-	t->alpn = 0;
+	if (!t->alpn.given)
+		t->alpn.wire.n = 0;
 }
 
 static void
@@ -244,6 +259,8 @@ check_tls(const struct validation *v, uint32_t i)
 	check_client_headers(v, i);
 	if (t->n_certificates && v->c->listeners[i].protocol == LISTENER_TCP)
 		check_tls_of_tcp(v, i);
+	else
+		check_alpn(v, i);
 }
 
 static void

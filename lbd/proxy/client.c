@@ -400,7 +400,7 @@ client_secured(struct client *c)
 		return;
 	}
 	client_become(c, CLIENT_IDLE);
-	if (tls_protocol(c->conn.tls) == ALPN_H2) {
+	if (tls_agreed_on_h2(c->conn.tls)) {
 		h2_connection_start(c, (struct span){ c->conn.worker->scratch, 0 });
 		return;
 	}

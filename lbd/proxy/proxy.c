@@ -107,7 +107,7 @@ listener_named(struct snapshot *s, struct str name)
 static bool
 speaks_h2(const struct listener *l)
 {
-	return l->tls ? (l->conf->tls.alpn & ALPN_H2) != 0 : l->conf->http2;
+	return l->tls ? alpn_holds(l->conf->tls.alpn.wire, STR("h2")) : l->conf->http2;
 }
 
 /* Would it be taken there?  Has it proved what the listener now asks for? */

@@ -106,7 +106,7 @@ static void
 upstream_ready(struct upstream *u)
 {
 	u->state = UPSTREAM_BUSY;
-	if (u->h2 && u->conn.tls && tls_protocol(u->conn.tls) != ALPN_H2)
+	if (u->h2 && u->conn.tls && !tls_agreed_on_h2(u->conn.tls))
 		become_http1(u);
 	if (u->h2)
 		h2_server_start(u->h2);
@@ -129,18 +129,28 @@ handshake_went(struct upstream *u, int result, enum tls_failure why)
 	upstream_ready(u);
 }
 
-static unsigned
-offered(const struct upstream *u)
+/* In TCP mode what the client was promised. */
+static struct str
+offered(const struct upstream *u, char room[1 + ALPN_NAME_MAX])
 {
-	if (u->session)
-		return 0;
-	return u->h2 ? ALPN_H2 | ALPN_HTTP_1_1 : ALPN_HTTP_1_1;
+	const struct tls *client = u->session ? u->session->client->conn.tls : NULL;
+	struct str promised;
+
+	if (!u->session)
+		return u->h2 ? STR("\x02h2\x08http/1.1") : STR("\x08http/1.1");
+	promised = client ? tls_protocol(client) : (struct str){ NULL, 0 };
+	if (promised.n == 0)
+		return promised;
+	room[0] = (char)promised.n;
+	memcpy(room + 1, promised.p, promised.n);
+	return (struct str){ room, 1 + promised.n };
 }
 
 static void
 upstream_secure(struct upstream *u)
 {
 	enum tls_failure why = TLS_FAIL_MEMORY;
+	char room[1 + ALPN_NAME_MAX];
 	int r = -ENOMEM;
 	struct opening o;
 
@@ -148,7 +158,7 @@ upstream_secure(struct upstream *u)
 		return; /* shared, and about to be closed */
 	u->state = UPSTREAM_SECURING;
 	upstream_opening_deadline(u, o.pool->snapshot->config->timeouts.tls_handshake, o.try_by);
-	u->conn.tls = tls_connect(&upstream_set_of(u)->target, offered(u));
+	u->conn.tls = tls_connect(&upstream_set_of(u)->target, offered(u, room));
 	if (u->conn.tls)
 		r = conn_handshake_start(&u->conn, &why);
 	if (r == -EPIPE)

@@ -204,21 +204,6 @@ entries_find(struct builder *b)
 	return 0;
 }
 
-static void
-alpn_fill(struct tls_context *c, unsigned protocols)
-{
-	static const char h2[] = "\x02h2", http_1_1[] = "\x08http/1.1";
-
-	if (protocols & ALPN_H2) {
-		memcpy(c->alpn + c->alpn_n, h2, sizeof(h2) - 1);
-		c->alpn_n += sizeof(h2) - 1;
-	}
-	if (protocols & ALPN_HTTP_1_1) {
-		memcpy(c->alpn + c->alpn_n, http_1_1, sizeof(http_1_1) - 1);
-		c->alpn_n += sizeof(http_1_1) - 1;
-	}
-}
-
 static int
 tickets_init(struct builder *b)
 {
@@ -260,7 +245,8 @@ context_new(struct tls_engine *engine, const struct tls_config *config,
 	c->references = 1;
 	c->engine = engine;
 	c->check_host = config->check_host;
-	alpn_fill(c, config->alpn);
+	c->alpn_n = (unsigned)config->alpn.wire.n;
+	memcpy(c->alpn, config->alpn.wire.p, config->alpn.wire.n);
 	code = tls_client_policy_init(&c->clients, engine->lib, config, shelf->files, err);
 	if (!code)
 		code = tickets_init(&b);

@@ -30,7 +30,7 @@ struct tls_context {
 	struct tls_names names; /* to the number of a set */
 	struct tls_set *sets; /* the first is for all other names */
 	uint32_t n_sets;
-	unsigned char alpn[32]; /* what we speak, as on the wire, best first */
+	unsigned char alpn[ALPN_MAX]; /* what we speak, as on the wire, best first */
 	unsigned alpn_n;
 	bool check_host;
 	struct tls_client_policy clients;

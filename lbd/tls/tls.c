@@ -41,9 +41,8 @@ tls_accept(struct tls_context *c)
 }
 
 struct tls *
-tls_connect(struct tls_target *target, unsigned alpn)
+tls_connect(struct tls_target *target, struct str alpn)
 {
-	static const unsigned char http1[] = "\x08http/1.1";
 	struct tls *t = tls_new(target->tls->engine, tls_upstream_ssl(target->tls, target->host));
 
 	if (!t)
@@ -52,10 +51,7 @@ tls_connect(struct tls_target *target, unsigned alpn)
 	t->target = target;
 	t->target_epoch = target->epoch;
 	SSL_set_app_data(t->ssl, t);
-	if (alpn == ALPN_HTTP_1_1)
-		SSL_set_alpn_protos(t->ssl, http1, sizeof(http1) - 1);
-	else if (alpn == 0)
-		SSL_set_alpn_protos(t->ssl, NULL, 0);
+	SSL_set_alpn_protos(t->ssl, (const unsigned char *)alpn.p, (unsigned)alpn.n);
 	if (target->session && SSL_set_session(t->ssl, target->session) != 1)
 		ERR_clear_error(); /* then a full handshake */
 	return t;
@@ -179,12 +175,12 @@ tls_name_asked(const struct tls *t)
 	return str_of(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name));
 }
 
-enum tls_alpn
+struct str
 tls_protocol(const struct tls *t)
 {
 	const unsigned char *p;
 	unsigned n;
 
 	SSL_get0_alpn_selected(t->ssl, &p, &n);
-	return n == 2 && memcmp(p, "h2", 2) == 0 ? ALPN_H2 : ALPN_HTTP_1_1;
+	return (struct str){ (const char *)p, n };
 }

@@ -31,7 +31,7 @@ struct tls {
 
 /* NULL: out of memory.  The target is borrowed, and outlives the connection. */
 struct tls *tls_accept(struct tls_context *);
-struct tls *tls_connect(struct tls_target *, unsigned alpn); /* bits of enum tls_alpn: offered */
+struct tls *tls_connect(struct tls_target *, struct str alpn); /* what is offered, as on the wire */
 void tls_free(struct tls **);
 
 /* 0: secured; -EAGAIN: more must come, or go; -EPROTO: failed, and *why says how. */
@@ -61,8 +61,14 @@ struct str tls_version_name(const struct tls *);
 /* We are the server: the name that the client asked for; empty: none. */
 struct str tls_name_asked(const struct tls *);
 
-/* The protocol that ALPN chose: ALPN_HTTP_1_1 also when none was. */
-enum tls_alpn tls_protocol(const struct tls *);
+/* The protocol that was agreed on by ALPN; empty: none. */
+struct str tls_protocol(const struct tls *);
+
+static inline bool
+tls_agreed_on_h2(const struct tls *t)
+{
+	return str_eq(tls_protocol(t), STR("h2"));
+}
 
 static inline bool
 tls_is_1_3(const struct tls *t)

@@ -35,12 +35,28 @@ def test_tls_ends_here():
         equal(lbd.metric("lbpair_tls_handshakes_total", resumed="yes"), 1, "resumed handshakes")
 
 
-def test_no_protocol_is_negotiated():
-    """Whatever a client offers: what is spoken inside is not lbd's affair."""
-    with Backend(shout) as server, Lbd(ended(server)) as lbd, client(lbd, alpn=["postgresql"]) as c:
-        c.send(b"x")
-        equal(c.read_exactly(1), b"X", "echo")
-        equal(c.sock.selected_alpn_protocol(), None, "protocol")
+def test_protocols_that_are_agreed_on():
+    """By default none; else what the file says, the servers' own; who offers others alone is refused."""
+    with Backend(shout) as server, Lbd(ended(server)) as lbd:
+        for alpn, offer, expected in (None, ["postgresql"], None), (["mqtt", "h2"], ["h2", "mqtt"], "mqtt"), \
+                (["mqtt", "h2"], ["x", "h2"], "h2"), (["mqtt"], None, None):
+            if alpn:
+                lbd.reload(ended(server, tls={"alpn": alpn}))
+            with client(lbd, alpn=offer) as c:
+                c.send(b"x")
+                equal(c.read_exactly(1), b"X", "echo")
+                equal(c.sock.selected_alpn_protocol(), expected, "protocol")
+        equal(refused(lbd, alpn=["postgresql"]), "NO_APPLICATION_PROTOCOL", "another protocol")
+
+
+def test_what_clients_were_promised_is_asked_of_servers():
+    with TlsBackend(shout, alpn=["mqtt", "h2"]) as server, \
+            Lbd(ended(server, tls={"alpn": ["h2", "mqtt"]}, pool=trusting())) as lbd:
+        for offer, expected in (["mqtt"], "mqtt"), (["h2"], "h2"), (None, None):
+            with client(lbd, alpn=offer) as c:
+                c.send(b"x")
+                equal(c.read_exactly(1), b"X", "echo")
+                equal(server.connections[-1].sock.selected_alpn_protocol(), expected, "protocol")
 
 
 def test_large_flows_through_tls():

@@ -181,6 +181,9 @@ compare_kind(const char *path, json_t *node, const struct json_field *f)
 		compare_text(path, node, "$ref", "#/$defs/hex");
 	} else if (f->kind == &config_kind_redirect_status) {
 		compare_statuses(path, node);
+	} else if (f->kind == &config_kind_alpn) {
+		compare_number(path, keyword(node, "items"), "minLength", 1);
+		compare_number(path, keyword(node, "items"), "maxLength", ALPN_NAME_MAX);
 	} else if (f->kind == &config_kind_proxied) {
 		node = keyword(node, "anyOf");
 		compare_text(path, json_array_get(node, 0), "type", "boolean");
