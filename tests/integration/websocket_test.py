@@ -6,6 +6,8 @@ import time
 
 import wire
 from harness import Backend, Lbd, check, config, echo, equal, request
+from proxy_protocol_test import V1, V2, Told
+from sticky_test import Servers, sticky, word
 from tcp_test import check_splice, pipes_of
 
 ASK = request("GET", "/chat", "Connection: Upgrade", "Upgrade: websocket",
@@ -220,6 +222,59 @@ def test_a_tunnel_holds_back_who_sends_too_fast():
         upgrade(client)
         from streaming_test import check_standstill
         check_standstill(sent, "a server in a tunnel")
+
+
+def test_between_proxy_headers():
+    """The client is who the header says it is, on the way in and on the way out; bytes may come right behind either."""
+    def script(connection):
+        connection.told = Told(connection.sock)
+        shout(connection)
+
+    for version in 1, 2:
+        with Backend(script) as server, Lbd(config(
+                server, listener={"proxy_protocol": True}, pool={"send_proxy_protocol": version},
+                log={"access": {"format": "json"}})) as lbd:
+            for header in V1, V2:
+                with lbd.client() as client:
+                    upgrade(client, header + ASK + b"early ")
+                    client.send(b"late")
+                    client.half_close()
+                    equal(client.read_to_end(), b"EARLY LATE", "echo")
+                equal(server.connections[-1].told.source, ("192.0.2.1", 12345), "source that the server was told")
+                equal(server.requests[-1].one(b"x-forwarded-for"), b"192.0.2.1", "X-Forwarded-For")
+            record = json.loads(lbd.log.wait('"status":101'))
+            equal((record["client"], record["bytes_in"]), ("192.0.2.1", len(ASK) + 10), "client and bytes of the record")
+
+
+def test_routes_and_cookies_hold():
+    """To the pool of its route, whose cookie brings it back there; paths and fields are changed as for any request."""
+    def script(number):
+        def upgrades(connection):
+            if connection.request():
+                connection.send(SWITCH.replace(b"\r\n\r\n", b"\r\nX-Server: s%d\r\n\r\n" % number))
+                connection.read_to_end()
+        return upgrades
+
+    with Backend() as other, Servers(2, script) as servers:
+        conf = sticky(servers.config(), more={"path": "/chat"})
+        conf["pools"].append({"name": "other", "servers": [{"address": other.address}], "health_check": {"type": "none"}})
+        conf["listeners"][0].update(pool="other", routes=[
+            {"path_prefix": "/chat", "headers": [{"name": "Upgrade", "value": "websocket"}], "pool": "web",
+             "replace_prefix": "/ws", "request_headers": {"set": {"X-Who": "{client_ip}"}}}])
+        with Lbd(conf) as lbd:
+            def opened(*fields):
+                with lbd.client() as client:
+                    client.send(ASK[:-2] + b"".join(f.encode() + b"\r\n" for f in fields) + b"\r\n")
+                    head = wire.read_response_head(client)
+                    equal(head.status, 101, "status")
+                    return head
+            cookies = {head.one(b"x-server"): word(head) for head in (opened(), opened())}
+            equal(sorted(cookies), [b"s0", b"s1"], "servers of new clients")
+            for name, cookie in 2 * [*cookies.items()]:
+                equal(opened("Cookie: " + cookie).one(b"x-server"), name, "server of one that comes back")
+            seen = servers.last(b"s0")
+            equal((seen.target, seen.one(b"x-who")), (b"/ws", b"127.0.0.1"), "target and field at the server")
+            equal(lbd.get("/chat").body, b"GET /chat 0\n", "another request for the same path")
 
 
 def test_status_101_counts():
