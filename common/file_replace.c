@@ -1,0 +1,74 @@
+/* file_replace.c - write, fsync, rename, fsync. */
+#include "common/file_replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+write_all(int fd, struct str s)
+{
+	ssize_t n;
+
+	while (s.n) {
+		n = write(fd, s.p, s.n);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0)
+			s = str_skip(s, (size_t)n);
+	}
+	return 0;
+}
+
+static int
+write_synced(const char *file, struct str content, struct err *err)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int code = 0;
+
+	if (fd < 0)
+		return err_set(err, -errno, "cannot create %s: %s", file, strerror(errno));
+	if (write_all(fd, content) < 0 || fsync(fd) < 0)
+		code = err_set(err, -errno, "cannot write %s: %s", file, strerror(errno));
+	if (close(fd) < 0 && !code)
+		code = err_set(err, -errno, "cannot write %s: %s", file, strerror(errno));
+	return code;
+}
+
+/* So that the new name is there after a power cut. */
+static int
+directory_sync(const char *file, struct err *err)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(file, '/');
+	int fd, code = 0;
+
+	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - file + 1) : 1,
+	    slash ? file : ".");
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		code = err_set(err, -errno, "cannot sync %s: %s", directory, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+int
+file_replace(const char *file, struct str content, struct err *err)
+{
+	char beside[PATH_MAX];
+	int code;
+
+	if (snprintf(beside, sizeof(beside), "%s.new", file) >= (int)sizeof(beside))
+		return err_set(
+		    err, -ENAMETOOLONG, "cannot create %s.new: the path is too long", file);
+	code = write_synced(beside, content, err);
+	if (code)
+		return code;
+	if (rename(beside, file) < 0)
+		return err_set(err, -errno, "cannot rename %s: %s", beside, strerror(errno));
+	return directory_sync(file, err);
+}
