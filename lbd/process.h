@@ -13,6 +13,7 @@
 #include "lbd/admin/admin.h"
 #include "lbd/health/prober.h"
 #include "lbd/proxy/proxy.h"
+#include "lbd/resolve/names_file.h"
 #include "lbd/resolve/resolver.h"
 #include "lbd/rollout.h"
 #include "lbd/supervisor/channel.h"
@@ -42,6 +43,7 @@ struct process {
 	struct proxy_shared proxy_shared;
 	struct rollout rollout;
 	struct resolver *resolver;
+	struct names_file *names_file;
 	struct names_wait *names_wait; /* for the first answers; NULL: nobody waits */
 	bool names_changed; /* names have other addresses than the workers know of */
 	ev_timer names_pace; /* until it is not too soon for another rollout */

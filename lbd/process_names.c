@@ -4,7 +4,7 @@
  * A configuration waits for the first answers of its new names, so that no request finds a pool empty that need not
  * be; but not for long, for lbd serves without DNS, too.  Later changes are rolled out like a reload.  That costs as
  * much as one, so there is a pause between them, which grows with the number of old configurations that long requests
- * hold.  The supervisor hears what is known, for the process after this one.
+ * hold.  What is known is kept for the process after this one, and for the lbd after this one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 #include "lbd/process.h"
 
 static const double FIRST_ANSWERS_S = 2.5;
+static const struct str NO_FILE = { "off", 3 };
 static const int64_t PACE_NS = NS_PER_S / 5, REFUSED_NS = 5 * NS_PER_S;
 enum { PACE_DOUBLINGS_MAX = 9 }; /* to 102 s */
 
@@ -95,9 +96,11 @@ pace_ns(const struct process *p)
 	return PACE_NS << (held < PACE_DOUBLINGS_MAX ? held : PACE_DOUBLINGS_MAX);
 }
 
+/* To the supervisor, for the process after this one, and to the file, for the lbd after this one. */
 static void
-names_send(struct process *p)
+names_keep(struct process *p)
 {
+	struct str file = p->written->resolver.state_file;
 	struct channel_message m;
 	struct text text;
 
@@ -105,8 +108,11 @@ names_send(struct process *p)
 	resolver_format(p->resolver, &text);
 	channel_message_init(&m, CHANNEL_NAMES);
 	m.text = (struct str){ text.p, text.n };
-	if (text.n && !text.failed)
+	if (text.n && !text.failed) {
 		process_send(p, &m);
+		if (!str_eq(file, NO_FILE))
+			names_file_keep(p->names_file, file, m.text);
+	}
 	text_fini(&text);
 }
 
@@ -159,7 +165,7 @@ process_names_follow(struct process *p)
 	p->names_changed = false;
 	ev_timer_stop(p->loop, &p->names_pace);
 	resolver_keep(p->resolver, p->written);
-	names_send(p);
+	names_keep(p);
 }
 
 /* Names may have changed while the other one was waited for. */
@@ -193,6 +199,35 @@ first_go(void *arg, const char *why_not)
 	ev_break(f->process->loop, EVBREAK_ALL);
 }
 
+/* What an earlier lbd knew.  Whatever is wrong with it, lbd starts. */
+static void
+names_recall(struct process *p)
+{
+	struct lbd_config *config = p->start->config;
+	struct str file = config->resolver.state_file;
+	struct resolver_count count;
+	struct err err = { 0 };
+	char *text;
+	size_t n;
+	int wrong;
+
+	if (p->start->names.n || !config_has_names(config) || str_eq(file, NO_FILE))
+		return;
+	if (names_file_read(file.p, &text, &n, &err) < 0) {
+		if (err.code != -ENOENT)
+			log_warning(
+			    "names_not_read", "reason=%s", log_quoted(str_of(err.text)).text);
+		return;
+	}
+	wrong = resolver_recall(p->resolver, config, (struct str){ text, n });
+	free(text);
+	if (wrong > 0) /* without memory resolver_add fails, too, and says so */
+		log_warning("names_damaged", "file=%s lines=%d", log_quoted(file).text, wrong);
+	resolver_count(p->resolver, &count);
+	log_info("names_recalled", "file=%s names=%u", log_quoted(file).text,
+	    count.resolved + count.stale);
+}
+
 int
 process_names_start(struct process *p, struct err *err)
 {
@@ -203,9 +238,11 @@ process_names_start(struct process *p, struct err *err)
 	ev_timer_init(&p->names_pace, on_pace, 0., 0.);
 	p->names_pace.data = p;
 	p->resolver = resolver_new(p->loop, &hooks);
-	if (!p->resolver)
+	p->names_file = names_file_new();
+	if (!p->resolver || !p->names_file)
 		return err_set(err, -ENOMEM, "out of memory");
 	resolver_take(p->resolver, p->start->names);
+	names_recall(p);
 	process_names_await(p, p->start->config, first_go, &first);
 	if (!first.done)
 		ev_run(p->loop, 0);
@@ -219,4 +256,5 @@ process_names_stop(struct process *p)
 		wait_end(p, "lbd ends");
 	ev_timer_stop(p->loop, &p->names_pace);
 	resolver_free(&p->resolver);
+	names_file_free(&p->names_file);
 }

@@ -137,6 +137,16 @@ config_print(const struct lbd_config *c)
 }
 
 /* What may differ between the nodes of a pair without their behaving differently. */
+bool
+config_has_names(const struct lbd_config *c)
+{
+	for (uint32_t i = 0; i < c->n_pools; i++)
+		for (uint32_t j = 0; j < c->pools[i].n_servers; j++)
+			if (server_is_named(&c->pools[i].servers[j]))
+				return true;
+	return false;
+}
+
 static void
 drop_local(json_t *document)
 {
@@ -144,6 +154,7 @@ drop_local(json_t *document)
 	json_object_del(document, "user");
 	json_object_del(document, "log");
 	json_object_del(json_object_get(document, "admin"), "socket");
+	json_object_del(json_object_get(document, "resolver"), "state_file");
 }
 
 int

@@ -64,6 +64,7 @@ struct resolver_config {
 	int64_t hold; /* an address that is in no answer any more is kept for so long */
 	int64_t timeout; /* of a question's first try */
 	uint32_t attempts;
+	struct str state_file; /* keeps what is known over a restart; or "off" */
 };
 
 enum listener_protocol { LISTENER_HTTP, LISTENER_TCP };
@@ -257,6 +258,9 @@ struct lbd_config *config_copy(struct lbd_config *);
 
 struct lbd_config *config_ref(struct lbd_config *);
 void config_unref(struct lbd_config **);
+
+/* A server has a name instead of an address. */
+bool config_has_names(const struct lbd_config *);
 
 /*
  * The effective configuration as JSON text that parses to itself.  The caller frees it; NULL:

@@ -223,6 +223,12 @@ static const struct json_field resolver_server_element = {
 	.size = sizeof(struct address),
 };
 
+static const char *
+check_path_or_off(struct str s)
+{
+	return str_eq(s, STR("off")) ? NULL : check_absolute_path(s);
+}
+
 static const struct json_field resolver_fields[] = {
 	{ JSON_ROW("servers", json_kind_array, struct resolver_config, servers),
 	    .beside = offsetof(struct resolver_config, n_servers), .fallback = "[]", .max = 8,
@@ -241,6 +247,9 @@ static const struct json_field resolver_fields[] = {
 	    .fallback = "\"2s\"", .min = 10 * MS, .max = 30 * S },
 	{ JSON_ROW("attempts", json_kind_integer, struct resolver_config, attempts),
 	    .fallback = "3", .min = 1, .max = 10 },
+	{ JSON_ROW("state_file", json_kind_string, struct resolver_config, state_file),
+	    .fallback = "\"/var/lib/lbpair/lbd.names\"", .min = 2, .max = 4091, /* and ".new" */
+	    .expects = "an absolute path, or \"off\"", .check = check_path_or_off },
 	{ 0 },
 };
 

@@ -82,22 +82,12 @@ pool_expand(struct arena *arena, struct pool_config *p, const struct resolver *r
 	p->unresolved = unresolved;
 }
 
-static bool
-has_names(const struct lbd_config *c)
-{
-	for (uint32_t i = 0; i < c->n_pools; i++)
-		for (uint32_t j = 0; j < c->pools[i].n_servers; j++)
-			if (server_is_named(&c->pools[i].servers[j]))
-				return true;
-	return false;
-}
-
 struct lbd_config *
 members_config(struct lbd_config *written, const struct resolver *r)
 {
 	struct lbd_config *c;
 
-	if (!has_names(written))
+	if (!config_has_names(written))
 		return config_ref(written);
 	c = config_copy(written);
 	if (!c)

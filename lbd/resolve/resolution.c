@@ -66,7 +66,7 @@ stays(struct resolution_address *a, const struct resolution_rule *rule,
 		return true;
 	if (answer_has(answer, &a->address))
 		a->seen = now;
-	return a->seen == now || now - a->seen < rule->hold;
+	return a->seen == now || (a->seen && now - a->seen < rule->hold);
 }
 
 /* Those that do not stay leave; how many did. */

@@ -43,7 +43,7 @@ struct resolution_rule {
 struct resolution_address {
 	struct dns_address address;
 	bool in_use; /* servers of a configuration that was rolled out have it */
-	int64_t seen; /* in an answer, the last time; ns */
+	int64_t seen; /* in an answer, the last time; ns; 0: remembered alone, no answer had it */
 };
 
 /* All bytes 0 knows nothing. */
@@ -63,7 +63,7 @@ struct resolution_news {
 struct resolution_news resolution_step(struct resolution *, const struct resolution_rule *,
     const struct dns_answer[DNS_FAMILIES], int64_t now);
 
-/* That address is known, as from before a crash.  False: there is no room. */
+/* That address is known, as from before a crash or a restart.  False: there is no room. */
 bool resolution_remember(struct resolution *, uint32_t max, const struct dns_address *);
 
 /* All of them are in use now. */

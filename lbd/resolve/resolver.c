@@ -425,7 +425,7 @@ resolver_count(const struct resolver *r, struct resolver_count *count)
 		}
 }
 
-/* --- over a crash: "NAME MAX ADDRESS...", one a line --- */
+/* --- over a crash or a restart: "NAME MAX ADDRESS...", one a line --- */
 
 void
 resolver_format(const struct resolver *r, struct text *t)
@@ -467,19 +467,42 @@ max_parse(struct str s)
 	return v <= RESOLUTION_MAX ? v : 0;
 }
 
+/* What is before the addresses, which are left in *line.  False: it is no line of ours. */
+static bool
+line_begin(struct str *line, struct str *host, uint32_t *max)
+{
+	*host = cut(line, ' ');
+	*max = max_parse(cut(line, ' '));
+	return host->n > 0 && host->n<HOST_SIZE && * max> 0;
+}
+
+/* False: one is none. */
+static bool
+addresses_take(struct name *n, struct str list)
+{
+	struct dns_address a;
+	bool good = list.n > 0;
+
+	while (list.n) {
+		bool usable = dns_address_parse(&a, cut(&list, ' ')) && dns_address_usable(&a);
+
+		if (usable)
+			resolution_remember(&n->known, n->max, &a);
+		good = good && usable;
+	}
+	return good;
+}
+
 static void
 line_take(struct resolver *r, struct str line)
 {
-	struct str host = cut(&line, ' '), number = cut(&line, ' ');
-	uint32_t max = max_parse(number);
-	struct dns_address a;
 	struct name *n;
+	struct str host;
+	uint32_t max;
 
-	if (host.n == 0 || host.n >= HOST_SIZE || max == 0 || !(n = name_get(r, host, max)))
+	if (!line_begin(&line, &host, &max) || !(n = name_get(r, host, max)))
 		return;
-	while (line.n)
-		if (dns_address_parse(&a, cut(&line, ' ')) && dns_address_usable(&a))
-			resolution_remember(&n->known, max, &a);
+	addresses_take(n, line);
 	resolution_used(&n->known);
 	r->n_unanswered -= !n->answered;
 	n->answered = true;
@@ -491,4 +514,35 @@ resolver_take(struct resolver *r, struct str text)
 {
 	while (text.n)
 		line_take(r, cut(&text, '\n'));
+}
+
+/* False: it is no line of ours, or not wholly. */
+static bool
+line_recall(struct resolver *r, struct str line)
+{
+	char lower[HOST_SIZE];
+	struct name *n, other;
+	struct str host;
+	uint32_t max;
+
+	if (!line_begin(&line, &host, &max))
+		return false;
+	host_lower(lower, host);
+	n = *name_place(r, lower, max);
+	if (n)
+		return addresses_take(n, line);
+	other = (struct name){ .max = max }; /* of another configuration */
+	return addresses_take(&other, line);
+}
+
+int
+resolver_recall(struct resolver *r, const struct lbd_config *c, struct str text)
+{
+	int code = names_add(r, c), wrong = 0;
+
+	if (code < 0)
+		return code;
+	while (text.n)
+		wrong += !line_recall(r, cut(&text, '\n'));
+	return wrong;
 }

@@ -2,7 +2,7 @@
  * resolver.h - the names of a configuration's servers, and the addresses that they have now.
  *
  * Each name is asked for when it is new and whenever its answer has lived its time; a failure is tried again after a
- * pause that grows.  What is known stays over reloads, and as text over a crash of the process.  A name with
+ * pause that grows.  What is known stays over reloads, and as text over a crash of the process or a restart.  A name with
  * another bound (resolve_max) is another one here.  Main thread, on its loop.
  */
 #ifndef LBD_RESOLVE_RESOLVER_H
@@ -44,9 +44,15 @@ const struct resolution *resolver_find(const struct resolver *, struct str host,
 /* Of the last answer; DNS_OK before the first. */
 enum dns_result resolver_result(const struct resolver *, struct str host, uint32_t max);
 
-/* What is known as text, one name a line; and back, before the first resolver_add. */
+/* What is known as text, one name a line; and back, before the first resolver_add: nobody waits for its names then. */
 void resolver_format(const struct resolver *, struct text *);
 void resolver_take(struct resolver *, struct str);
+
+/*
+ * The same after a longer time: names of that configuration, which is to be added next, have these addresses until
+ * they are answered, and are waited for all the same.  -ENOMEM, or how many lines are none of resolver_format's.
+ */
+int resolver_recall(struct resolver *, const struct lbd_config *, struct str);
 
 /* For metrics. */
 struct resolver_count {

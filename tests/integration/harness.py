@@ -198,6 +198,7 @@ class Lbd:
                 listener["bind"] = [self.reserve().address]
         admin = configuration.setdefault("admin", {})
         admin.setdefault("socket", self.socket_path)
+        configuration.setdefault("resolver", {}).setdefault("state_file", self.path("names"))
         if "http" not in admin:
             admin["http"] = self.reserve().address
         return configuration

@@ -200,6 +200,48 @@ def test_a_name_is_administered_as_one():
             is_all(lbd, "weight", 7, 1, 3)
 
 
+def test_what_is_known_outlives_lbd():
+    """Stopped and started while nobody answers: the last good answers hold, until there is a better one."""
+    one, two = same_port("127.0.0.1", "127.0.0.2")
+    with one, two, NameServer(app_test=Zone("127.0.0.1")) as dns:
+        with Lbd(named(dns, one.port)) as lbd:
+            def again(file=None):
+                lbd.stop()
+                if file:
+                    with open(lbd.path("names"), "w", encoding="utf-8") as f:
+                        f.write(file)
+                lbd.start()
+
+            dns.set("app.test", Zone(silent=True))
+            again()
+            lbd.log.wait("names_recalled .*names=1")
+            lbd.log.wait("name_failed name=app.test reason=timeout kept=1")
+            equal(lbd.get().status, 200, "status while DNS is silent")
+            equal(set(names_of(lbd)), {"app#127.0.0.1"}, "servers")
+            equal(lbd.metric("lbpair_dns_names", state="stale"), 1, "stale names")
+            dns.set("app.test", Zone("127.0.0.2"))
+            wait_names(lbd, "app#127.0.0.2")
+            # a start that is answered at once has never used what was kept
+            again()
+            equal(lbd.get().status, 200, "status")
+            equal(set(names_of(lbd)), {"app#127.0.0.2"}, "servers")
+            check(not lbd.log.find("name_failed"), lbd.log.text())
+            # and a file that is none of ours, or cannot be written, is a line in the log
+            dns.set("app.test", Zone(silent=True))
+            again(file="lbd-names 1\napp.test 16 127.0.0.2 nonsense\n\0\n")
+            lbd.log.wait("names_damaged .*lines=2")
+            equal(lbd.get().status, 200, "status")
+            again(file="nonsense\n")
+            lbd.log.wait("names_not_read ")
+            equal(lbd.get().status, 503, "status of a name that nothing is known of")
+            lbd.config["resolver"]["state_file"] = "/nonexistent/names"
+            lbd.write_config()
+            dns.set("app.test", Zone("127.0.0.1"))
+            again()
+            lbd.log.wait("names_not_saved .*No such file")
+            equal(lbd.get().status, 200, "status")
+
+
 def test_a_reload_waits_for_new_names():
     """The pool is not empty until DNS answers: no request notices that its server has a name now."""
     one = Backend()

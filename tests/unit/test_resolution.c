@@ -186,12 +186,30 @@ test_hold(void **state)
 	struct resolution r = { .n = 0 };
 
 	(void)state;
-	step(&r, &held, "1 2", "", 0);
-	step(&r, &held, "2 3", "", 4 * S);
+	step(&r, &held, "1 2", "", S);
+	step(&r, &held, "2 3", "", 5 * S);
 	assert_string_equal(known(&r), "1 2 3");
-	step(&r, &held, "2", "", 5 * S);
+	step(&r, &held, "2", "", 6 * S);
 	assert_string_equal(known(&r), "2 3");
-	step(&r, &held, "2", "", 9 * S);
+	step(&r, &held, "2", "", 10 * S);
+	assert_string_equal(known(&r), "2");
+}
+
+/* From a file: no answer had it, so that nothing holds it; not even soon after the machine's start. */
+static void
+test_remembered_until_the_first_answer(void **state)
+{
+	const struct resolution_rule held = {
+		.max = 4, .min_ttl = S, .max_ttl = 60 * S, .hold = 60 * S
+	};
+	struct resolution r = { .n = 0 };
+	const struct dns_address one = address_of("1");
+
+	(void)state;
+	assert_true(resolution_remember(&r, 4, &one));
+	step(&r, &held, "!timeout", "!timeout", S);
+	assert_string_equal(known(&r), "1");
+	step(&r, &held, "2", "", 2 * S);
 	assert_string_equal(known(&r), "2");
 }
 
@@ -260,6 +278,7 @@ main(void)
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_remembered_until_the_first_answer),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_remember),
 		cmocka_unit_test(test_addresses),

@@ -148,6 +148,43 @@ test_members(void **state)
 	resolver_free(&r);
 }
 
+/* From a file of an earlier lbd: for names of the configuration alone, and they wait for an answer all the same. */
+static void
+test_recall(void **state)
+{
+	static const struct {
+		const char *text, *kept;
+		int wrong;
+	} rows[] = {
+		{ "", "", 0 },
+		{ "app.example 16 10.0.0.2 10.0.0.1 2001:db8::1\n",
+		    "app.example 16 10.0.0.1 10.0.0.2 2001:db8::1\n", 0 },
+		{ "none.example 2 10.0.0.1 10.0.0.2 10.0.0.3\n",
+		    "none.example 2 10.0.0.1 10.0.0.2\n", 0 },
+		/* of another configuration */
+		{ "other.example 16 10.0.0.1\nnone.example 16 10.0.0.1\n", "", 0 },
+		/* what is no line of ours */
+		{ "app.example 16 10.0.0.1 x\n", "app.example 16 10.0.0.1\n", 1 },
+		{ "app.example 16 0.0.0.0\nother.example 16 y\n\n", "", 3 },
+		{ "app.example 16\n\377\n\nnone.example 2 10.0.0.1", "none.example 2 10.0.0.1\n",
+		    3 },
+	};
+	struct lbd_config *c = load();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct resolver *r = resolver_with("");
+
+		assert_int_equal(resolver_recall(r, c, str_of(rows[i].text)), rows[i].wrong);
+		expect_text(r, rows[i].kept);
+		assert_false(resolver_settled(r));
+		resolver_keep(r, c);
+		expect_text(r, rows[i].kept);
+		resolver_free(&r);
+	}
+	config_unref(&c);
+}
+
 /* A name of which nothing is known, and one that nobody has. */
 static void
 test_find(void **state)
@@ -187,6 +224,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_recall),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_find),
 	};
