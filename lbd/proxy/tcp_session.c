@@ -229,6 +229,8 @@ on_expired(struct timer *t)
 		tcp_hello_expired(s);
 	else if (s->waiter.pool)
 		tcp_session_end(s, END_QUEUE_TIMEOUT);
+	else if (s->paused)
+		tcp_try_first(s);
 	else
 		conn_read_on(c);
 }

@@ -38,6 +38,7 @@ struct tcp_session {
 	struct waiter waiter; /* in its pool's queue */
 	struct balance_tried tried;
 	uint32_t retries;
+	bool paused; /* all servers have been tried; the same again after a while */
 	bool holds_active; /* counted in servers->active */
 	bool reset; /* it ends so that nobody takes what came for all there is */
 	enum termination termination, failed_why; /* of it all; of the try before */
@@ -74,7 +75,7 @@ void tcp_hello_start(struct tcp_session *);
 void tcp_hello_readable(struct tcp_session *);
 void tcp_hello_expired(struct tcp_session *);
 
-/* tcp_try.c: the first choice of a server, or the queue. */
+/* tcp_try.c: the first choice of a server, or the first after a pause; or the queue. */
 void tcp_try_first(struct tcp_session *);
 void tcp_release_server(struct tcp_session *);
 

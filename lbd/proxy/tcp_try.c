@@ -9,6 +9,9 @@
 /* After so long we want to see when the client goes away; most connects are quicker. */
 static const int64_t WATCH_AFTER_NS = 10 * NS_PER_MS;
 
+/* For which servers that could not be connected to are left alone: they may just be restarting. */
+static const int64_t PAUSE_NS = NS_PER_S;
+
 void
 tcp_release_server(struct tcp_session *s)
 {
@@ -114,12 +117,29 @@ try_server(struct tcp_session *s)
 
 static bool try_queued(struct waiter *);
 
+/* There is another try, but no other server. */
+static void
+pause_begin(struct tcp_session *s)
+{
+	struct conn *c = &s->client->conn;
+	int64_t connect = tcp_timeouts(s)->connect;
+
+	s->tried.n = 0;
+	s->paused = true;
+	conn_read_on(c); /* to see whether it goes away */
+	conn_deadline(c, connect < PAUSE_NS ? connect : PAUSE_NS);
+}
+
 /* There is no server for it now. */
 static void
 no_server(struct tcp_session *s, int choice)
 {
 	struct conn *c = &s->client->conn;
 
+	if (choice == CHOICE_NONE && s->tried.n) {
+		pause_begin(s);
+		return;
+	}
 	if (choice == CHOICE_NONE) {
 		tcp_session_end(s, s->retries ? s->failed_why : END_NO_SERVER);
 		return;
@@ -152,6 +172,7 @@ try_on(struct tcp_session *s)
 void
 tcp_try_first(struct tcp_session *s)
 {
+	s->paused = false;
 	if (queue_is_before(s->pool))
 		no_server(s, CHOICE_FULL); /* not before those */
 	else

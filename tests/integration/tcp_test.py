@@ -231,9 +231,28 @@ def test_another_server_where_one_is_silent():
                     equal(client.read_exactly(1), b"X", "echo")
 
 
+def test_the_only_server_restarts():
+    """It is tried again after a while, as often as retry says; what the client said waits."""
+    with ReservedPort() as port:
+        number = port.port
+        with Lbd(logged(tcp(port.address, pool={"retry": {"attempts": 10}}, workers=2))) as lbd:
+            with lbd.client() as client, lbd.client() as gone:
+                client.send(b"hello")
+                gone.send(b"hello")
+                wait_for(lambda: lbd.metric("lbpair_retries_total") >= 2, "both to fail")
+                gone.reset_now()
+                equal(records(lbd)[0]["termination"], "client_closed", "termination of one that left")
+                port.close()
+                with Backend(shout, port=number) as server:
+                    equal(client.read_exactly(5), b"HELLO", "echo")
+                    client.close()
+                    record = records(lbd, 2)[1]
+                    equal((record["retries"] > 0, record["termination"], len(server.connections)), (True, "ok", 1), "record")
+
+
 def test_no_server():
     with ReservedPort() as dead:
-        with Lbd(logged(tcp(dead.address, pool={"retry": {"attempts": 1}}))) as lbd:
+        with Lbd(logged(tcp(dead.address))) as lbd:
             try:
                 client = lbd.client()
                 client.send(b"x")
