@@ -75,7 +75,7 @@ refuse_beyond_limit(struct client *c)
 		exchange_refuse(c, NULL, END_CLIENT_LIMIT);
 		return;
 	}
-	client_count_end(c, END_CLIENT_LIMIT);
+	exchange_refuse_silently(c, END_CLIENT_LIMIT);
 	client_close(c, false);
 }
 
@@ -107,7 +107,7 @@ bool
 admission_connection(struct client *c)
 {
 	if (!is_welcome(c)) {
-		client_count_end(c, END_ACCESS_DENIED);
+		exchange_refuse_silently(c, END_ACCESS_DENIED);
 		client_close(c, true);
 		return false;
 	}

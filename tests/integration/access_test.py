@@ -1,6 +1,7 @@
 """Access lists by network: at the accept, and for each request of whom a trusted proxy speaks for."""
 
 import contextlib
+import json
 import socket
 
 import h2
@@ -52,6 +53,23 @@ def test_in_tcp_mode():
         equal(is_reset(lbd.address(), "127.0.0.9"), True, "reset")
         equal(lbd.get().status, 200, "another client")
         lbd.wait_metric(DENIED, 1, reason="access_denied")
+
+
+def test_connections_that_are_refused_are_logged():
+    """With the reason; there was no request, and is no status."""
+    conf = config("127.0.0.1:1", limits={"connections_per_client": 1}, listener={"access": LIST},
+                  log={"access": {"target": "stderr", "format": "json"}})
+    conf["listeners"].append({"name": "tcp", "protocol": "tcp", "pool": "web", "access": LIST})
+    with Lbd(conf) as lbd, lbd.client():
+        for listener in (0, 1):
+            equal(is_reset(lbd.address(listener), "127.0.0.9"), True, "reset")
+        with lbd.client(listener=1) as c:
+            equal(c.read_to_end(), b"", "an answer beyond the limit")
+        lbd.log.wait('"client_limit"')
+        records = [json.loads(line) for line in lbd.log.text().split("\n") if line.startswith("{")]
+        equal([(r["listener"], r["client"], r["protocol"], r["status"], r["termination"]) for r in records],
+              [("in", "127.0.0.9", "HTTP/1.1", 0, "access_denied"), ("tcp", "127.0.0.9", "TCP", 0, "access_denied"),
+               ("tcp", "127.0.0.1", "TCP", 0, "client_limit")], "records")
 
 
 def test_behind_a_trusted_proxy():
