@@ -22,6 +22,8 @@ enum {
 	H2_STREAMS_MAX = 100, /* at once; RFC 9113 advises no less */
 	H2_WINDOW_STREAM = 256 * 1024, /* what a client may send ahead, of one body */
 	H2_WINDOW_CONNECTION = 384 * 1024, /* and of all */
+	H2_WINDOW_UPLOAD = 768 * 1024, /* of a large one, while its server takes it */
+	H2_WINDOW_UPLOADS = 896 * 1024,
 	H2_WINDOW_ANSWER = 16 * 1024, /* what a server may send ahead, of one answer */
 	H2_WINDOW_NARROW = 1000, /* where many answers wait for one client */
 	H2_WINDOW_WIDE = 128 * 1024, /* and of one that is being read */
@@ -122,7 +124,7 @@ bool h2_session_tunnels(const struct h2_session *);
 /* How many streams may be open; 0: none may be opened any more. */
 uint32_t h2_session_streams_max(const struct h2_session *);
 
-/* With a server: of this answer it may send so much ahead from now on. */
+/* Of this body the peer may send so much ahead from now on; id 0: of all. */
 void h2_session_widen(struct h2_session *, int32_t id, uint32_t window);
 
 /* PING; and so many were answered. */

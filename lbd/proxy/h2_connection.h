@@ -26,6 +26,7 @@ struct h2_connection {
 	struct h2_stream *progressed; /* the client took something of their answer */
 	struct h2_stream *shut; /* they wait for a window: h2_shut.h */
 	unsigned on_credit; /* and so many went on without one */
+	struct h2_stream *wide; /* it may send more ahead than others: h2_upload.h; or NULL */
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t ahead; /* and what servers may send before the client reads, of HTTP/2 */
 	size_t heads; /* and of their heads and trailers, which no window holds back */

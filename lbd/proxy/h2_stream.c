@@ -9,6 +9,7 @@
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/h2_shut.h"
+#include "lbd/proxy/h2_upload.h"
 
 enum {
 	HELD_MAX = 160 * 1024, /* of a connection: beyond it each stream has a small buffer */
@@ -199,8 +200,10 @@ h2_stream_read(struct h2_stream *s, struct span *data, size_t most)
 	size_t taken;
 	ssize_t n = h2_incoming_read(&s->incoming, worker_of(s), data, most, &taken);
 
-	if (taken)
+	if (taken) {
 		consumed(s, taken);
+		h2_upload_taken(s, taken);
+	}
 	return n;
 }
 
@@ -376,6 +379,7 @@ h2_stream_exchange_ended(struct h2_stream *s)
 
 	timer_clear(&s->timer);
 	h2_shut_leave(s);
+	h2_upload_end(s);
 	if (unread)
 		consumed(s, unread);
 	buffer_put(pool_of(s), &s->incoming.body);

@@ -27,6 +27,7 @@ struct h2_stream {
 	struct h2_stream *next_ready, *next_progressed, *next_shut;
 	struct timer timer;
 	struct h2_incoming incoming; /* the request's body */
+	uint64_t taken; /* of it, by the exchange */
 	struct buffer *out; /* of the answer's, not yet sent */
 	struct buffer *trailers_out; /* as lines */
 	size_t heads; /* its share of connection->heads */

@@ -21,7 +21,7 @@ static const uint32_t class_keep[BUFFER_CLASSES] = {
 	[BUFFER_SMALL] = 256,
 	[BUFFER_MEDIUM] = 64,
 	[BUFFER_LARGE] = 16,
-	[BUFFER_HUGE] = 4,
+	[BUFFER_HUGE] = 2,
 };
 
 static enum buffer_class

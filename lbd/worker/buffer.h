@@ -23,7 +23,8 @@ enum {
 	BUFFER_SMALL_SIZE = 4096,
 	BUFFER_MEDIUM_SIZE = 16384,
 	BUFFER_LARGE_SIZE = 72 * 1024,
-	BUFFER_HUGE_SIZE = 384 * 1024 /* holds all that one turn can leave over */
+	BUFFER_HUGE_SIZE =
+	    768 * 1024 /* holds all that a stream's window allows, or a turn leaves over */
 };
 
 struct buffer {

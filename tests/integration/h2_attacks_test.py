@@ -1,6 +1,7 @@
 """HTTP/2 clients that mean harm: each is cut or held, its memory stays below 1 MB, and others are served."""
 
 import contextlib
+import itertools
 import threading
 
 import h2
@@ -293,6 +294,29 @@ def test_many_streams_of_a_client_that_does_not_read_its_socket():
         for _ in range(20):
             equal(lbd.get("/other").status, 200, "a request from elsewhere")
         memory.check(len(stuck))
+
+
+def test_uploads_to_a_server_that_stops():
+    """It took the first so fast that the client may send more ahead."""
+    def script(connection):
+        stops, taken = connection.request_head().target == b"/", 0
+        if not stops:
+            connection.send(answer(b"ok", 200, "Connection: close"))
+        while not (stops and taken > MB) and (got := connection.sock.recv(65536)):
+            taken += len(got)
+        if stops:
+            gate.wait(20)
+
+    gate = threading.Event()
+    with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd, contextlib.ExitStack() as stack:
+        stack.callback(gate.set)
+        memory = Memory(lbd)
+        attackers = [stack.enter_context(connect(lbd)) for _ in range(2)]
+        for attacker in attackers:
+            attacker.send(headers(1, POST, False))
+            attacker.send_all(1, itertools.repeat(b"x" * 16384), patience=0.5)
+            check(attacker.windows[1] > MB, "it was fast for a while")
+        memory.check(len(attackers))
 
 
 # ---- answers of servers of HTTP/2, which send as much as they may ----

@@ -298,6 +298,41 @@ def test_large_bodies():
         check(bytes(got.body) == body, "the body was changed")
 
 
+def test_a_fast_upload_gets_a_wide_window():
+    """One of a connection at a time; over a long line the usual one would be slow."""
+    def script(connection):
+        while message := connection.request():
+            connection.send(answer(b"%d" % len(message.body)))
+
+    def upload(stream):
+        """Half a megabyte."""
+        client.send(headers(stream, POST, False))
+        client.send_all(stream, [b"x" * 16384] * 32)
+        sent[stream], sent[0] = 1 << 19, sent[0] + (1 << 19)
+
+    def left(stream):
+        first = client.settings[h2.INITIAL_WINDOW_SIZE] if stream else 65535
+        return first + client.windows.get(stream, 0) - sent[stream]
+
+    def end(stream):
+        client.send(data(stream))
+        equal(bytes(client.answer(stream).body), b"524288", "the server's count")
+
+    sent = {0: 0}
+    with Backend(script) as server, Lbd(config(server, listener=ON)) as lbd, connect(lbd) as client:
+        for stream in (1, 5):
+            upload(stream)
+            client.until(lambda n=stream: left(n) > 300000 and left(0) > 400000, "a wide window")
+            if stream == 1:
+                upload(3)
+                end(3)
+                check(left(3) <= client.settings[h2.INITIAL_WINDOW_SIZE], "a second wide window")
+            end(stream)
+        upload(7)
+        end(7)
+        check(left(0) <= 896 * 1024, f"the window of all grew to {left(0)}")
+
+
 def test_a_client_that_opens_no_window_gets_nothing_more():
     def script(connection):
         connection.request()
