@@ -21,6 +21,7 @@ struct stickiness_config {
 	struct str name; /* of the cookie */
 	struct str secret_file;
 	int64_t ttl; /* 0: as long as the browser runs */
+	struct str domain; /* empty: of the host that was asked, alone */
 	struct str path;
 	enum cookie_secure secure;
 	bool http_only;

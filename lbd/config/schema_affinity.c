@@ -5,7 +5,7 @@
 #include "common/daemon_kinds.h"
 #include "lbd/http/scan.h"
 
-enum { NAME_MAX_SIZE = 128, PATH_MAX_SIZE = 256 };
+enum { NAME_MAX_SIZE = 128, DOMAIN_MAX_SIZE = 253, LABEL_MAX_SIZE = 63, PATH_MAX_SIZE = 256 };
 
 /* By what a pool hashes; those that end in a colon have a name behind it. */
 static const struct {
@@ -54,6 +54,38 @@ check_cookie_name(struct str s)
 	return scan_all(s, SCAN_TOKEN) ? NULL : "is not the name of a cookie";
 }
 
+static bool
+is_label(struct str s)
+{
+	if (s.n == 0 || s.n > LABEL_MAX_SIZE || s.p[0] == '-' || s.p[s.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!scan_is(s.p[i], SCAN_ALNUM) && s.p[i] != '-' && s.p[i] != '_')
+			return false;
+	return true;
+}
+
+/* What browsers take for one: RFC 6265 section 5.1.3 has neither addresses nor a dot in front. */
+static const char *
+check_cookie_domain(struct str s)
+{
+	struct str label = s;
+	const char *dot;
+
+	if (s.p[0] == '.')
+		return "begins with a dot: a domain is for the hosts below it without one";
+	while ((dot = memchr(label.p, '.', label.n))) {
+		if (!is_label((struct str){ label.p, (size_t)(dot - label.p) }))
+			return "is not a domain";
+		label = str_skip(label, (size_t)(dot - label.p) + 1);
+	}
+	if (!is_label(label))
+		return "is not a domain";
+	if (label.p == s.p)
+		return "is a top-level domain: browsers refuse cookies for all of it";
+	return label.p[0] >= '0' && label.p[0] <= '9' ? "is an address: leave it out" : NULL;
+}
+
 static const char *
 check_cookie_path(struct str s)
 {
@@ -90,6 +122,16 @@ barred_same_site(const void *object)
 	    : NULL;
 }
 
+static const char *
+barred_domain(const void *object)
+{
+	const struct stickiness_config *s = object;
+
+	return str_starts(s->name, STR("__Host-"))
+	    ? "would make browsers refuse the cookie: its name says that it has none"
+	    : NULL;
+}
+
 const struct json_field config_stickiness_fields[] = {
 	{ JSON_ROW("type", json_kind_choice, struct stickiness_config, type),
 	    .fallback = "\"cookie\"", .choices = types },
@@ -101,6 +143,9 @@ const struct json_field config_stickiness_fields[] = {
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
 	{ JSON_ROW("ttl", json_kind_duration, struct stickiness_config, ttl), .min = NS_PER_S,
 	    .max = 400 * INT64_C(86400) * NS_PER_S },
+	{ JSON_ROW("domain", json_kind_string, struct stickiness_config, domain), .min = 1,
+	    .max = DOMAIN_MAX_SIZE, .expects = "a domain such as \"example.org\"",
+	    .check = check_cookie_domain, .barred = barred_domain },
 	{ JSON_ROW("path", json_kind_string, struct stickiness_config, path), .fallback = "\"/\"",
 	    .min = 1, .max = PATH_MAX_SIZE, .expects = "a path such as \"/shop\"",
 	    .check = check_cookie_path },

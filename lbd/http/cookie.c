@@ -98,6 +98,10 @@ cookie_write(struct writer *w, struct str name, struct str value, const struct c
 	write_str(w, name);
 	write_bytes(w, "=", 1);
 	write_str(w, value);
+	if (a->domain.n) {
+		write_str(w, STR("; Domain="));
+		write_str(w, a->domain);
+	}
 	write_str(w, STR("; Path="));
 	write_str(w, a->path);
 	if (a->max_age_s) {

@@ -24,6 +24,7 @@ unsigned cookie_take(
 enum cookie_same_site { SAME_SITE_LAX, SAME_SITE_STRICT, SAME_SITE_NONE };
 
 struct cookie_attributes {
+	struct str domain; /* empty: the host that it comes from, alone */
 	struct str path;
 	int64_t max_age_s; /* 0: as long as the browser runs */
 	enum cookie_same_site same_site;

@@ -145,6 +145,7 @@ cookie_give(struct exchange *x, uint32_t index)
 
 	cookie_write(&out, s->name, sticky_word(x->pool->sticky, index),
 	    &(struct cookie_attributes){
+		.domain = s->domain,
 		.path = s->path,
 		.max_age_s = s->ttl / NS_PER_S,
 		.same_site = s->same_site,

@@ -208,7 +208,7 @@ def test_a_full_server_gives_way():
 
 def test_attributes_and_http2():
     """The secret of tickets is the default; crumbs; Secure by TLS."""
-    more = {"stickiness": {"name": "SRV", "ttl": "1h", "path": "/shop", "same_site": "none"}}
+    more = {"stickiness": {"name": "SRV", "ttl": "1h", "domain": "example.org", "path": "/shop", "same_site": "none"}}
     with Servers(3) as servers:
         conf = tls_config(*servers.config(), tls={"ticket_secret_file": secret()}, pool=more)
         conf["listeners"].append({"name": "plain", "pool": "web", "http2": True})
@@ -217,9 +217,10 @@ def test_attributes_and_http2():
                 got = client.get()
                 cookie = word(got)
                 equal(got.one(b"set-cookie").decode(),
-                      cookie + "; Path=/shop; Max-Age=3600; Secure; HttpOnly; SameSite=None", "over TLS")
+                      cookie + "; Domain=example.org; Path=/shop; Max-Age=3600; Secure; HttpOnly; SameSite=None", "over TLS")
             with lbd.client(listener=1) as client:
-                equal(client.get().one(b"set-cookie").split(b"; ", 1)[1], b"Path=/shop; Max-Age=3600; HttpOnly", "plain")
+                equal(client.get().one(b"set-cookie").split(b"; ", 1)[1],
+                      b"Domain=example.org; Path=/shop; Max-Age=3600; HttpOnly", "plain")
             with tls_client(lbd, using=context(alpn=["h2"])) as secure:
                 client = h2.H2(secure.sock)
                 fresh = client.request(1)

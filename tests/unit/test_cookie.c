@@ -159,6 +159,8 @@ test_written(void **state)
 		{ { .path = { "/", 1 }, .secure = true, .same_site = SAME_SITE_NONE },
 		    "SRV=x; Path=/; Secure; SameSite=None" },
 		{ { .path = { "/", 1 }, .same_site = SAME_SITE_NONE }, "SRV=x; Path=/" },
+		{ { .domain = { "example.org", 11 }, .path = { "/", 1 } },
+		    "SRV=x; Domain=example.org; Path=/; SameSite=Lax" },
 	};
 	char text[128];
 
