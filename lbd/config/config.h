@@ -69,9 +69,14 @@ struct resolver_config {
 
 enum listener_protocol { LISTENER_HTTP, LISTENER_TCP };
 
+/* Where proxies that are trusted say whom they speak for. */
+enum forwarded_from { FROM_X_FORWARDED_FOR, FROM_FORWARDED };
+
 struct forwarded_config {
 	const struct network *trust; /* whose fields are kept and added to */
 	uint32_t n_trust;
+	const struct network_tree *trusted; /* the same; NULL: nobody */
+	enum forwarded_from client_from;
 	bool x_forwarded, rfc7239;
 };
 

@@ -66,6 +66,7 @@ struct route_config {
 	struct route_share_config *split;
 	uint32_t n_split;
 	struct route_redirect_config redirect;
+	const struct network_tree *client_tree; /* of the same; NULL: anybody */
 	struct route_respond_config respond;
 	/* derived: where requests go, by pool_name or by split; none: lbd answers itself */
 	struct route_share_config *shares;

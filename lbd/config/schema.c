@@ -258,11 +258,27 @@ static const struct json_field trust_element = {
 	.size = sizeof(struct network),
 };
 
+static const struct json_choice forwarded_froms[] = {
+	{ "x_forwarded_for", FROM_X_FORWARDED_FOR },
+	{ "forwarded", FROM_FORWARDED },
+	{ NULL, 0 },
+};
+
+static const char *
+barred_client_from(const void *object)
+{
+	const struct forwarded_config *f = object;
+
+	return f->n_trust ? NULL : "has no effect without trust: nobody's word is believed";
+}
+
 static const struct json_field forwarded_fields[] = {
 	{ JSON_ROW("trust", json_kind_array, struct forwarded_config, trust),
 	    .beside = offsetof(struct forwarded_config, n_trust), .fallback = "[]", .max = 1024,
 	    .element = &trust_element,
 	    .expects = "an array of networks such as \"10.0.0.0/8\" or \"2001:db8::/32\"" },
+	{ JSON_ROW("client_from", json_kind_choice, struct forwarded_config, client_from),
+	    .choices = forwarded_froms, .barred = barred_client_from },
 	{ JSON_ROW("x_forwarded", json_kind_bool, struct forwarded_config, x_forwarded),
 	    .fallback = "true" },
 	{ JSON_ROW("rfc7239", json_kind_bool, struct forwarded_config, rfc7239),

@@ -1,4 +1,4 @@
-/* validate_limits.c - what rate limits and access lists mean: rates, keys, trees. */
+/* validate_limits.c - what rate limits and lists of networks mean: rates, keys, trees. */
 #include "lbd/config/schema.h"
 
 #include <errno.h>
@@ -164,6 +164,19 @@ access_complete(struct json_decoder *d, struct access_config *a, uint32_t listen
 	    list_add(d, tree, a->deny, a->n_deny, ACCESS_DENY, listener);
 }
 
+/* Of those alone that hold an address.  False: out of memory. */
+static bool
+tree_make(struct arena *a, const struct network *list, uint32_t n, const struct network_tree **tree)
+{
+	struct network_tree *t = n ? network_tree_new(a) : NULL;
+
+	*tree = t;
+	for (uint32_t i = 0; t && i < n; i++)
+		if (network_tree_add(t, a, &list[i], 1) < 0)
+			return false;
+	return t || n == 0;
+}
+
 bool
 config_limits_complete(struct lbd_config *c, struct json_decoder *d, uint32_t listener)
 {
@@ -171,15 +184,20 @@ config_limits_complete(struct lbd_config *c, struct json_decoder *d, uint32_t li
 	char path[64];
 
 	snprintf(path, sizeof(path), "listeners[%u].rate_limit", listener);
-	if (!access_complete(d, &l->access, listener) ||
+	if (!tree_make(d->arena, l->forwarded.trust, l->forwarded.n_trust, &l->forwarded.trusted) ||
+	    !access_complete(d, &l->access, listener) ||
 	    !rate_limit_complete(d, l, NULL, &l->rate_limit, path))
 		return false;
 	l->guarded = l->access.tree || rate_count_any(&l->rate_limit.requests);
 	for (uint32_t i = 0; i < l->n_routes; i++) {
-		snprintf(path, sizeof(path), "listeners[%u].routes[%u].rate_limit", listener, i);
-		if (!rate_limit_complete(d, l, &l->routes[i], &l->routes[i].rate_limit, path))
+		struct route_config *r = &l->routes[i];
+
+		if (!tree_make(d->arena, r->clients, r->n_clients, &r->client_tree))
 			return false;
-		l->guarded |= l->routes[i].rate_limit.table_size > 0;
+		snprintf(path, sizeof(path), "listeners[%u].routes[%u].rate_limit", listener, i);
+		if (!rate_limit_complete(d, l, r, &r->rate_limit, path))
+			return false;
+		l->guarded |= r->rate_limit.table_size > 0;
 	}
 	return true;
 }

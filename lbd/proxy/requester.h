@@ -9,10 +9,10 @@
 /* May it speak for others? */
 bool requester_is_trusted(const struct client *);
 
-/* Of the request in worker->head.  False: it has no address, it came through a unix socket. */
-bool requester_address(const struct client *, struct address *);
-
-/* The same in 16 bytes, IPv4 as ::ffff:a.b.c.d; all 0 of none. */
+/*
+ * Of the request in worker->head, IPv4 as ::ffff:a.b.c.d.  False, and all bytes are 0: it has no address, it came through
+ * a unix socket.
+ */
 bool requester_ip(const struct client *, uint8_t ip[16]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "lbd/proxy/route.h"
 
 #include "lbd/http/authority.h"
+#include "lbd/limit/network_tree.h"
 #include "lbd/proxy/requester.h"
 #include "lbd/route/target.h"
 #include "lbd/tls/tls.h"
@@ -96,16 +97,10 @@ has_name(const struct route_config *r, const struct client *c)
 static bool
 is_client(const struct route_config *r, const struct client *client)
 {
-	struct address a;
+	uint8_t ip[16];
 
-	if (r->n_clients == 0)
-		return true;
-	if (!requester_address(client, &a))
-		return false;
-	for (uint32_t i = 0; i < r->n_clients; i++)
-		if (network_holds(&r->clients[i], &a))
-			return true;
-	return false;
+	return !r->client_tree ||
+	    (requester_ip(client, ip) && network_tree_find(r->client_tree, ip));
 }
 
 static bool
