@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 
-enum { CHECK_TIMEOUT_MS = 2000, MAX_OPEN_S = 300 };
+enum { CHECK_TIMEOUT_MS = 2000, MAX_OPEN_S = 300, HTTPS_PORT = 443 };
 
 /* The CPUs that this process may use; 1 if the kernel has more than we can ask for. */
 static uint32_t
@@ -57,6 +57,22 @@ hsts_value(struct arena *a, const struct hsts_config *h)
 	return arena_str(a, (struct str){ text, (size_t)n });
 }
 
+static const struct template *
+redirect_location(struct arena *a, const struct redirect_config *r)
+{
+	const struct template *location = NULL;
+	char text[64], port[8] = "";
+	struct err err;
+	int n;
+
+	if (r->port != HTTPS_PORT)
+		snprintf(port, sizeof(port), ":%u", r->port);
+	n = snprintf(text, sizeof(text), "https://{hostname}%s{uri}", port);
+	template_new(
+	    a, arena_str(a, (struct str){ text, (size_t)n }), VARIABLES_ALL, &location, &err);
+	return location;
+}
+
 static void
 complete_listener(struct lbd_config *c, struct listener_config *l)
 {
@@ -70,6 +86,8 @@ complete_listener(struct lbd_config *c, struct listener_config *l)
 	l->bind_text = texts;
 	if (l->hsts.max_age)
 		l->hsts_value = hsts_value(c->arena, &l->hsts);
+	if (l->redirect.status)
+		l->redirect.location = redirect_location(c->arena, &l->redirect);
 	if (l->name.n == 0 && l->n_bind > 0)
 		l->name = texts[0];
 }

@@ -91,6 +91,7 @@ struct proxied_config {
 struct redirect_config {
 	uint16_t status; /* 0: requests are served */
 	uint16_t port;
+	const struct template *location; /* derived from it */
 };
 
 /* RFC 6797. */

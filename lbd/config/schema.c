@@ -388,7 +388,7 @@ static const struct json_field listener_fields[] = {
 	{ JSON_ROW("request_headers", json_kind_object, struct listener_config, request_headers),
 	    .object = config_request_edit_fields, .barred = barred_by_redirect },
 	{ JSON_ROW("response_headers", json_kind_object, struct listener_config, response_headers),
-	    .object = config_response_edit_fields, .barred = barred_by_redirect },
+	    .object = config_response_edit_fields, .barred = barred_by_tcp },
 	{ JSON_ROW("access", json_kind_object, struct listener_config, access),
 	    .object = config_access_fields },
 	{ JSON_ROW("rate_limit", json_kind_object, struct listener_config, rate_limit),

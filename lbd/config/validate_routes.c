@@ -89,7 +89,7 @@ check_respond(struct route_check *k)
 		PROBLEM(k, ".respond.body: has no place in a response with status %u", r->status);
 }
 
-/* No server gets these requests: what would happen on the way there and back never does. */
+/* No server gets these requests: what would happen on the way there never does. */
 static void
 check_unserved(struct route_check *k)
 {
@@ -99,8 +99,6 @@ check_unserved(struct route_check *k)
 		PROBLEM(k, ".replace_prefix: has no effect on what no server gets");
 	if (header_edits_any(&r->request_headers))
 		PROBLEM(k, ".request_headers: has no effect on what no server gets");
-	if (header_edits_any(&r->response_headers))
-		PROBLEM(k, ".response_headers: has no effect on what no server answers");
 }
 
 /* One pool is a split of one. */

@@ -243,23 +243,3 @@ h1_format_error(struct writer *w, const struct error_response *r)
 	else
 		write_error_text(w, r->status, reason);
 }
-
-void
-h1_format_own_begin(struct writer *w, const struct own_response *r)
-{
-	write_status_line(w, r->status, str_of(http_reason(r->status)));
-	if (r->body.n)
-		write_line(w, STR("Content-Type: "), r->content_type);
-	if (r->status != 204 && r->status != 304) /* RFC 9110 8.6 */
-		write_length(w, r->body.n);
-}
-
-void
-h1_format_own_end(struct writer *w, const struct own_response *r)
-{
-	write_str(w,
-	    r->keep_alive ? STR("Connection: keep-alive\r\n\r\n")
-			  : STR("Connection: close\r\n\r\n"));
-	if (!r->head_only)
-		write_str(w, r->body);
-}

@@ -108,17 +108,6 @@ struct error_response {
 /* Status line, Date-less minimal head, body (none for HEAD).  405 carries Allow. */
 void h1_format_error(struct writer *, const struct error_response *);
 
-/* A response of lbd's own, other than an error. */
-struct own_response {
-	unsigned status;
-	struct str content_type, body;
-	bool head_only, keep_alive;
-};
-
-/* Between the two the caller may write further lines. */
-void h1_format_own_begin(struct writer *, const struct own_response *);
-void h1_format_own_end(struct writer *, const struct own_response *);
-
 /* RFC 9110 15: "Not Found"; "" for codes without a registered phrase. */
 const char *http_reason(unsigned status);
 

@@ -3,16 +3,12 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "lbd/http/redirect.h"
+#include "lbd/http/uri.h"
 #include "lbd/proxy/downstream.h"
+#include "lbd/proxy/edit.h"
 #include "lbd/proxy/error_page.h"
 #include "lbd/proxy/route.h"
 #include "lbd/tls/tls.h"
-
-enum {
-	ANSWER_MAX = 4096, /* of a redirect, without its line */
-	LOCATION_MAX = 3584
-};
 
 /* Whole seconds after which another try may be worth it; after a 503, when the next checks are through. */
 static unsigned
@@ -88,13 +84,15 @@ page_fits(const struct page_config *page, const struct h2_stream *stream)
 	return !stream || h2_stream_may_answer(stream, page->body.n);
 }
 
+/* NULL: there is none, and things stay as they are. */
 static void
-page_use(struct error_response *r, const struct page_config *page, const struct h2_stream *stream)
+page_use(struct str *content_type, struct str *body, const struct page_config *page,
+    const struct h2_stream *stream)
 {
 	if (!page || !page_fits(page, stream))
 		return;
-	r->content_type = page->content_type;
-	r->body = page->body;
+	*content_type = page->content_type;
+	*body = page->body;
 }
 
 /* Before the answer is formatted. */
@@ -143,43 +141,105 @@ exchange_answer(struct exchange *x, enum termination why)
 		.retry_after = retry_after(x, x->status),
 		.lines = lines_of(x->listener, lines),
 	};
-	page_use(&r, error_page_of_exchange(x), x->stream);
+	page_use(&r.content_type, &r.body, error_page_of_exchange(x), x->stream);
 	h1_format_error(&out, &r);
 	answer_send(x, &out);
 }
 
-void
-exchange_answer_route(struct exchange *x)
+/* What the listener or its route says instead of a server. */
+struct own_answer {
+	uint16_t status;
+	const struct template *location; /* of a redirect; else NULL */
+	struct str content_type, body;
+};
+
+static struct own_answer
+own_answer_of(const struct exchange *x)
 {
 	const struct route_config *r = x->route;
-	struct worker *w = exchange_worker(x);
-	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
-	struct str values[VARIABLE_COUNT];
-	char lines[LINES_MAX];
+	struct own_answer own = { .status = x->listener->redirect.status };
 	const struct page_config *page;
-	struct own_response own = {
-		.content_type = r->respond.content_type,
-		.body = r->respond.body,
-		.head_only = x->method == METHOD_HEAD,
-	};
 
-	answer_begin(x, r->redirect.location ? r->redirect.status : r->respond.status, true);
-	own.status = x->status;
-	own.keep_alive = x->keep_alive;
-	page = r->respond.body.n ? NULL : error_page_of_exchange(x);
-	if (page && page_fits(page, x->stream)) {
-		own.content_type = page->content_type;
-		own.body = page->body;
+	if (!r) {
+		own.location = x->listener->redirect.location;
+	} else if (r->redirect.location) {
+		own.status = r->redirect.status;
+		own.location = r->redirect.location;
+	} else {
+		own.status = r->respond.status;
+		own.content_type = r->respond.content_type;
+		own.body = r->respond.body;
+		page = own.body.n ? NULL : page_find(&x->listener->error_pages, own.status);
+		page_use(&own.content_type, &own.body, page, x->stream);
 	}
-	h1_format_own_begin(&out, &own);
-	if (r->redirect.location) {
-		route_variables(x, &x->sent, values);
-		write_str(&out, STR("Location: "));
-		template_write(r->redirect.location, values, uri_write, &out);
-		write_str(&out, STR("\r\n"));
+	return own;
+}
+
+/* "Location", which is written to that room.  False: it does not fit. */
+static bool
+location_add(struct exchange *x, const struct template *location, struct writer room)
+{
+	struct str values[VARIABLE_COUNT];
+	char *start = room.p;
+
+	route_variables(x, &x->sent, values);
+	template_write(location, values, uri_write, &room);
+	return !room.overflow &&
+	    head_add_field(&exchange_worker(x)->head, STR("Location"),
+		(struct str){ start, (size_t)(room.p - start) });
+}
+
+/* Takes the place of the request's.  False: it grew too large by what the request says. */
+static bool
+own_head(struct exchange *x, const struct own_answer *own, struct writer room)
+{
+	struct http_head *head = &exchange_worker(x)->head;
+
+	memset(head, 0, offsetof(struct http_head, fields));
+	head->status = own->status;
+	head->reason = str_of(http_reason(own->status));
+	head->has_length = own->status != 204 && own->status != 304; /* RFC 9110 8.6 */
+	head->length = own->body.n;
+	if (own->body.n)
+		head_add_field(head, STR("Content-Type"), own->content_type);
+	if (own->location && !location_add(x, own->location, room))
+		return false;
+	if (!edit_response(x))
+		return false;
+	return !x->listener->hsts_value.n ||
+	    head_set_field(head, STR("Strict-Transport-Security"), x->listener->hsts_value);
+}
+
+/* HTTP/1.0 knows no hosts: where would it go? */
+static bool
+goes_nowhere(const struct exchange *x, const struct template *location)
+{
+	return location && exchange_worker(x)->head.host.n == 0 &&
+	    template_has(location, VARIABLE_BIT(VARIABLE_HOST) | VARIABLE_BIT(VARIABLE_HOSTNAME));
+}
+
+void
+exchange_answer_own(struct exchange *x)
+{
+	const struct own_answer own = own_answer_of(x);
+	struct worker *w = exchange_worker(x);
+	char *half = w->format + FORMAT_SIZE / 2, *end = w->format + FORMAT_SIZE;
+	struct writer out = { w->format, own.location ? half : end, false };
+	struct reply reply = { .client_minor = x->minor };
+
+	if (goes_nowhere(x, own.location)) {
+		exchange_answer(x, (enum termination)REFUSE_HOST);
+		return;
 	}
-	write_str(&out, lines_of(x->listener, lines));
-	h1_format_own_end(&out, &own);
+	if (!own_head(x, &own, (struct writer){ half, end, false })) {
+		exchange_answer(x, (enum termination)REFUSE_TARGET_LENGTH);
+		return;
+	}
+	answer_begin(x, own.status, true);
+	reply.keep_alive = x->keep_alive;
+	h1_format_response(&out, &w->head, &reply);
+	if (x->method != METHOD_HEAD)
+		write_str(&out, own.body);
 	if (out.overflow)
 		exchange_answer(x, (enum termination)REFUSE_TARGET_LENGTH);
 	else
@@ -319,20 +379,6 @@ exchange_refuse_silently(struct client *c, enum termination why)
 	refusal_record(c, why, 0, 0);
 }
 
-/* What stands in w->format is the last word. */
-static void
-last_send(struct client *c, struct h2_stream *stream, size_t n)
-{
-	struct worker *w = c->conn.worker;
-
-	if (stream) {
-		h2_stream_refuse(stream, w->format, n);
-		return;
-	}
-	conn_send(&c->conn, w->format, n);
-	client_exchange_ended(c, false, true);
-}
-
 void
 exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
 {
@@ -346,43 +392,15 @@ exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why
 	};
 	size_t n;
 
-	page_use(&r, page_find(&c->listener->conf->error_pages, r.status), stream);
+	page_use(
+	    &r.content_type, &r.body, page_find(&c->listener->conf->error_pages, r.status), stream);
 	h1_format_error(&out, &r);
 	n = (size_t)(out.p - w->format);
 	refusal_record(c, why, r.status, n);
-	last_send(c, stream, n);
-}
-
-/* The line is written first, behind what it will be a part of. */
-void
-exchange_redirect(struct client *c, struct h2_stream *stream)
-{
-	struct worker *w = c->conn.worker;
-	const struct redirect_config *conf = &c->listener->conf->redirect;
-	char *line = w->format + ANSWER_MAX;
-	struct writer out = { w->format, line, false };
-	struct writer location = { line, line + LOCATION_MAX, false };
-	size_t n;
-
-	if (w->head.host.n == 0) {
-		exchange_refuse(c, stream, (enum termination)REFUSE_HOST);
+	if (stream) {
+		h2_stream_refuse(stream, w->format, n);
 		return;
 	}
-	write_str(&location, STR("Location: "));
-	redirect_write(&location, &w->head, conf->port);
-	write_str(&location, STR("\r\n"));
-	if (location.overflow) {
-		exchange_refuse(c, stream, (enum termination)REFUSE_TARGET_LENGTH);
-		return;
-	}
-	h1_format_error(&out,
-	    &(struct error_response){
-		.status = conf->status,
-		.head_only = w->head.method_id == METHOD_HEAD,
-		.lines = { line, (size_t)(location.p - line) },
-	    });
-	CHECK(!out.overflow);
-	n = (size_t)(out.p - w->format);
-	refusal_record(c, END_OK, conf->status, n);
-	last_send(c, stream, n);
+	conn_send(&c->conn, w->format, n);
+	client_exchange_ended(c, false, true);
 }

@@ -143,21 +143,28 @@ head_format(struct exchange *x, struct http_head *head, size_t head_size)
 	return END_OK;
 }
 
+/* NULL: none, lbd answers itself. */
+static struct pool *
+pool_of(const struct client *c, const struct route_config *route)
+{
+	const struct listener *l = c->listener;
+
+	if (l->conf->redirect.status || (route && !route->n_shares))
+		return NULL;
+	return &l->snapshot->pools[route ? route_pool(c->conn.worker, route) : l->conf->pool];
+}
+
 static void
 exchange_init(struct exchange *x, struct client *c, struct h2_stream *stream,
     const struct route_config *route, size_t head_size)
 {
 	const struct http_head *head = &c->conn.worker->head;
-	struct snapshot *s = c->listener->snapshot;
-	uint32_t pool =
-	    route && route->n_shares ? route_pool(c->conn.worker, route) : c->listener->conf->pool;
-
 	*x = (struct exchange){
 		.magic = EXCHANGE_MAGIC,
 		.client = c,
 		.stream = stream,
-		.snapshot = snapshot_ref(s),
-		.pool = route && !route->n_shares ? NULL : &s->pools[pool],
+		.snapshot = snapshot_ref(c->listener->snapshot),
+		.pool = pool_of(c, route),
 		.listener = c->listener->conf,
 		.route = route,
 		.method = head->method_id,
@@ -329,10 +336,6 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 	}
 	if (c->listener->conf->guarded)
 		denied = admission_request(c, route, &retry_after);
-	if (denied == END_OK && c->listener->conf->redirect.status) {
-		exchange_redirect(c, stream);
-		return;
-	}
 	x = cache_get(&w->proxy->exchange_cache);
 	if (!x) {
 		exchange_refuse(c, stream, END_OUT_OF_MEMORY);
@@ -354,7 +357,7 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 		return;
 	}
 	if (!x->pool) {
-		exchange_answer_route(x);
+		exchange_answer_own(x);
 		return;
 	}
 	retry_budget_request(

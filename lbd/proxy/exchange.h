@@ -111,9 +111,6 @@ void exchange_start(struct client *, struct h2_stream *, size_t head_size, struc
  */
 void exchange_refuse(struct client *, struct h2_stream *, enum termination);
 
-/* Likewise: the head asks for what is only to be had over TLS. */
-void exchange_redirect(struct client *, struct h2_stream *);
-
 /* The same without an answer, and the connection stays: there is no stream to answer, or no HTTP yet. */
 void exchange_refuse_silently(struct client *, enum termination);
 
@@ -167,8 +164,8 @@ void exchange_cut(struct exchange *, enum termination);
 /* answer.c: lbd's own response, which ends the exchange; the reason decides its status. */
 void exchange_answer(struct exchange *, enum termination);
 
-/* answer.c: what a route says instead of a server, which ends the exchange. */
-void exchange_answer_route(struct exchange *);
+/* answer.c: what the listener or a route says instead of a server, which ends the exchange. */
+void exchange_answer_own(struct exchange *);
 
 /* answer.c: the access log and the counters. */
 void exchange_record(struct exchange *);

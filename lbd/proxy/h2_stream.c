@@ -318,7 +318,8 @@ h2_stream_respond(struct h2_stream *s, const struct http_head *head, struct span
 int
 h2_stream_answer(struct h2_stream *s, const char *p, size_t n)
 {
-	static const struct http_limits limits = { .head_size = FORMAT_SIZE, .fields = 16 };
+	static const struct http_limits limits = { .head_size = FORMAT_SIZE,
+		.fields = HTTP_FIELDS_MAX };
 	struct h1_expected expected = { METHOD_GET, false };
 	struct http_head *head = &worker_of(s)->head;
 	ssize_t eaten = h1_parse_response((struct str){ p, n }, &limits, expected, head);

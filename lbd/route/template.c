@@ -96,6 +96,15 @@ template_new(struct arena *a, struct str text, unsigned known, const struct temp
 	return 0;
 }
 
+bool
+template_has(const struct template *t, unsigned variables)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (t->pieces[i].variable >= 0 && variables & VARIABLE_BIT(t->pieces[i].variable))
+			return true;
+	return false;
+}
+
 void
 template_write(const struct template *t, const struct str values[VARIABLE_COUNT],
     void (*write)(struct writer *, struct str), struct writer *out)

@@ -43,6 +43,9 @@ struct template;
 int template_new(
     struct arena *, struct str text, unsigned known, const struct template **, struct err *);
 
+/* Has it one of those? */
+bool template_has(const struct template *, unsigned variables);
+
 /* Values by `write`, the text between them as it is.  Overflow is the writer's. */
 void template_write(const struct template *, const struct str values[VARIABLE_COUNT],
     void (*write)(struct writer *, struct str), struct writer *);

@@ -110,10 +110,10 @@ def test_redirects():
 
 
 def test_a_redirect_of_the_longest_target():
-    with Site([{"redirect": {"to": "/to" + 8 * "{uri}"}}]) as lbd:
+    with Site([{"redirect": {"to": "/to" + 4 * "{uri}"}}]) as lbd:
         with lbd.client() as client:
             target = b"/" + b"x" * 10000
-            equal(ask(client, target).one(b"location"), b"/to" + target * 8, "Location")
+            equal(ask(client, target).one(b"location"), b"/to" + target * 4, "Location")
         with lbd.client() as client:
             equal(ask(client, b"/" + b"x" * 15000).status, 414, "status of what cannot be answered")
 
@@ -131,6 +131,40 @@ def test_answers():
         equal((got.status, got.one(b"content-length")), (204, None), "/none")
         got = ask(client, b"/json")
         equal((got.status, got.body, got.one(b"content-type")), (503, b"{}", b"application/json"), "/json")
+
+
+def test_fields_of_answers():
+    """Those of the listener and of the route, on what lbd says itself; errors have none."""
+    routes = [{"path": "/cors", "method": "OPTIONS", "respond": {"status": 204},
+               "response_headers": {"set": {"Access-Control-Allow-Origin": "https://{hostname}", "X-Id": "{request_id}"}}},
+              {"path": "/type", "respond": {"status": 200, "body": "a,b\n"},
+               "response_headers": {"set": {"Content-Type": "text/csv", "X-By": "route{server}"}}},
+              {"path": "/old", "redirect": {"to": "/new", "status": 302},
+               "response_headers": {"add": {"Cache-Control": "no-store"}}}]
+    listener = {"response_headers": {"set": {"X-By": "{listener}"}}, "http2": True, "error_pages": {}}
+    with Site(routes, listener=listener) as lbd, lbd.client() as client:
+        got = ask(client, b"/cors", b"www.example.org", method=b"OPTIONS")
+        equal((got.status, got.one(b"access-control-allow-origin"), got.one(b"x-by"), got.one(b"content-length")),
+              (204, b"https://www.example.org", b"in", None), "/cors")
+        equal(len(got.one(b"x-id")), 32, "X-Id")
+        got = ask(client, b"/type")
+        equal((got.status, got.all(b"content-type"), got.all(b"x-by"), got.body),
+              (200, [b"text/csv"], [b"route"], b"a,b\n"), "/type")
+        got = ask(client, b"/old")
+        equal((got.status, got.one(b"location"), got.one(b"cache-control")), (302, b"/new", b"no-store"), "/old")
+        with h2.connect(lbd.address()) as client2:
+            got = client2.request(1, [*h2.GET[:2], (":path", "/type"), (":authority", "h")])
+            equal((got.status, got.one("content-type"), got.one("x-by"), bytes(got.body)),
+                  (200, "text/csv", "route", b"a,b\n"), "/type of HTTP/2")
+        equal(ask(client, b"/..").all(b"x-by"), [], "X-By of an error")
+
+
+def test_a_redirect_without_a_host():
+    """HTTP/1.0 need not say where it wanted to go: a redirect that says it anew cannot."""
+    for to, want in (("https://{host}/", 400), ("https://{hostname}{uri}", 400), ("/elsewhere", 308)):
+        with Site([{"redirect": {"to": to}}]) as lbd, lbd.client() as client:
+            client.send(b"GET / HTTP/1.0\r\n\r\n")
+            equal(client.response().status, want, to)
 
 
 def test_a_split():
