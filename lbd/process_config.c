@@ -121,14 +121,6 @@ engines_make(struct process *p, const struct lbd_config *config, struct err *err
 	return 0;
 }
 
-/* --- pages --- */
-
-static struct str
-page_content(const void *files, struct str path)
-{
-	return tls_files_find(files, path);
-}
-
 /* --- to the workers --- */
 
 /*
@@ -387,7 +379,7 @@ process_config_take(struct process *p, struct channel_message *m)
 	}
 	if (!p->draining)
 		l->config = config_load(m->text, &p->start->options, &l->problems);
-	if (l->config && config_pages_fill(l->config, page_content, &l->files) < 0)
+	if (l->config && tls_files_give(&l->files, l->config) < 0)
 		config_unref(&l->config);
 	if (l->config)
 		load_start(l);
@@ -413,8 +405,6 @@ process_config_first(struct process *p, struct err *err)
 	struct tls_shelf *shelf = NULL;
 	int code = engines_make(p, p->start->config, err);
 
-	if (!code && config_pages_fill(p->start->config, page_content, files) < 0)
-		code = err_set(err, -ENOMEM, "out of memory for the error pages");
 	if (!code)
 		shelf = shelf_make(p, p->start->config, files, &problems);
 	if (shelf)

@@ -157,6 +157,13 @@ drop_local(json_t *document)
 	json_object_del(json_object_get(document, "resolver"), "state_file");
 }
 
+void
+config_digest_write(const unsigned char *hash, char digest[17])
+{
+	for (int i = 0; i < 8; i++)
+		snprintf(digest + 2 * i, 3, "%02x", hash[i]);
+}
+
 int
 config_digest(const struct lbd_config *c, char digest[17])
 {
@@ -169,8 +176,7 @@ config_digest(const struct lbd_config *c, char digest[17])
 	if (document)
 		text = json_text(document, JSON_COMPACT | JSON_SORT_KEYS, "");
 	if (text && EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) == 1) {
-		for (int i = 0; i < 8; i++)
-			snprintf(digest + 2 * i, 3, "%02x", hash[i]);
+		config_digest_write(hash, digest);
 		rc = 0;
 	}
 	free(text);

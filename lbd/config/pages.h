@@ -1,8 +1,7 @@
 /*
  * pages.h - what lbd says when it answers an error itself: files, by status, and one for maintenance.
  *
- * Part of config.h.  The configuration names the files; like certificates they are read by the supervisor
- * (lbd/tls/files.h), and the proxy process puts their contents in before anybody uses the configuration.
+ * Part of config.h.  The configuration names the files; what they hold comes from contents.h.
  */
 #ifndef LBD_CONFIG_PAGES_H
 #define LBD_CONFIG_PAGES_H
@@ -15,7 +14,7 @@ struct page_config {
 	struct str path; /* empty: there is none */
 	uint16_t status;
 	struct str content_type; /* by the end of its name */
-	struct str body; /* empty until config_pages_fill */
+	struct str body; /* empty until config_contents_take */
 };
 
 struct pages_config {
@@ -25,14 +24,5 @@ struct pages_config {
 
 /* NULL: there is none for that status. */
 const struct page_config *page_find(const struct pages_config *, unsigned status);
-
-struct lbd_config;
-
-/*
- * Copies the contents of all pages to where the configuration is; `find` knows them by their paths.  0 or -ENOMEM.
- * For whoever loaded the configuration, before it is shared.
- */
-int config_pages_fill(
-    struct lbd_config *, struct str (*find)(const void *files, struct str path), const void *files);
 
 #endif

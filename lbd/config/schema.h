@@ -88,7 +88,8 @@ __attribute__((format(printf, 4, 5))) int config_find_pool(
 void config_check_tcp_pool(
     const struct lbd_config *, struct json_decoder *, uint32_t listener, uint32_t pool);
 
-/* 16 hex digits and a NUL over what decides behaviour; -ENOMEM. */
+/* 16 hex digits and a NUL over what decides behaviour; -ENOMEM.  Of a SHA-256 its first bytes. */
 int config_digest(const struct lbd_config *, char digest[17]);
+void config_digest_write(const unsigned char *hash, char digest[17]);
 
 #endif

@@ -138,6 +138,8 @@ prepared_open(struct supervisor *s, struct problems *problems)
 	if (log_files_open(&r->files, &r->config->log, &err) < 0)
 		problems_add(problems, 0, "%s", err.text);
 	tls_files_load(&r->tls, r->config, &s->files, problems);
+	if (tls_files_give(&r->tls, r->config) < 0)
+		problems_add(problems, 0, "out of memory for the configuration");
 }
 
 static int

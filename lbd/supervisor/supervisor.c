@@ -219,6 +219,8 @@ config_take(struct supervisor *s, struct err *err)
 	s->config = config_load((struct str){ s->text, s->text_n }, o, &problems);
 	if (s->config)
 		tls_files_load(&s->files, s->config, NULL, &problems);
+	if (s->config && tls_files_give(&s->files, s->config) < 0)
+		problems_add(&problems, 0, "%s: out of memory", o->file);
 	for (i = 0; i < problems.kept; i++)
 		log_err(
 		    "config_problem", "text=%s", log_quoted(str_of(problems.list[i].text)).text);

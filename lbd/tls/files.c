@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "common/daemon_kinds.h"
+#include "lbd/config/contents.h"
 
 enum { SECRET_SIZE = 32 };
 
@@ -249,6 +250,18 @@ tls_files_secret(
 		    "%.*s: a secret of %zu bytes is too short: allowed are %d and more",
 		    STR_ARG(path), secret->n, TLS_SECRET_MIN);
 	return 0;
+}
+
+static struct str
+content_of(const void *files, struct str path)
+{
+	return tls_files_find(files, path);
+}
+
+int
+tls_files_give(const struct tls_files *files, struct lbd_config *config)
+{
+	return config_contents_take(config, content_of, files);
 }
 
 void

@@ -48,6 +48,9 @@ int tls_files_secret(const struct tls_files *, struct str path, struct str *secr
 /* Empty: there is no such file, which tls_files_read has said, or nothing is in it. */
 struct str tls_files_find(const struct tls_files *, struct str path);
 
+/* What they hold becomes the configuration's (contents.h), before it is shared.  0 or -ENOMEM. */
+int tls_files_give(const struct tls_files *, struct lbd_config *);
+
 /* For the channel, and back: 0 or -EBADMSG, -ENOMEM. */
 void tls_files_format(const struct tls_files *, struct text *);
 int tls_files_parse(struct tls_files *, struct str);
