@@ -51,6 +51,14 @@ struct route_respond_config {
 };
 
 struct route_config {
+	/* what every request asks, derived from the rest and close together */
+	uint32_t n_conditions; /* beside host and path */
+	bool changes; /* replace_prefix, or any header */
+	struct route_share_config *shares; /* where requests go, by pool_name or by split */
+	uint32_t n_shares; /* 0: lbd answers itself */
+	uint32_t total; /* sum of their weights */
+	uint32_t pool; /* of the only share */
+
 	struct str host, path, path_prefix;
 	struct str sni; /* lower case; as a rule's host */
 	struct str methods; /* separated by blanks; empty: all */
@@ -58,6 +66,7 @@ struct route_config {
 	uint32_t n_headers, n_query;
 	const struct network *clients;
 	uint32_t n_clients;
+	const struct network_tree *client_tree; /* of the same; NULL: anybody */
 	struct rate_limit_config rate_limit;
 	struct header_edits request_headers, response_headers;
 	struct str replace_prefix; /* what path_prefix becomes; NULL: it stays */
@@ -66,12 +75,7 @@ struct route_config {
 	struct route_share_config *split;
 	uint32_t n_split;
 	struct route_redirect_config redirect;
-	const struct network_tree *client_tree; /* of the same; NULL: anybody */
 	struct route_respond_config respond;
-	/* derived: where requests go, by pool_name or by split; none: lbd answers itself */
-	struct route_share_config *shares;
-	uint32_t n_shares;
-	uint32_t total; /* sum of their weights */
 };
 
 #endif

@@ -37,17 +37,17 @@ static void
 check_normal(struct route_check *k, const char *key, struct str path)
 {
 	char out[4096], wanted[JSON_SHOWN_MAX];
-	size_t n = 0;
+	struct target normal;
 
 	if (path.n == 0 || path.n > sizeof(out))
 		return;
-	switch (target_normalise(path, out, &n)) {
+	switch (target_normalise(path, out, &normal)) {
 	case TARGET_NORMAL:
 		return;
 	case TARGET_CHANGED:
-		if (str_eq(path, (struct str){ out, n }))
+		if (str_eq(path, normal.whole))
 			return;
-		json_config_quote((struct str){ out, n }, wanted);
+		json_config_quote(normal.whole, wanted);
 		PROBLEM(k, ".%s: is never the path of a request; %s is", key, wanted);
 		return;
 	case TARGET_BAD:
@@ -132,6 +132,8 @@ shares_complete(struct route_check *k)
 	if (r->n_shares && total == 0)
 		PROBLEM(k, ".split: all weights are 0");
 	r->total = (uint32_t)total;
+	if (r->n_shares)
+		r->pool = r->shares[0].pool;
 }
 
 /* What a route of a listener in TCP mode cannot look at or do: there are no requests. */
@@ -176,11 +178,22 @@ check_protocol(struct route_check *k)
 		l->peeks = true;
 }
 
+/* In TCP mode the name that a client asks for is all the host there is, and no condition. */
+static uint32_t
+count_conditions(const struct route_config *r, enum listener_protocol protocol)
+{
+	return (r->methods.n > 0) + (r->n_clients > 0) +
+	    (r->sni.n > 0 && protocol == LISTENER_HTTP) + r->n_headers + r->n_query;
+}
+
 static void
 route_complete(struct route_check *k)
 {
 	struct route_config *r = k->route;
 
+	r->n_conditions = count_conditions(r, k->c->listeners[k->listener].protocol);
+	r->changes = r->replace_prefix.p || header_edits_any(&r->request_headers) ||
+	    header_edits_any(&r->response_headers);
 	check_protocol(k);
 	if (r->path.n && r->path_prefix.n)
 		PROBLEM(k, ".path_prefix: has no effect beside path");
@@ -199,18 +212,16 @@ route_complete(struct route_check *k)
 	shares_complete(k);
 }
 
-/* In TCP mode the name that a client asks for is all the host there is. */
 static struct route_rule
 rule_of(const struct listener_config *l, const struct route_config *r)
 {
 	if (l->protocol == LISTENER_TCP)
-		return (struct route_rule){ .host = r->sni, .n_conditions = r->n_clients > 0 };
+		return (struct route_rule){ .host = r->sni, .n_conditions = r->n_conditions };
 	return (struct route_rule){
 		.host = authority_host(r->host), /* without brackets */
 		.path = r->path.n ? r->path : r->path_prefix,
 		.exact = r->path.n > 0,
-		.n_conditions = (r->methods.n > 0) + (r->n_clients > 0) + (r->sni.n > 0) +
-		    r->n_headers + r->n_query,
+		.n_conditions = r->n_conditions,
 	};
 }
 

@@ -62,11 +62,11 @@ bracket_end(const char *p, const char *end)
 struct str
 authority_name(struct str s)
 {
-	const char *bracket = s.n ? memchr(s.p, ']', s.n) : NULL;
-	size_t from = bracket ? (size_t)(bracket - s.p) : 0;
-	const char *colon = s.n ? memchr(s.p + from, ':', s.n - from) : NULL;
+	size_t n = s.n;
 
-	return colon ? (struct str){ s.p, (size_t)(colon - s.p) } : s;
+	while (n > 0 && s.p[n - 1] >= '0' && s.p[n - 1] <= '9')
+		n--;
+	return n > 0 && s.p[n - 1] == ':' ? (struct str){ s.p, n - 1 } : s;
 }
 
 struct str

@@ -19,7 +19,8 @@ enum scan_class {
 	SCAN_VALUE = 2, /* field values: HTAB, SP, VCHAR, obs-text */
 	SCAN_TARGET = 4, /* request targets: VCHAR without '#' */
 	SCAN_HOST = 8, /* reg-name without '%' and ',': RFC 3986 3.2.2 */
-	SCAN_ALNUM = 16
+	SCAN_ALNUM = 16,
+	SCAN_SMOOTH = 32 /* in paths: no escape, no dot, not the end; all but % . ? */
 };
 
 extern const uint8_t scan_table[256];
@@ -77,12 +78,24 @@ scan_outside_plain(__m128i x)
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, other)) ^ 0xffff;
 }
 
+static inline unsigned
+scan_outside_smooth(__m128i x)
+{
+	__m128i escape = _mm_cmpeq_epi8(x, _mm_set1_epi8('%'));
+	__m128i dot = _mm_cmpeq_epi8(x, _mm_set1_epi8('.'));
+	__m128i query = _mm_cmpeq_epi8(x, _mm_set1_epi8('?'));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(escape, dot), query));
+}
+
 /* One bit for each of 16 bytes that does not belong to the class, or only might. */
 static inline unsigned
 scan_outside(__m128i x, enum scan_class class)
 {
 	if (class == SCAN_VALUE)
 		return scan_outside_value(x);
+	if (class == SCAN_SMOOTH)
+		return scan_outside_smooth(x);
 	return class == SCAN_TARGET ? scan_outside_target(x) : scan_outside_plain(x);
 }
 
@@ -144,6 +157,12 @@ static inline const char *
 scan_target(const char *p, const char *end)
 {
 	return scan_run(p, end, SCAN_TARGET);
+}
+
+static inline const char *
+scan_smooth(const char *p, const char *end)
+{
+	return scan_run(p, end, SCAN_SMOOTH);
 }
 
 static inline const char *

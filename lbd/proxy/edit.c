@@ -65,11 +65,17 @@ both_apply(struct editing *e, const struct header_edits *first, const struct hea
 	return edits_apply(e, first, host) && (!second || edits_apply(e, second, host));
 }
 
+static bool
+changes(const struct exchange *x)
+{
+	return x->route && x->route->changes;
+}
+
 bool
 edit_request(struct exchange *x, struct str request_id, struct str *host)
 {
 	const struct header_edits *first = &x->listener->request_headers;
-	const struct header_edits *second = x->route ? &x->route->request_headers : NULL;
+	const struct header_edits *second = changes(x) ? &x->route->request_headers : NULL;
 	const struct http_head *head = &exchange_worker(x)->head;
 	struct editing e;
 
@@ -91,7 +97,7 @@ bool
 edit_response(struct exchange *x)
 {
 	const struct header_edits *first = &x->listener->response_headers;
-	const struct header_edits *second = x->route ? &x->route->response_headers : NULL;
+	const struct header_edits *second = changes(x) ? &x->route->response_headers : NULL;
 	struct editing e;
 	struct str none;
 

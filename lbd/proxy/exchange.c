@@ -89,7 +89,7 @@ head_edit(struct exchange *x, struct http_head *head, struct forward *f, size_t 
 	*grown = 0;
 	if (!x->pool)
 		return true;
-	if (x->route && x->route->replace_prefix.p) {
+	if (x->route && x->route->changes && x->route->replace_prefix.p) {
 		route_rewrite(exchange_worker(x), x->route);
 		*grown += x->route->replace_prefix.n + 1;
 	}

@@ -109,6 +109,8 @@ accepts(void *arg, uint32_t rule)
 	const struct asking *a = arg;
 	const struct route_config *r = &a->listener->routes[rule];
 
+	if (r->n_conditions == 0)
+		return true;
 	return (r->methods.n == 0 || lists_method(r->methods, a->head->method)) &&
 	    has_name(r, a->client) && is_client(r, a->client) &&
 	    has_all(a, r->headers, r->n_headers, has_header) &&
@@ -135,24 +137,17 @@ route_find(struct client *c, const struct route_config **route)
 	struct worker *w = c->conn.worker;
 	struct http_head *head = &w->head;
 	struct asking a = { .listener = l, .head = head, .client = c };
-	struct str path;
-	size_t n;
+	struct target target;
 	int rule;
 
-	switch (target_normalise(head->target, w->format, &n)) {
-	case TARGET_NORMAL:
-		break;
-	case TARGET_CHANGED:
-		head->target = (struct str){ w->format, n };
-		break;
-	case TARGET_BAD:
+	if (target_normalise(head->target, w->format, &target) == TARGET_BAD)
 		return REFUSE_TARGET;
-	}
-	path = target_path(head->target);
-	a.query = query_of(head->target, path);
+	head->target = target.whole;
+	a.query = query_of(target.whole, target.path);
 	if (head->target_slash) /* "http://host?query" */
-		path = STR("/");
-	rule = router_find(l->router, without_root(authority_host(head->host)), path, accepts, &a);
+		target.path = STR("/");
+	rule = router_find(
+	    l->router, without_root(authority_host(head->host)), target.path, accepts, &a);
 	*route = rule >= 0 ? &l->routes[rule] : NULL;
 	return REFUSE_NOTHING;
 }
@@ -184,7 +179,7 @@ route_pool(struct worker *w, const struct route_config *r)
 	uint32_t i;
 
 	if (r->n_shares == 1)
-		return r->shares[0].pool;
+		return r->pool;
 	number = hash_scale(worker_random(w), r->total);
 	for (i = 0; number >= r->shares[i].weight; i++)
 		number -= r->shares[i].weight;

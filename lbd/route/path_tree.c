@@ -4,39 +4,22 @@
  */
 #include "lbd/route/path_tree.h"
 
-struct rules {
-	uint32_t *list;
-	uint32_t n, size;
-};
-
-struct path_node {
-	struct str label; /* from the parent */
-	size_t depth; /* bytes from the root */
-	struct path_node *parent;
-	struct path_node **children; /* by the first byte of their labels */
-	uint32_t n_children, size;
-	struct rules exact, prefix;
-};
-
-struct path_node *
-path_tree_new(struct arena *a)
+static void
+node_init(struct path_node *node, struct path_node *parent, struct str label)
 {
-	return arena_alloc(a, sizeof(struct path_node));
+	*node = (struct path_node){
+		.label = label,
+		.parent = parent,
+		.depth = parent ? parent->depth + (uint32_t)label.n : 0,
+		.exact = RULE_NONE,
+		.prefix = RULE_NONE,
+	};
 }
 
-/* Twice as large; what was there stays behind in the arena. */
-static void *
-grown(struct arena *a, const void *old, uint32_t n, uint32_t *size, size_t each)
+void
+path_tree_init(struct path_node *root)
 {
-	uint32_t wanted = *size ? 2 * *size : 2;
-	void *p = arena_alloc(a, wanted * each);
-
-	if (!p)
-		return NULL;
-	if (n)
-		memcpy(p, old, n * each);
-	*size = wanted;
-	return p;
+	node_init(root, NULL, (struct str){ NULL, 0 });
 }
 
 /* The place of a child whose label begins with that byte, or where it belongs. */
@@ -48,7 +31,7 @@ child_place(const struct path_node *node, char first)
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 
-		if ((unsigned char)node->children[middle]->label.p[0] < (unsigned char)first)
+		if (node->children[middle].first < (unsigned char)first)
 			low = middle + 1;
 		else
 			high = middle;
@@ -61,31 +44,46 @@ child_find(const struct path_node *node, char first)
 {
 	uint32_t at = child_place(node, first);
 
-	if (at == node->n_children || node->children[at]->label.p[0] != first)
+	if (at == node->n_children || node->children[at].first != (unsigned char)first)
 		return NULL;
-	return node->children[at];
+	return node->children[at].node;
+}
+
+/* Twice as large; what was there stays behind in the arena. */
+static bool
+children_grow(struct path_node *node, struct arena *a)
+{
+	uint32_t size = node->size ? 2 * node->size : 2;
+	struct path_child *children = arena_alloc(a, size * sizeof(*children));
+
+	if (!children)
+		return false;
+	if (node->n_children)
+		memcpy(children, node->children, node->n_children * sizeof(*children));
+	node->children = children;
+	node->size = size;
+	return true;
+}
+
+static void
+child_put(struct path_node *node, uint32_t at, struct path_node *child)
+{
+	node->children[at] = (struct path_child){ child, (unsigned char)child->label.p[0] };
 }
 
 static struct path_node *
 child_add(struct path_node *node, struct arena *a, struct str label)
 {
-	struct path_node *child = arena_alloc(a, sizeof(*child)), **children = node->children;
+	struct path_node *child = arena_alloc(a, sizeof(*child));
 	uint32_t at = child_place(node, label.p[0]);
 
-	if (!child)
+	if (!child || (node->n_children == node->size && !children_grow(node, a)))
 		return NULL;
-	if (node->n_children == node->size) {
-		children = grown(a, children, node->n_children, &node->size, sizeof(*children));
-		if (!children)
-			return NULL;
-		node->children = children;
-	}
-	memmove(children + at + 1, children + at, (node->n_children - at) * sizeof(*children));
-	children[at] = child;
+	node_init(child, node, label);
+	memmove(node->children + at + 1, node->children + at,
+	    (node->n_children - at) * sizeof(*node->children));
 	node->n_children++;
-	child->label = label;
-	child->parent = node;
-	child->depth = node->depth + label.n;
+	child_put(node, at, child);
 	return child;
 }
 
@@ -94,22 +92,17 @@ static struct path_node *
 child_split(struct path_node *child, struct arena *a, size_t at)
 {
 	struct path_node *parent = child->parent, *middle = arena_alloc(a, sizeof(*middle));
-	struct path_node **children = arena_alloc(a, 2 * sizeof(*children));
 
-	if (!middle || !children)
+	if (!middle)
 		return NULL;
-	children[0] = child;
-	*middle = (struct path_node){
-		.label = { child->label.p, at },
-		.depth = parent->depth + at,
-		.parent = parent,
-		.children = children,
-		.n_children = 1,
-		.size = 2,
-	};
-	parent->children[child_place(parent, child->label.p[0])] = middle;
+	node_init(middle, parent, (struct str){ child->label.p, at });
+	if (!children_grow(middle, a))
+		return NULL;
+	child_put(parent, child_place(parent, child->label.p[0]), middle);
 	child->label = str_skip(child->label, at);
 	child->parent = middle;
+	middle->n_children = 1;
+	child_put(middle, 0, child);
 	return middle;
 }
 
@@ -140,24 +133,14 @@ node_at(struct path_node *node, struct arena *a, struct str path)
 	return node;
 }
 
-bool
-path_tree_add(struct path_node *root, struct arena *a, struct str path, bool exact, uint32_t rule)
+uint32_t *
+path_tree_list(struct path_node *root, struct arena *a, struct str path, bool exact)
 {
 	struct path_node *node = node_at(root, a, path);
-	struct rules *rules;
 
 	if (!node)
-		return false;
-	rules = exact ? &node->exact : &node->prefix;
-	if (rules->n == rules->size) {
-		uint32_t *list = grown(a, rules->list, rules->n, &rules->size, sizeof(*list));
-
-		if (!list)
-			return false;
-		rules->list = list;
-	}
-	rules->list[rules->n++] = rule;
-	return true;
+		return NULL;
+	return exact ? &node->exact : &node->prefix;
 }
 
 struct path_walk
@@ -180,22 +163,21 @@ is_boundary(struct str path, size_t depth)
 	return depth == 0 || depth == path.n || path.p[depth] == '/' || path.p[depth - 1] == '/';
 }
 
-bool
-path_tree_next(struct path_walk *w, struct rule_list *found)
+uint32_t
+path_tree_next(struct path_walk *w)
 {
-	const struct rules *rules;
-
 	while (w->at) {
-		rules = w->exact ? &w->at->exact : &w->at->prefix;
-		if (!w->exact && !is_boundary(w->path, w->at->depth))
-			rules = NULL;
-		if (!w->exact)
-			w->at = w->at->parent;
-		w->exact = false;
-		if (rules && rules->n) {
-			*found = (struct rule_list){ rules->list, rules->n };
-			return true;
+		const struct path_node *node = w->at;
+		uint32_t first = w->exact ? node->exact : node->prefix;
+
+		if (!w->exact) {
+			w->at = node->parent;
+			if (first != RULE_NONE && !is_boundary(w->path, node->depth))
+				first = RULE_NONE;
 		}
+		w->exact = false;
+		if (first != RULE_NONE)
+			return first;
 	}
-	return false;
+	return RULE_NONE;
 }

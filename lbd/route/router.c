@@ -1,30 +1,20 @@
 /*
- * router.c - hosts in a hash table, wildcards in another one by what follows the asterisk; under each a tree
- * of paths.
+ * router.c - hosts in a table, wildcards in the same one by what follows the asterisk; under each a tree of paths.
+ *
+ * Rules for the same host and path are a chain in the order in which they are asked.
  */
 #include "lbd/route/router.h"
 
 #include <stdlib.h>
 
-#include "lbd/balance/hash.h"
-#include "lbd/route/path_tree.h"
-
-enum { HOST_MAX = 255 };
-
-struct host {
-	struct str name; /* n == 0: a free place */
-	struct path_node *paths;
-};
-
-struct host_table {
-	struct host *places;
-	uint32_t mask; /* places - 1, a power of two */
-};
+#include "lbd/route/host_table.h"
 
 struct router {
-	struct host_table exact, wildcards;
-	struct path_node *any_host;
-	size_t wildcard_max; /* bytes of the longest */
+	struct host_table *hosts;
+	struct path_node any_host;
+	uint32_t *next; /* of each rule: the one that is asked if it does not hold, or RULE_NONE */
+	uint64_t ends[(HOST_SIZE_MAX + 64) / 64]; /* a bit for each length of a wildcard's end */
+	bool wildcards; /* there are any */
 };
 
 /* An order of rules: that of their specificity, as far as hosts and paths do not decide. */
@@ -32,58 +22,20 @@ struct ranked {
 	uint32_t rule, n_conditions;
 };
 
-static bool
-table_init(struct host_table *t, struct arena *a, uint32_t n)
-{
-	uint32_t size = 2;
-
-	while (size < 2 * n)
-		size *= 2;
-	t->mask = size - 1;
-	t->places = arena_alloc(a, size * sizeof(*t->places));
-	return t->places != NULL;
-}
-
-/* The place of that name, or the free one where it belongs. */
-static struct host *
-table_place(const struct host_table *t, struct str name)
-{
-	uint64_t at = balance_hash(name.p, name.n);
-
-	for (;; at++) {
-		struct host *h = &t->places[at & t->mask];
-
-		if (h->name.n == 0 || str_eq(h->name, name))
-			return h;
-	}
-}
-
-static struct path_node *
-table_add(struct host_table *t, struct arena *a, struct str name)
-{
-	struct host *h = table_place(t, name);
-
-	if (!h->paths) {
-		h->paths = path_tree_new(a);
-		if (h->paths)
-			h->name = name;
-	}
-	return h->paths;
-}
-
+/* No host begins with a dot, and so ends of wildcards are no hosts. */
 static struct path_node *
 paths_of(struct router *r, struct arena *a, struct str host)
 {
-	struct str end;
+	struct host_name name;
 
 	if (host.n == 0)
-		return r->any_host;
-	if (!str_starts(host, STR("*.")))
-		return table_add(&r->exact, a, host);
-	end = str_skip(host, 1);
-	if (end.n > r->wildcard_max)
-		r->wildcard_max = end.n;
-	return table_add(&r->wildcards, a, end);
+		return &r->any_host;
+	if (str_starts(host, STR("*."))) {
+		host = str_skip(host, 1);
+		r->ends[host.n / 64] |= UINT64_C(1) << host.n % 64;
+		r->wildcards = true;
+	}
+	return host_name_read(&name, host) ? host_table_add(r->hosts, a, &name) : NULL;
 }
 
 static int
@@ -92,11 +44,11 @@ by_rank(const void *a, const void *b)
 	const struct ranked *x = a, *y = b;
 
 	if (x->n_conditions != y->n_conditions)
-		return x->n_conditions > y->n_conditions ? -1 : 1;
-	return x->rule < y->rule ? -1 : 1;
+		return x->n_conditions < y->n_conditions ? -1 : 1;
+	return x->rule > y->rule ? -1 : 1;
 }
 
-/* In that order each list comes to be in order. */
+/* Those that are asked last come first: each becomes the head of its chain. */
 static struct ranked *
 rank(struct arena *a, const struct route_rule *rules, uint32_t n)
 {
@@ -109,26 +61,45 @@ rank(struct arena *a, const struct route_rule *rules, uint32_t n)
 	return order;
 }
 
+static bool
+rule_add(struct router *r, struct arena *a, const struct route_rule *rule, uint32_t number)
+{
+	struct path_node *paths;
+	uint32_t *first;
+
+	if (rule->host.n > HOST_SIZE_MAX) /* no request has that */
+		return true;
+	paths = paths_of(r, a, rule->host);
+	first = paths ? path_tree_list(paths, a, rule->path, rule->exact) : NULL;
+
+	if (!first)
+		return false;
+	r->next[number] = *first;
+	*first = number;
+	return true;
+}
+
 struct router *
 router_new(struct arena *a, const struct route_rule *rules, uint32_t n)
 {
 	struct router *r = arena_alloc(a, sizeof(*r));
 	struct ranked *order = rank(a, rules, n);
 
-	if (!r || !order || !table_init(&r->exact, a, n) || !table_init(&r->wildcards, a, n))
+	if (!r || !order)
 		return NULL;
-	r->any_host = path_tree_new(a);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct route_rule *rule = &rules[order[i].rule];
-		struct path_node *paths = paths_of(r, a, rule->host);
-
-		if (!paths || !path_tree_add(paths, a, rule->path, rule->exact, order[i].rule))
+	path_tree_init(&r->any_host);
+	r->hosts = host_table_new(a, n);
+	r->next = arena_alloc(a, (n + 1) * sizeof(*r->next));
+	if (!r->hosts || !r->next)
+		return NULL;
+	for (uint32_t i = 0; i < n; i++)
+		if (!rule_add(r, a, &rules[order[i].rule], order[i].rule))
 			return NULL;
-	}
 	return r;
 }
 
 struct search {
+	const struct router *router;
 	struct str path;
 	router_accepts *accepts;
 	void *arg;
@@ -138,59 +109,54 @@ static int
 find_path(const struct path_node *paths, const struct search *s)
 {
 	struct path_walk walk = path_tree_walk(paths, s->path);
-	struct rule_list found;
+	uint32_t rule;
 
-	while (path_tree_next(&walk, &found))
-		for (uint32_t i = 0; i < found.n; i++)
-			if (s->accepts(s->arg, found.rules[i]))
-				return (int)found.rules[i];
+	while ((rule = path_tree_next(&walk)) != RULE_NONE)
+		for (; rule != RULE_NONE; rule = s->router->next[rule])
+			if (s->accepts(s->arg, rule))
+				return (int)rule;
 	return -1;
 }
 
 static int
-find_wildcard(const struct router *r, struct str host, const struct search *s)
+find_host(const struct host_name *name, size_t from, const struct search *s)
+{
+	const struct path_node *paths = host_table_find(s->router->hosts, name, from);
+
+	return paths ? find_path(paths, s) : -1;
+}
+
+static bool
+is_end(const struct router *r, size_t n)
+{
+	return r->ends[n / 64] >> n % 64 & 1;
+}
+
+/* The longest end first. */
+static int
+find_wildcard(const struct host_name *name, const struct search *s)
 {
 	int rule = -1;
 
-	for (size_t i = 1; rule < 0 && i + 1 < host.n; i++) {
-		struct str end = str_skip(host, i);
-		const struct host *h;
-
-		if (host.p[i] != '.' || end.n > r->wildcard_max)
-			continue;
-		h = table_place(&r->wildcards, end);
-		if (h->paths)
-			rule = find_path(h->paths, s);
-	}
+	for (size_t i = 1; rule < 0 && i < name->n; i++)
+		if (name->text[i] == '.' && is_end(s->router, name->n - i))
+			rule = find_host(name, i, s);
 	return rule;
-}
-
-/* ASCII alone has cases in a host: RFC 9110 section 4.2.3. */
-static struct str
-lower(struct str host, char out[HOST_MAX])
-{
-	for (size_t i = 0; i < host.n; i++)
-		out[i] =
-		    (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 0x20 : host.p[i]);
-	return (struct str){ out, host.n };
 }
 
 int
 router_find(
     const struct router *r, struct str host, struct str path, router_accepts *accepts, void *arg)
 {
-	const struct search s = { path, accepts, arg };
-	char text[HOST_MAX];
-	const struct host *h;
+	const struct search s = { r, path, accepts, arg };
+	struct host_name name;
 	int rule = -1;
 
-	if (host.n > 0 && host.n <= HOST_MAX) {
-		host = lower(host, text);
-		h = table_place(&r->exact, host);
-		if (h->paths)
-			rule = find_path(h->paths, &s);
-		if (rule < 0 && r->wildcard_max)
-			rule = find_wildcard(r, host, &s);
+	if (host_name_read(&name, host)) {
+		if (name.text[0] != '.')
+			rule = find_host(&name, 0, &s);
+		if (rule < 0 && r->wildcards)
+			rule = find_wildcard(&name, &s);
 	}
-	return rule < 0 ? find_path(r->any_host, &s) : rule;
+	return rule < 0 ? find_path(&r->any_host, &s) : rule;
 }

@@ -1,6 +1,8 @@
 /* target.c - a look whether anything must change; then octets first, and segments in place. */
 #include "lbd/route/target.h"
 
+#include "lbd/http/scan.h"
+
 static int
 hex_value(char c)
 {
@@ -27,19 +29,19 @@ target_path(struct str target)
 	return (struct str){ target.p, query ? (size_t)(query - target.p) : target.n };
 }
 
-static bool
-is_normal(struct str path)
+/* What is before the query; is it as it should be?  Any dot behind a slash may be a dot segment. */
+static struct str
+path_look(struct str target, bool *normal)
 {
-	const char *slash = path.p, *end = path.p + path.n;
+	const char *p = target.p, *end = p + target.n;
 
-	if (memchr(path.p, '%', path.n))
-		return false;
-	while (slash && slash + 1 < end) {
-		if (slash[1] == '.')
-			return false;
-		slash = memchr(slash + 1, '/', (size_t)(end - slash - 1));
+	*normal = true;
+	while ((p = scan_smooth(p, end)) < end && *p != '?') {
+		if (*p == '%' || p[-1] == '/')
+			*normal = false;
+		p++;
 	}
-	return true;
+	return (struct str){ target.p, (size_t)(p - target.p) };
 }
 
 /* Bytes written to `out`, or -1. */
@@ -103,19 +105,27 @@ segments_normalise(char *path, size_t n)
 }
 
 enum target_verdict
-target_normalise(struct str target, char *out, size_t *n)
+target_normalise(struct str target, char *out, struct target *normal)
 {
-	struct str path = target_path(target);
+	struct str path, query;
 	ptrdiff_t length;
+	bool is_normal;
 
-	if (path.n == 0 || path.p[0] != '/' || is_normal(path))
+	*normal = (struct target){ target, target };
+	if (target.n == 0 || target.p[0] != '/')
+		return TARGET_NORMAL;
+	path = path_look(target, &is_normal);
+	normal->path = path;
+	if (is_normal)
 		return TARGET_NORMAL;
 	length = octets_normalise(path, out);
 	if (length >= 0)
 		length = segments_normalise(out, (size_t)length);
 	if (length < 0)
 		return TARGET_BAD;
-	memcpy(out + length, target.p + path.n, target.n - path.n);
-	*n = (size_t)length + target.n - path.n;
+	query = str_skip(target, path.n);
+	memcpy(out + length, query.p, query.n);
+	normal->whole = (struct str){ out, (size_t)length + query.n };
+	normal->path = (struct str){ out, (size_t)length };
 	return TARGET_CHANGED;
 }

@@ -10,14 +10,19 @@
 
 #include "common/str.h"
 
-enum target_verdict {
-	TARGET_NORMAL, /* as it came */
-	TARGET_CHANGED, /* as it stands in `out` now */
-	TARGET_BAD /* a broken or encoded NUL, or above the root */
+struct target {
+	struct str whole;
+	struct str path; /* what of it is before the query */
 };
 
-/* An origin-form target, or `*`; `out` has room for target.n bytes and may not be where it lies. */
-enum target_verdict target_normalise(struct str target, char *out, size_t *n);
+enum target_verdict {
+	TARGET_NORMAL, /* as it came */
+	TARGET_CHANGED, /* in `out` now */
+	TARGET_BAD /* a broken escape or an encoded NUL, or above the root; there is none */
+};
+
+/* An origin-form target, or `*`; `out` has room for as many bytes and may not be where it lies. */
+enum target_verdict target_normalise(struct str, char *out, struct target *normal);
 
 /* What is before the query. */
 struct str target_path(struct str target);

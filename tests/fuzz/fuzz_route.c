@@ -113,7 +113,7 @@ spell(struct str target, char room[TARGET_MAX])
 	    *exact = malloc(target.n ? target.n : 1), again[TARGET_MAX];
 	struct str path = target_path(target), query = str_skip(target, path.n), out = { room, 0 };
 	ptrdiff_t n = octets(path, decoded);
-	size_t m;
+	struct target normal;
 
 	if (!exact)
 		abort();
@@ -121,24 +121,24 @@ spell(struct str target, char room[TARGET_MAX])
 		memcpy(exact, target.p, target.n);
 	if (n >= 0)
 		n = remove_dot_segments((struct str){ decoded, (size_t)n }, slow);
-	switch (target_normalise((struct str){ exact, target.n }, room, &out.n)) {
+	switch (target_normalise((struct str){ exact, target.n }, room, &normal)) {
 	case TARGET_BAD:
 		if (n >= 0)
 			fail("refused, and it can be spelt");
-		out.n = 0;
 		break;
 	case TARGET_NORMAL:
 		memcpy(room, target.p, target.n);
-		out.n = target.n;
 		/* fall through */
 	case TARGET_CHANGED:
+		out.n = normal.whole.n;
+		if (normal.path.p != normal.whole.p || normal.path.n != target_path(out).n)
+			fail("has another path");
 		if (n < 0 || (size_t)n + query.n != out.n || memcmp(room, slow, (size_t)n) != 0 ||
 		    (query.n && memcmp(room + n, query.p, query.n) != 0))
 			fail("not as the RFC has it");
-		if (target_normalise(out, again, &m) == TARGET_BAD)
+		if (target_normalise(out, again, &normal) == TARGET_BAD)
 			fail("its spelling has none");
-		if (target_normalise(out, again, &m) == TARGET_CHANGED &&
-		    (m != out.n || memcmp(again, room, m) != 0))
+		if (!str_eq(normal.whole, out))
 			fail("its spelling has another one");
 	}
 	free(exact);
@@ -176,8 +176,8 @@ static void
 rule_add(struct rules *r, struct arena *a, struct str line)
 {
 	char flags = line.n ? line.p[0] : 0, room[TARGET_MAX];
-	struct str host, path;
-	size_t n;
+	struct target path;
+	struct str host;
 
 	line = str_skip(line, line.n ? 1 : 0);
 	host = take(&line, ' ');
@@ -185,22 +185,13 @@ rule_add(struct rules *r, struct arena *a, struct str line)
 		return;
 	if (line.n > TARGET_MAX || (line.n && line.p[0] != '/') || target_path(line).n != line.n)
 		return;
-	path = line;
-	if (line.n)
-		switch (target_normalise(line, room, &n)) {
-		case TARGET_BAD:
-			return;
-		case TARGET_CHANGED:
-			path = (struct str){ room, n };
-			break;
-		case TARGET_NORMAL:
-			break;
-		}
+	if (target_normalise(line, room, &path) == TARGET_BAD)
+		return;
 	r->holds[r->n] = !(flags & 8);
 	r->list[r->n++] = (struct route_rule){
 		.host = arena_str(a, host),
-		.path = arena_str(a, path),
-		.exact = path.n && flags & 1,
+		.path = arena_str(a, path.whole),
+		.exact = path.whole.n && flags & 1,
 		.n_conditions = flags >> 1 & 3,
 	};
 }
