@@ -136,7 +136,6 @@ config_print(const struct lbd_config *c)
 	return text;
 }
 
-/* What may differ between the nodes of a pair without their behaving differently. */
 bool
 config_has_names(const struct lbd_config *c)
 {
@@ -147,6 +146,7 @@ config_has_names(const struct lbd_config *c)
 	return false;
 }
 
+/* What may differ between the nodes of a pair without their behaving differently. */
 static void
 drop_local(json_t *document)
 {

@@ -473,7 +473,7 @@ line_begin(struct str *line, struct str *host, uint32_t *max)
 {
 	*host = cut(line, ' ');
 	*max = max_parse(cut(line, ' '));
-	return host->n > 0 && host->n<HOST_SIZE && * max> 0;
+	return host->n && host->n < HOST_SIZE && *max;
 }
 
 /* False: one is none. */
