@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 from machine import Machine
 from network import LIBC, PR_SET_PDEATHSIG, Failure, Wire, check, wait_for
@@ -16,7 +17,7 @@ from record import Record
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VIP = "192.0.2.100"
-READY_SECONDS = 60
+READY_SECONDS, OUTAGE_SECONDS = 60, 10
 
 
 class Pair:
@@ -150,20 +151,20 @@ class Pair:
     @contextlib.contextmanager
     def lossless(self):
         """No request of that time fails."""
-        start = self.watch()
-        yield
-        _, asked, failures = self.settle(start)
-        print(f"     {asked} requests answered, {sum(failures.values())} failed")
-        check(not failures, f"{asked} requests answered, {dict(failures)} failed")
+        with self.outage() as seen:
+            yield
+        check(not seen.failures, f"{seen.asked} requests answered, {dict(seen.failures)} failed")
 
     @contextlib.contextmanager
-    def outage_below(self, seconds):
-        start = self.watch()
-        yield
-        end, asked, failures = self.settle(start)
-        gap, over = self.record.gap(start, end)
-        print(f"     {asked} requests answered, {sum(failures.values())} failed, longest gap {gap * 1000:.0f} ms")
-        check(over and gap < seconds, f"no answer for {gap:.3f} s")
+    def outage(self):
+        """.asked, .failures, .gap, when it is over; it must be."""
+        seen, start = types.SimpleNamespace(), self.watch()
+        yield seen
+        end, seen.asked, seen.failures = self.settle(start)
+        seen.gap, over = self.record.gap(start, end)
+        print(f"     {seen.asked} requests answered, {sum(seen.failures.values())} failed, "
+              f"longest gap {seen.gap * 1000:.0f} ms")
+        check(over and seen.gap < OUTAGE_SECONDS, f"no answer for {seen.gap:.3f} s")
 
     def logs(self):
         return "\n".join(f"--- {m.name}\n{m.journal()}" for m in self.machines)

@@ -9,12 +9,7 @@ import re
 
 from files import the_one
 from network import check
-from steps import ALL, EDITED, FILES, UNITS, is_left_behind
-
-CONFFILE = "/etc/logrotate.d/lbpair"
-OWNERS = (("/etc/lbpair", "root:lbpair 750"), ("/run/lbpair", "lbpair:lbpair 755"),
-          ("/var/lib/lbpair", "lbpair:lbpair 750"), ("/var/log/lbpair", "lbpair:lbpair 750"),
-          ("/usr/sbin/lbd", "root:root 755"), (CONFFILE, "root:root 644"))
+from steps import ALL, CONFFILE, EDITED, UNITS, check_owners, is_left_behind
 
 
 def rpm(machine, *words):
@@ -33,8 +28,7 @@ def installed(pair):
     machine = pair.machines[1 - pair.machines.index(other)]
     machine.write("/etc/systemd/system-preset/99-default-disable.preset", "disable *\n")
     rpm(machine, "--install", package(pair))
-    for path, expected in OWNERS:
-        check(machine.owner(path) == expected, f"{path}: {machine.owner(path)}")
+    check_owners(machine)
     for unit in ALL:
         check(machine.run("systemctl", "is-enabled", unit, fails=True).strip() == "disabled", f"{unit} is not disabled")
     machine.run("rpm", "--verify", "--nodeps", "lbpair")

@@ -30,7 +30,7 @@ import files  # noqa: E402
 import rpm_steps  # noqa: E402
 import steps  # noqa: E402
 from pair_of_machines import Pair  # noqa: E402
-from network import LIBC, Failure, become_root, check, system  # noqa: E402
+from network import LIBC, Failure, be_preferred, become_root, system  # noqa: E402
 
 CLONE_NEWNS = 0x20000
 FILES = [files.rpm_in_an_empty_root, files.debug_symbols]
@@ -79,6 +79,7 @@ def run_step(function, *arguments):
 def run_pair(packages):
     """How many steps went well; after one that did not the others would only say so again."""
     passed, start = 0, time.monotonic()
+    be_preferred()
     with tempfile.TemporaryDirectory(prefix="lbpair-machines-") as folder, Pair(folder, packages, version()) as pair:
         print(f"     two machines have booted  ({time.monotonic() - start:.1f} s)", flush=True)
         for step in STEPS:
