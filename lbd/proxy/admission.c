@@ -79,33 +79,44 @@ refuse_beyond_limit(struct client *c)
 	client_close(c, false);
 }
 
+static uint32_t
+whole_seconds(int64_t ns)
+{
+	return (uint32_t)((ns + NS_PER_S - 1) / NS_PER_S);
+}
+
 /* An empty answer would look complete, and a reset leaves nothing behind in the kernel. */
 static void
-refuse_beyond_rate(struct client *c)
+refuse_beyond_rate(struct client *c, int64_t wait)
 {
 	if (can_answer(c)) {
-		exchange_refuse(c, NULL, END_RATE_LIMIT);
+		exchange_refuse_for(c, END_RATE_LIMIT, whole_seconds(wait));
 		return;
 	}
 	exchange_refuse_silently(c, END_RATE_LIMIT);
 	client_close(c, true);
 }
 
-/* Who may speak for others is not counted: its clients are, by their requests. */
-static bool
-is_within_rate(const struct client *c)
+/*
+ * 0, or the time until the connection may come.  Who may speak for others is not counted: its clients are, by their
+ * requests.
+ */
+static int64_t
+connection_wait(const struct client *c)
 {
 	const struct rate_limit_config *r = &c->listener->conf->rate_limit;
 	uint64_t hash;
 
-	return !r->connections.table || requester_is_trusted(c) ||
-	    !hash_client(c, &r->prefix, &hash) ||
-	    rate_table_take(r->connections.table, hash, c->conn.worker->now) == 0;
+	if (!r->connections.table || requester_is_trusted(c) || !hash_client(c, &r->prefix, &hash))
+		return 0;
+	return rate_table_take(r->connections.table, hash, c->conn.worker->now);
 }
 
 bool
 admission_connection(struct client *c)
 {
+	int64_t wait;
+
 	if (!is_welcome(c)) {
 		exchange_refuse_silently(c, END_ACCESS_DENIED);
 		client_close(c, true);
@@ -115,8 +126,9 @@ admission_connection(struct client *c)
 		refuse_beyond_limit(c);
 		return false;
 	}
-	if (!is_within_rate(c)) {
-		refuse_beyond_rate(c);
+	wait = connection_wait(c);
+	if (wait) {
+		refuse_beyond_rate(c, wait);
 		return false;
 	}
 	return true;
@@ -188,6 +200,6 @@ admission_request(const struct client *c, const struct route_config *route, uint
 	wait = rates_wait(c, &l->rate_limit, route ? &route->rate_limit : NULL);
 	if (wait == 0)
 		return END_OK;
-	*retry_after_s = (uint32_t)((wait + NS_PER_S - 1) / NS_PER_S);
+	*retry_after_s = whole_seconds(wait);
 	return END_RATE_LIMIT;
 }

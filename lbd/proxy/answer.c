@@ -379,8 +379,8 @@ exchange_refuse_silently(struct client *c, enum termination why)
 	refusal_record(c, why, 0, 0);
 }
 
-void
-exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
+static void
+refuse(struct client *c, struct h2_stream *stream, enum termination why, unsigned retry_after_s)
 {
 	struct worker *w = c->conn.worker;
 	struct writer out = { w->format, w->format + FORMAT_SIZE, false };
@@ -388,6 +388,7 @@ exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why
 	struct error_response r = {
 		.status = status_of(why),
 		.head_only = is_refusal(why) && str_eq(w->head.method, STR("HEAD")),
+		.retry_after = retry_after_s,
 		.lines = lines_of(c->listener->conf, lines),
 	};
 	size_t n;
@@ -403,4 +404,16 @@ exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why
 	}
 	conn_send(&c->conn, w->format, n);
 	client_exchange_ended(c, false, true);
+}
+
+void
+exchange_refuse(struct client *c, struct h2_stream *stream, enum termination why)
+{
+	refuse(c, stream, why, 0);
+}
+
+void
+exchange_refuse_for(struct client *c, enum termination why, unsigned retry_after_s)
+{
+	refuse(c, NULL, why, retry_after_s);
 }

@@ -111,6 +111,9 @@ void exchange_start(struct client *, struct h2_stream *, size_t head_size, struc
  */
 void exchange_refuse(struct client *, struct h2_stream *, enum termination);
 
+/* The same of a connection, whose client may come again after so many seconds. */
+void exchange_refuse_for(struct client *, enum termination, unsigned retry_after_s);
+
 /* The same without an answer, and the connection stays: there is no stream to answer, or no HTTP yet. */
 void exchange_refuse_silently(struct client *, enum termination);
 

@@ -159,7 +159,9 @@ def test_connections_and_requests():
         equal(got, [[204, 204], [204], [204, 429]], "by requests")
         equal(named(b"203.0.113.5", 1)[0], [429], "by connections")
         equal(named(b"203.0.113.6", 1)[0], [204], "another client")
-        equal([lbd.get(source="127.0.0.9").status for _ in range(5)], [204] * 3 + [429] * 2, "without a header")
+        got = [lbd.get(source="127.0.0.9") for _ in range(5)]
+        equal([a.status for a in got], [204] * 3 + [429] * 2, "without a header")
+        equal([a.all(b"retry-after") for a in got[3:]], [[b"60"]] * 2, "Retry-After")
 
 
 def test_a_proxy_that_is_trusted_may_connect():
