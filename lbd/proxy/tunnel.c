@@ -146,15 +146,16 @@ tunnel_server_readable(struct exchange *x)
 static bool
 tunnel_drained(struct exchange *x, int flushed, enum termination broken)
 {
-	if (flushed == -EAGAIN)
-		tunnel_active(x);
-	else if (flushed < 0)
+	if (flushed < 0 && flushed != -EAGAIN) {
 		tunnel_end(x, broken);
-	else if (tunnel_is_over(x))
+		return false;
+	}
+	if (tunnel_is_over(x)) {
 		tunnel_end(x, END_OK);
-	else
-		return true;
-	return false;
+		return false;
+	}
+	tunnel_active(x);
+	return flushed == 0;
 }
 
 void

@@ -1,12 +1,13 @@
 """WebSocket to servers of HTTP/2: as a stream where the server takes that (RFC 8441), else by HTTP/1."""
 
 import socket
+import threading
 
 import h2
 from h2 import data, headers
 from h2_server_test import OK, Server, both, client
-from h2_test import WEBSOCKET
-from harness import Backend, Lbd, check, equal, wait_for
+from h2_test import WEBSOCKET, accept_websocket
+from harness import Backend, Lbd, check, config, equal, wait_for
 from websocket_test import ASK, shout, upgrade
 
 TAKES = (h2.ENABLE_CONNECT_PROTOCOL, 1)
@@ -173,6 +174,34 @@ def test_an_idle_one_ends_after_its_time():
             equal(c.read_exactly(1), b"A", "echo")
             c.expect_end()
         lbd.wait_metric("lbpair_server_active", 0)
+
+
+def test_half_closed_ones_end_sooner():
+    """A server of HTTP/2 that has ended its half, then a client of HTTP/2 that has."""
+    def ends(connection):
+        c = Server(connection, TAKES)
+        c.send(headers(c.next(whole=False), OK, False) + data(1, b"bye"))
+        held.wait(60)
+
+    def never_ends(connection):
+        accept_websocket(connection, connection.request_head())
+        held.wait(60)
+
+    held = threading.Event()
+    times = {"client_fin": "200ms", "server_fin": "200ms", "drain": "2s"}
+    log = {"access": {"format": "json"}}
+    with Backend(ends) as server, Lbd(both(server, timeouts=times, log=log)) as lbd, lbd.client() as c:
+        upgrade(c)
+        equal(c.read_to_end(), b"bye", "what the server said")
+        lbd.log.wait('"termination":"client_fin_timeout"')
+    with Backend(never_ends) as server, Lbd(config(server, listener={"http2": True}, timeouts=times, log=log)) as lbd, \
+            client(lbd) as c:
+        c.send(headers(1, WEBSOCKET, False))
+        c.until(lambda: c.stream(1).fields, "the tunnel")
+        c.send(data(1))
+        lbd.log.wait('"termination":"server_fin_timeout"')
+        c.alive()
+    held.set()
 
 
 def test_a_server_that_does_not_take_them():
