@@ -232,14 +232,24 @@ refuse_pool(struct control_token *token, const struct lbd_config *config, struct
 	text_fini(&known);
 }
 
+/* Names before what they stand for. */
 static void
 refuse_server(struct control_token *token, const struct pool_config *pool, struct str name)
 {
+	uint32_t n = pool->n_unresolved + pool->n_servers, at = 0;
+	struct name_view v = { 0 };
 	struct text known;
 
+	while (name_view_next(pool, &v))
+		n++;
+	v = (struct name_view){ 0 };
 	text_init(&known, CONTROL_LINE_MAX);
+	while (name_view_next(pool, &v))
+		known_add(&known, at++, n, pool->name, v.name);
+	for (uint32_t i = 0; i < pool->n_unresolved; i++)
+		known_add(&known, at++, n, pool->name, pool->unresolved[i]->name);
 	for (uint32_t i = 0; i < pool->n_servers; i++)
-		known_add(&known, i, pool->n_servers, pool->name, pool->servers[i].name);
+		known_add(&known, at++, n, pool->name, pool->servers[i].name);
 	control_refuse(token, "no server %.*s/%.*s; known: %s", STR_ARG(pool->name), STR_ARG(name),
 	    known.p ? known.p : "none");
 	text_fini(&known);

@@ -137,6 +137,8 @@ test_a_name_is_administered(void **state)
 	assert_true(truth_of(answer, "changed"));
 	assert_true(server_operating(servers, t->f->web[0].slot));
 	json_decref(answer);
+	assert_refused(t, "{\"command\":\"server\",\"name\":\"web/s9\",\"action\":\"drain\"}",
+	    "no server web/s9; known: web/app, web/a, web/unix:/run/b.sock");
 }
 
 /* One that DNS knows nothing of is administered for the time when it does. */
