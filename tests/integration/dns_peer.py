@@ -8,8 +8,8 @@ import time
 
 from harness import wait_for
 
-A, AAAA, IN = 1, 28, 1
-NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+A, CNAME, AAAA, IN = 1, 5, 28, 1
+NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 QR, TC, RA = 0x8000, 0x0200, 0x0080
 
 
@@ -17,7 +17,7 @@ class Zone:
     """What is said of one name."""
 
     def __init__(self, *addresses, ttl=0, rcode=NOERROR, silent=False, truncated=False, fails=(), delay=0,
-                 rotating=False, broken=False):
+                 rotating=False, broken=False, aliases=()):
         self.addresses = [ipaddress.ip_address(a) for a in addresses]
         self.ttl, self.rcode = ttl, rcode
         self.silent, self.delay = silent, delay
@@ -25,6 +25,7 @@ class Zone:
         self.broken = broken  # the answer is cut in its first record
         self.rotating, self.turn = rotating, 0  # each answer has the next address, alone
         self.fails = fails  # SERVFAIL for these types alone
+        self.aliases = aliases  # (name, TTL): each is what the one before stands for; the last has the addresses
 
     def records(self, qtype):
         version = {A: 4, AAAA: 6}.get(qtype)
@@ -33,6 +34,14 @@ class Zone:
             self.turn += 1
             return [records[self.turn % len(records)]]
         return records
+
+
+def name_packed(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def record(owner, kind, ttl, data):
+    return owner + struct.pack("!HHIH", kind, IN, ttl, len(data)) + data
 
 
 class NameServer:
@@ -82,15 +91,22 @@ class NameServer:
             return None
         time.sleep(zone.delay)
         rcode = SERVFAIL if qtype in zone.fails else zone.rcode
-        records = zone.records(qtype) if rcode == NOERROR else []
+        records = self.records(zone, qtype) if rcode == NOERROR else []
         flags = QR | flags & 0x7900 | RA | rcode
         if zone.truncated and transport == "udp":
             flags |= TC
             records = []
         head = struct.pack("!HHHHHH", number, flags, 1, len(records), 0, 0)
-        reply = head + query[12:at + 5] + b"".join(
-            struct.pack("!HHHIH", 0xc00c, qtype, IN, zone.ttl, len(data)) + data for data in records)
+        reply = head + query[12:at + 5] + b"".join(records)
         return reply[:at + 12] if zone.broken else reply
+
+    @staticmethod
+    def records(zone, qtype):
+        owner, records = b"\xc0\x0c", []  # the name that was asked for
+        for alias, ttl in zone.aliases:
+            records.append(record(owner, CNAME, ttl, name_packed(alias)))
+            owner = name_packed(alias)
+        return records + [record(owner, qtype, zone.ttl, data) for data in zone.records(qtype)]
 
     def reply_udp(self, query, client):
         try:

@@ -3,7 +3,7 @@
 import threading
 
 from addresses_test import has_ipv6
-from dns_peer import AAAA, NXDOMAIN, SERVFAIL, NameServer, Zone
+from dns_peer import AAAA, NXDOMAIN, REFUSED, SERVFAIL, NameServer, Zone
 from hactl_test import hactl
 from harness import Backend, Lbd, Load, Skip, check, config, equal, held_by, request, wait_for
 from server_tls_test import TlsBackend
@@ -100,13 +100,43 @@ def test_failures_keep_the_last_good_answer():
 
 
 def test_answers_live_their_time():
+    """The shortest one of an answer counts; what no clock can hold is no life at all (RFC 2181, section 8)."""
     one = Backend()
-    with one, NameServer(app_test=Zone("127.0.0.1", ttl=60), often_test=Zone("127.0.0.1", ttl=0)) as dns:
+    zones = {"often": Zone("127.0.0.1", ttl=0), "endless": Zone("127.0.0.1", ttl=2 ** 31 - 1),
+             "negative": Zone("127.0.0.1", ttl=2 ** 32 - 1),
+             "alias": Zone("127.0.0.1", ttl=60, aliases=(("b.test", 60), ("c.b.test", 0), ("d.test", 60)))}
+    with one, NameServer(app_test=Zone("127.0.0.1", ttl=60), **{f"{n}_test": z for n, z in zones.items()}) as dns:
         conf = named(dns, one.port, max_ttl="1m")
-        conf["pools"][0]["servers"].append({"name": "often", "address": f"often.test:{one.port}"})
-        with Lbd(conf):
-            dns.wait_asked(6, "often.test")
-            equal(dns.count("app.test"), 2, "questions for a name whose answer is good for a minute")
+        conf["pools"][0]["servers"] += [{"name": n, "address": f"{n}.test:{one.port}"} for n in zones]
+        with Lbd(conf) as lbd:
+            equal(len(names_of(lbd)), 5, "servers")
+            for name in ("often", "negative", "alias"):
+                dns.wait_asked(6, f"{name}.test")
+            for name in ("app", "endless"):
+                equal(dns.count(f"{name}.test"), 2, f"questions for {name}, whose answer is good for a minute")
+
+
+def test_other_name_servers_are_asked():
+    """One that is silent, or refuses, or fails is not the last word; nor is one that is not there."""
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1")) as good, NameServer(app_test=Zone(silent=True)) as silent, \
+            NameServer(app_test=Zone(rcode=SERVFAIL)) as failing, NameServer(app_test=Zone(rcode=REFUSED)) as refusing:
+        gone = NameServer()
+        gone.close()
+        for bad in (silent, failing, refusing, gone):
+            with Lbd(named(good, one.port, servers=[bad.address, good.address])) as lbd:
+                equal(set(names_of(lbd)), {"app#127.0.0.1"}, "servers")
+                check(not lbd.log.find("name_failed|names_late"), lbd.log.text())
+
+
+def test_search_domains_and_hosts():
+    one = Backend()
+    with one, NameServer(app_test=Zone("127.0.0.1")) as dns:
+        conf = named(dns, one.port, server={"address": f"app:{one.port}"}, hosts=True)
+        conf["pools"][0]["servers"].append({"name": "here", "address": f"localhost:{one.port}"})
+        with Lbd(conf, env={"LOCALDOMAIN": "test"}) as lbd:
+            check({"app#127.0.0.1", "here#127.0.0.1"} <= set(names_of(lbd)), f"servers: {set(names_of(lbd))}")
+            equal(dns.count("localhost") + dns.count("localhost.test"), 0, "questions for what /etc/hosts has")
 
 
 def test_a_truncated_answer_comes_by_tcp():
@@ -305,12 +335,14 @@ def test_tls_and_cookies_outlive_a_change():
     one = TlsBackend(numbered(1))
     two, three = (TlsBackend(numbered(i), listen=f"127.0.0.{i}", port=one.port) for i in (2, 3))
     pool = {"stickiness": {"name": "SRV", "secret_file": secret()}, "health_check": {"type": "tcp", "interval": "100ms"},
-            "tls": {"ca": usual().file, "server_name": "www.example.org"}}
-    with one, two, three, NameServer(app_test=Zone("127.0.0.1", "127.0.0.2")) as dns:
-        with Lbd(named(dns, one.port, make=tls_config, pool=pool)) as lbd, tls_client(lbd) as client:
+            "tls": {"ca": usual().file}}
+    server = {"address": f"www.example.org:{one.port}"}  # the name that certificates are for
+    with one, two, three, NameServer(www_example_org=Zone("127.0.0.1", "127.0.0.2")) as dns:
+        with Lbd(named(dns, one.port, make=tls_config, pool=pool, server=server)) as lbd, tls_client(lbd) as client:
             cookies = dict(placed(client) for _ in range(2))
             equal(set(cookies), {b"s1", b"s2"}, "servers with cookies")
-            dns.set("app.test", Zone("127.0.0.2", "127.0.0.3"))
+            equal(set(one.names), {"www.example.org"}, "names that the server was asked for")
+            dns.set("www.example.org", Zone("127.0.0.2", "127.0.0.3"))
             wait_names(lbd, "app#127.0.0.2", "app#127.0.0.3")
             for _ in range(3):
                 equal(placed(client, cookies[b"s2"]), (b"s2", cookies[b"s2"]), "with the cookie of who stayed")
