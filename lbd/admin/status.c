@@ -103,17 +103,44 @@ certificate_alarms_add(json_t **list, const struct tls_shelf *certificates)
 	}
 }
 
+/* A single failure is nobody's concern: the name is soon asked for again. */
+enum { NAME_STALE_FAILURES = 3 };
+
 static void
-names_alarms_add(json_t **list, const struct lbd_config *config)
+stale_alarms_add(json_t **list, const struct resolver *resolver, const struct pool_config *p)
+{
+	struct name_view v = { 0 };
+	char text[512];
+
+	while (name_view_next(p, &v)) {
+		const struct server_config *s = v.members;
+		const struct resolution *known = resolver_find(resolver, s->host, s->resolve_max);
+
+		if (!known || known->failures < NAME_STALE_FAILURES)
+			continue;
+		snprintf(text, sizeof(text), "%.*s has its last good addresses: DNS: %s",
+		    STR_ARG(s->host),
+		    dns_result_name(resolver_result(resolver, s->host, s->resolve_max)));
+		alarm_add(list, "name_stale", p->name, text);
+	}
+}
+
+static void
+names_alarms_add(json_t **list, const struct admin_source *source, const struct lbd_config *config)
 {
 	char text[512];
 
-	for (uint32_t i = 0; i < config->n_pools; i++)
-		for (uint32_t j = 0; j < config->pools[i].n_unresolved; j++) {
+	for (uint32_t i = 0; i < config->n_pools; i++) {
+		const struct pool_config *p = &config->pools[i];
+
+		for (uint32_t j = 0; j < p->n_unresolved; j++) {
 			snprintf(text, sizeof(text), "%.*s has no address",
-			    STR_ARG(config->pools[i].unresolved[j]->host));
-			alarm_add(list, "name_unresolved", config->pools[i].name, text);
+			    STR_ARG(p->unresolved[j]->host));
+			alarm_add(list, "name_unresolved", p->name, text);
 		}
+		if (source->resolver)
+			stale_alarms_add(list, source->resolver, p);
+	}
 }
 
 /* What an operator should look at now. */
@@ -133,7 +160,7 @@ alarms_json(const struct admin_source *source, const struct admin_state *state)
 			alarm_add(&list, "pool_panic", p->name,
 			    "more than half of the servers are not available: all are tried");
 	}
-	names_alarms_add(&list, config);
+	names_alarms_add(&list, source, config);
 	certificate_alarms_add(&list, state->certificates);
 	return list;
 }
