@@ -1,5 +1,6 @@
 """debian.py - a small Debian 12, made once by debootstrap and kept; machines write into a layer over it."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -47,4 +48,6 @@ def layer(folder, lower):
     root, upper, work = paths
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}",
                     root], check=True)
+    for index in glob.glob(os.path.join(root, "var/lib/apt/lists/*_*")):
+        os.unlink(index)  # apt would read all of Debian for each package of ours
     return root

@@ -14,6 +14,7 @@ UFW = ("lbpair", "lbpair-pair", "lbpair-witness", "lbpair-metrics")
 NEWER = "0.1.0+next"
 FILES = ("lbd.json", "hafailover.json", "secret")
 LOG, CONFFILE = "/var/log/lbpair/access.log", "/etc/logrotate.d/lbpair"
+WITNESS = '{ "pairs": [ { "name": "web", "secret_file": "/etc/lbpair/web.secret" } ] }\n'
 LEASE_LEFT = 0.6  # at least, in seconds: a slower machine finds its address gone
 EDITED = "# An operator was here.\n"
 OWNERS = (("/etc/lbpair", "root:lbpair 750"), ("/run/lbpair", "lbpair:lbpair 755"),
@@ -71,6 +72,19 @@ def set_up(pair):
     for machine in pair.machines:
         for unit, pid in zip(UNITS, machine.pids(*UNITS)):
             check(machine.run("stat", "--format", "%U", f"/proc/{pid}").strip() == "lbpair", f"{unit} is not lbpair's")
+    pair.nothing_failed()
+
+
+def witnessing(pair):
+    """The third daemon, as lbpair(7) has it; beside the others for once."""
+    machine = pair.machines[0]
+    machine.run("install", "-g", "lbpair", "-m", "640", "/etc/lbpair/secret", "/etc/lbpair/web.secret")
+    machine.write("/etc/lbpair/witness.json", WITNESS)
+    machine.run("sh", "-c", "hafailover --witness -t && systemctl enable --now hafailover-witness")
+    is_again(machine, ["hafailover-witness"], lambda: machine.kill("hafailover-witness", "KILL"), 20)
+    check(machine.host.run("ss", "-Hlun", "sport", "=", ":5406").strip(), "nothing listens on port 5406")
+    machine.run("systemctl", "disable", "--now", "hafailover-witness")
+    machine.run("rm", "/etc/lbpair/witness.json", "/etc/lbpair/web.secret")
     pair.nothing_failed()
 
 
