@@ -58,7 +58,7 @@ built = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAG
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: always all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm test-testssl test-packages \
+.PHONY: always all help deps test tested lint fuzz fuzzers bench benched bench-failover demo deb rpm test-testssl test-packages test-kernel \
         install clean
 all: $(PROGRAMS:%=$(O)/bin/%) ## the programs, into build/bin
 	@:
@@ -118,6 +118,11 @@ rpm: ## RPM packages, into $(O)/rpm
 test-packages: ## both packages as users have them: a pair of Debian machines, set up, broken, upgraded, removed
 	$(Q)packaging/deps.sh build package machines
 	$(Q)exec $(PYTHON) tests/package/run.py --build $(O) $(ARGS)
+
+test-kernel: ## what leans on the kernel, on that of Debian 12 in a virtual machine; ARGS="COMMAND" runs that there
+	$(Q)packaging/deps.sh build test kernel
+	$(built) tested
+	$(Q)exec $(PYTHON) tests/kernel/run.py --build $(O) $(ARGS)
 
 test-testssl: ## what testssl finds in lbd's TLS: nothing; ARGS="--full default" all it can ask of one listener
 	$(Q)packaging/deps.sh build test testssl

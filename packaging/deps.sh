@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh - install what is missing, on Debian (apt) and on Fedora and its kin (dnf).
 #
-#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench testssl package machines (default: all but the last four)
+#	deps.sh [--check] [GROUP...]	groups: build test demo lint fuzz bench testssl package machines kernel (default: all but the last five)
 #
 # Says what it installs, says nothing when everything is there.  Probes look for the thing itself (a command,
 # a header), not for the package, so that hand-built libraries count.  --check only reports; so does a user
@@ -150,8 +150,12 @@ for group in "$@"; do
 		need python3 python3 has_python
 		need gdb gdb has_command gdb
 		;;
+	kernel)
+		need qemu-system-x86 qemu-system-x86 has_command qemu-system-x86_64
+		need kmod kmod has_command depmod
+		;;
 	*)
-		echo "deps.sh: no group $group (build test demo lint fuzz bench testssl package machines)" >&2
+		echo "deps.sh: no group $group (build test demo lint fuzz bench testssl package machines kernel)" >&2
 		exit 2
 		;;
 	esac

@@ -30,12 +30,12 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration_ha")]
 
 from crowd import Crowd  # noqa: E402
 from laboratory import Failure, Laboratory  # noqa: E402
-from network import ALARMS, LIBC, PR_SET_PDEATHSIG, Skip, become_root  # noqa: E402
+from network import ALARMS, LIBC, PR_SET_PDEATHSIG, SLOWER, Skip, become_root  # noqa: E402
 from record import total  # noqa: E402
 from scenarios import PREPARE, REFUSED, SCENARIOS  # noqa: E402
 
 PASSED, FAILED, SKIPPED = 0, 1, 77
-AT_A_TIME = 3
+AT_A_TIME = max(1, round(3 / SLOWER))
 NOT_SLOWED = {"j"}  # alone: it takes the whole machine
 ALLOWANCE = 0.002  # by which two reports of the kernel may be out of order here
 SOON = 1.0  # for what must end within milliseconds, where times are not judged

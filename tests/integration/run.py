@@ -26,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 60  # for one test, unless it says otherwise; a sanitizer build gets three times as long
+SLOWER = float(os.environ.get("SLOWER", "1"))  # as in wire.py
 AGAIN = 5  # tests that run once more; if there are more, it is not for want of quiet
 RESULTS = 3  # the descriptor on which a child reports
 
@@ -119,7 +120,7 @@ class Runner:
         read, write = os.pipe()
         os.set_inheritable(write, True)
         start = time.monotonic()
-        limit = job.seconds * (3 if self.args.sanitizer else 1)
+        limit = job.seconds * (3 if self.args.sanitizer else 1) * SLOWER
         command = [sys.executable, "-c",
                    f"import os, sys; os.dup2({write}, {RESULTS}); sys.path.insert(0, {HERE!r}); "
                    f"import run; run.child({job.module!r}, {job.function!r})"]

@@ -26,6 +26,7 @@ import time
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG = 1
+SLOWER = float(os.environ.get("SLOWER", "1"))  # than a usual machine by this factor: tests/kernel
 LIBC = ctypes.CDLL(None, use_errno=True)
 ETH_P_ALL, ETH_P_ARP, ETH_P_IPV6 = 3, 0x0806, 0x86DD
 RTM_NEWADDR, RTM_DELADDR = 20, 21
@@ -98,6 +99,7 @@ def no_cpu_idle():
 
 
 def wait_for(look, seconds=5.0, what="that"):
+    seconds *= SLOWER
     end = time.monotonic() + seconds
     while not (seen := look()):
         if time.monotonic() > end:
