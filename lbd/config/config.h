@@ -49,7 +49,7 @@ struct limits_config {
 
 struct timeouts_config {
 	int64_t client_header, client_idle, client_body, connect, response, server_idle, queue,
-	    tunnel, client_fin, server_fin, drain, tls_handshake;
+	    tunnel, client_fin, server_fin, tcp_keepalive /* 0: none */, drain, tls_handshake;
 };
 
 enum resolver_family { RESOLVER_ANY, RESOLVER_IPV4, RESOLVER_IPV6 };

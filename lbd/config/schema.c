@@ -206,6 +206,8 @@ static const struct json_field timeouts_fields[] = {
 	TIMEOUT(tunnel, "\"1h\""),
 	TIMEOUT(client_fin, "\"1m\""),
 	TIMEOUT(server_fin, "\"1m\""),
+	{ JSON_ROW("tcp_keepalive", json_kind_duration, struct timeouts_config, tcp_keepalive),
+	    .min = 1 * S, .max = 9 * HOUR /* the kernel counts to 32767 s */ },
 	TIMEOUT(drain, "\"30s\""),
 	TIMEOUT(tls_handshake, "\"5s\""),
 	{ 0 },

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
+
+enum { KEEPALIVE_PROBES = 3 };
 
 void
 conn_init(struct conn *c, struct worker *w, int fd, const struct conn_events *events)
@@ -224,6 +228,23 @@ conn_unsent(const struct conn *c)
 	int n = 0;
 
 	return ioctl(c->write.fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+static void
+option_set(const struct conn *c, int level, int name, int value)
+{
+	setsockopt(c->read.fd, level, name, &value, sizeof(value)); /* not of unix sockets */
+}
+
+void
+conn_keepalive(struct conn *c, int64_t idle_ns)
+{
+	int seconds = (int)(idle_ns / NS_PER_S), apart = seconds / KEEPALIVE_PROBES;
+
+	option_set(c, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+	option_set(c, IPPROTO_TCP, TCP_KEEPINTVL, apart < 1 ? 1 : apart);
+	option_set(c, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	option_set(c, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 void

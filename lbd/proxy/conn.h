@@ -96,6 +96,12 @@ int conn_error(const struct conn *);
 /* Of what the socket took, what its peer has not acknowledged; a FIN counts as a byte. */
 size_t conn_unsent(const struct conn *);
 
+/*
+ * The kernel asks a peer that has been silent for so long whether it is still there, and again, soon; one that is gone
+ * shows as broken after twice that time.
+ */
+void conn_keepalive(struct conn *, int64_t idle_ns);
+
 /* We send no more: FIN after what waits. */
 void conn_shutdown(struct conn *);
 

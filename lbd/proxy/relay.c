@@ -243,6 +243,10 @@ relay_start(struct relay *r, struct conn *client, struct conn *server,
     const struct timeouts_config *timeouts, void (*over)(struct relay *, enum termination))
 {
 	*r = (struct relay){ .timeouts = timeouts, .over = over };
+	if (timeouts->tcp_keepalive) {
+		conn_keepalive(client, timeouts->tcp_keepalive);
+		conn_keepalive(server, timeouts->tcp_keepalive);
+	}
 	flow_start(&r->up, client, server);
 	flow_start(&r->down, server, client);
 	relay_balance(r);

@@ -362,6 +362,26 @@ def test_half_closed_connections_end_sooner():
         held.set()
 
 
+def keepalives(lbd):
+    """The sockets of lbd that the kernel asks after, among those of its proxy process: /proc/net/tcp, "02:"."""
+    directory = f"/proc/{lbd.proxy_pid()}/fd"
+    own = {os.readlink(f"{directory}/{fd}") for fd in os.listdir(directory)}
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in list(f)[1:]]
+    return sum(row[5].startswith("02:") and f"socket:[{row[9]}]" in own for row in rows)
+
+
+def test_peers_are_asked_whether_they_are_there():
+    with Backend(shout) as server, Lbd(tcp(server)) as lbd:
+        for asks, expected in (None, 0), ("30s", 2):
+            if asks:
+                lbd.reload(tcp(server, timeouts={"tcp_keepalive": asks, "drain": "2s"}))
+            with lbd.client() as client:
+                client.send(b"x")
+                equal(client.read_exactly(1), b"X", "echo")
+                wait_for(lambda: keepalives(lbd) == expected, f"{expected} sockets that the kernel asks after")
+
+
 def test_who_has_ended_may_still_be_answered():
     """A server that speaks every now and then is not cut, however long it takes."""
     def script(connection):
