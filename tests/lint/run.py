@@ -87,8 +87,8 @@ def events(tree):
     return command(sys.executable, HERE / "events.py")
 
 
-def metrics(tree):
-    return command(sys.executable, HERE / "metrics.py")
+def manual(tree):
+    return command(sys.executable, HERE / "manual.py")
 
 
 def names(tree):
@@ -187,7 +187,7 @@ def tidy(tree):
     return failures or None
 
 
-CHECKS = {"clang-format": format_, "layers": layers, "events": events, "metrics": metrics, "names": names, "text": text,
+CHECKS = {"clang-format": format_, "layers": layers, "events": events, "manual": manual, "names": names, "text": text,
           "python": python, "shellcheck": shellcheck, "mandoc": mandoc, "cppcheck": cppcheck, "clang-tidy": tidy}
 
 
