@@ -13,6 +13,7 @@ import signal
 from processes import BenchError, Child, free_port, process_tree, wait_answers
 
 LISTEN = "127.0.0.1"
+CIPHERS = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"  # lbd's order, and browsers'
 
 
 class Setup:
@@ -126,7 +127,7 @@ class Haproxy(Proxy):
         if self.setup.hosts:
             hosts = self.write("hosts.map", "".join(f"{h} back\n" for h in served(self.setup.hosts)))
             route = f"use_backend %[req.hdr(host),lower,map({hosts})]"  # else 503
-        tls = f" ssl crt {self.bench.certificate()} alpn h2,http/1.1" if self.setup.tls else ""
+        tls = f" ssl crt {self.bench.certificate()} alpn h2,http/1.1 ciphersuites {CIPHERS}" if self.setup.tls else ""
         limit = f"""
     stick-table type ip size 128k expire 10s store http_req_rate(1s)
     http-request track-sc0 src
@@ -225,7 +226,9 @@ class Nginx(Proxy):
         tls = self.setup.tls and f"""
         ssl_certificate {self.bench.certificate()};
         ssl_certificate_key {self.bench.certificate()};
-        ssl_protocols TLSv1.2 TLSv1.3;"""
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_prefer_server_ciphers on;
+        ssl_conf_command Ciphersuites {CIPHERS};"""
         config = f"""
 daemon off;
 user root;

@@ -98,6 +98,8 @@ def test_the_order_of_ciphers():
                                 ((chacha, aes128), chacha)):
             with client(lbd, most=ssl.TLSVersion.TLSv1_2, ciphers=":".join(offer)) as c:
                 equal(c.sock.cipher()[0], expected, f"chosen of {offer}")
+        with client(lbd, least=ssl.TLSVersion.TLSv1_3) as c:  # which begins with AES256
+            equal(c.sock.cipher()[0], "TLS_AES_128_GCM_SHA256", "chosen in TLS 1.3")
 
 
 def test_old_protocols_are_refused():
