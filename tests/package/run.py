@@ -36,7 +36,7 @@ CLONE_NEWNS = 0x20000
 FILES = [files.rpm_in_an_empty_root, files.debug_symbols]
 STEPS = [steps.installed, steps.looked_at, steps.set_up, steps.witnessing, steps.moved_by_hand, steps.killed, steps.frozen,
          steps.logs_rotated, steps.rebooted, steps.stopped, steps.upgraded, steps.reinstalled, steps.secret_changed,
-         steps.removed, rpm_steps.installed, rpm_steps.reinstalled, rpm_steps.erased]
+         steps.removed, rpm_steps.installed, rpm_steps.reinstalled, rpm_steps.erased, steps.last_stopped]
 
 
 # --- the run ---

@@ -54,6 +54,8 @@ def looked_at(pair):
         print(f"     {said.strip().splitlines()[-1][2:]}")
     for name in UFW:
         check(re.search(r"^Ports?:\n +\S+/(tcp|udp)$", machine.run("ufw", "app", "info", name), re.M), f"ufw: {name}")
+    for rule in ("lbpair", "from 192.0.2.12 to any app lbpair-pair"):
+        machine.run("ufw", "--dry-run", "allow", *rule.split())
     machine.run("logrotate", "--debug", CONFFILE)
 
 
@@ -251,6 +253,14 @@ def removed(pair):
         check(not left, f"left behind: {' '.join(left)}")
         machine.run("getent", "passwd", "lbpair", fails=True)
         machine.run("getent", "group", "lbpair", fails=True)
+    pair.nothing_failed()
+
+
+def last_stopped(pair):
+    """With nobody to hand over to, the address is gone with the daemon, not a lease later."""
+    machine = pair.holders()[0]
+    machine.run("systemctl", "stop", "hafailover")
+    check(not pair.holders(), "the address is still there")
     pair.nothing_failed()
 
 
