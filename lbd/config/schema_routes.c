@@ -35,6 +35,19 @@ check_route_path(struct str s)
 	return memchr(s.p, '?', s.n) ? "has a query" : config_check_path(s);
 }
 
+/* Methods have cases, and no client means "get". */
+static bool
+is_small_method(struct str word)
+{
+	static const struct str known[] = { STR("GET"), STR("HEAD"), STR("POST"), STR("PUT"),
+		STR("DELETE"), STR("OPTIONS"), STR("PATCH") };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (str_eq_nocase(word, known[i]))
+			return !str_eq(word, known[i]);
+	return false;
+}
+
 static const char *
 check_methods(struct str s)
 {
@@ -46,6 +59,9 @@ check_methods(struct str s)
 
 		if (word.n == 0 || !scan_all(word, SCAN_TOKEN))
 			return "is not a list of methods with one blank between";
+		if (is_small_method(word))
+			return "is never the method of a request: GET, HEAD and the like are in "
+			       "capitals";
 		p += word.n + 1;
 	}
 	return NULL;

@@ -225,6 +225,23 @@ rule_of(const struct listener_config *l, const struct route_config *r)
 	};
 }
 
+/* What is written twice is a mistake: only one of the two can be meant. */
+static void
+check_hidden(struct lbd_config *c, struct json_decoder *d, uint32_t listener)
+{
+	const struct listener_config *l = &c->listeners[listener];
+
+	for (uint32_t i = 0; i < l->n_routes; i++) {
+		int hidden = l->routes[i].n_conditions ? ROUTER_NONE : router_hidden(l->router, i);
+
+		if (hidden != ROUTER_NONE)
+			json_config_problem(d,
+			    "listeners[%u].routes[%d]: is never asked: routes[%u] has the same "
+			    "host and path and no conditions",
+			    listener, hidden, i);
+	}
+}
+
 bool
 config_routes_complete(struct lbd_config *c, struct json_decoder *d, uint32_t listener)
 {
@@ -242,5 +259,7 @@ config_routes_complete(struct lbd_config *c, struct json_decoder *d, uint32_t li
 	}
 	l->router = router_new(c->arena, rules, l->n_routes);
 	free(rules);
+	if (l->router && d->problems->n == 0) /* else conditions may be missing */
+		check_hidden(c, d, listener);
 	return l->router != NULL;
 }

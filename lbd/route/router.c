@@ -98,6 +98,13 @@ router_new(struct arena *a, const struct route_rule *rules, uint32_t n)
 	return r;
 }
 
+/* Whoever has no conditions is the last one to be asked. */
+int
+router_hidden(const struct router *r, uint32_t rule)
+{
+	return r->next[rule] == RULE_NONE ? ROUTER_NONE : (int)r->next[rule];
+}
+
 struct search {
 	const struct router *router;
 	struct str path;
@@ -115,7 +122,7 @@ find_path(const struct path_node *paths, const struct search *s)
 		for (; rule != RULE_NONE; rule = s->router->next[rule])
 			if (s->accepts(s->arg, rule))
 				return (int)rule;
-	return -1;
+	return ROUTER_NONE;
 }
 
 static int
@@ -123,7 +130,7 @@ find_host(const struct host_name *name, size_t from, const struct search *s)
 {
 	const struct path_node *paths = host_table_find(s->router->hosts, name, from);
 
-	return paths ? find_path(paths, s) : -1;
+	return paths ? find_path(paths, s) : ROUTER_NONE;
 }
 
 static bool
@@ -136,7 +143,7 @@ is_end(const struct router *r, size_t n)
 static int
 find_wildcard(const struct host_name *name, const struct search *s)
 {
-	int rule = -1;
+	int rule = ROUTER_NONE;
 
 	for (size_t i = 1; rule < 0 && i < name->n; i++)
 		if (name->text[i] == '.' && is_end(s->router, name->n - i))
@@ -150,7 +157,7 @@ router_find(
 {
 	const struct search s = { r, path, accepts, arg };
 	struct host_name name;
-	int rule = -1;
+	int rule = ROUTER_NONE;
 
 	if (host_name_read(&name, host)) {
 		if (name.text[0] != '.')

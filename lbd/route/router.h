@@ -22,6 +22,11 @@ struct route_rule {
 
 struct router;
 
+enum { ROUTER_NONE = -1 };
+
+/* A rule that is never asked, because that one, which has no conditions, has its host and path; or ROUTER_NONE. */
+int router_hidden(const struct router *, uint32_t rule);
+
 /* Do the other conditions of that rule hold? */
 typedef bool router_accepts(void *arg, uint32_t rule);
 
@@ -29,7 +34,7 @@ typedef bool router_accepts(void *arg, uint32_t rule);
 struct router *router_new(struct arena *, const struct route_rule *, uint32_t n);
 
 /*
- * The index of the rule, or -1.  `host` without port and final dot, in whatever case; `path` normal, without
+ * The index of the rule, or ROUTER_NONE.  `host` without port and final dot, in whatever case; `path` normal, without
  * query.
  */
 int

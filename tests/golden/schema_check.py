@@ -24,7 +24,7 @@ BEYOND = {
     "tcp_tls", "tcp_routes", "tcp_http2", "sni_plain", "health_send_twice",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     "hash_balance_factor", "hash_key_unused", "stickiness_secret", "stickiness_secrets", "stickiness_same_site",
-    "stickiness_domain",
+    "stickiness_domain", "routes_hidden",
     "resolver_bounds", "resolve_max_address", "resolver_servers_unix",
     # values within strings: ranges of durations and sizes, addresses, lengths of paths
     "admin_http_port", "bind_unix_long", "duration_long", "duration_zero", "size_overflow",

@@ -117,10 +117,15 @@ def test_files_are_read_by_a_reload():
         path = pages.write("503.txt", "old\n")
         conf = config(NOWHERE, listener={"error_pages": {"503": path}})
         with Lbd(conf) as lbd:
-            pages.write("503.txt", "new\n")
-            equal(lbd.get().body, b"old\n", "before the reload")
-            lbd.reload()
-            equal(lbd.get().body, b"new\n", "after it")
+            digests = [lbd.command("status")["config"]["digest"]]
+            for text in ("new\n", "old\n", "new\n"):
+                pages.write("503.txt", text)
+                equal(lbd.get().body, b"old\n" if text == "new\n" else b"new\n", "before the reload")
+                lbd.reload()
+                equal(lbd.get().body, text.encode(), "after it")
+                digests.append(lbd.command("status")["config"]["digest"])
+            check(digests[0] == digests[2] != digests[1] == digests[3], f"digests {digests}")
+            lbd.log.wait("reload_done.*digest=" + digests[1])
             for spoil, complaint in (
                     (lambda: pages.write("503.txt", "x" * 65537), f"{path} is larger than 65536 bytes"),
                     (lambda: os.unlink(path), f"cannot open {path}: No such file or directory")):

@@ -159,6 +159,18 @@ def test_fields_of_answers():
         equal(ask(client, b"/..").all(b"x-by"), [], "X-By of an error")
 
 
+def test_whom_a_proxy_names():
+    """By the field that forwarded.client_from says, and by that alone."""
+    routes = [{"path": "/", "clients": ["203.0.113.0/24"], "pool": "api"}]
+    fields = {"x_forwarded_for": b"X-Forwarded-For: %s\r\n", "forwarded": b'Forwarded: for=1.2.3.4, for="%s:80";proto=http\r\n'}
+    for client_from, other in (("forwarded", "x_forwarded_for"), ("x_forwarded_for", "forwarded")):
+        with Site(routes, listener={"forwarded": {"trust": ["127.0.0.0/8"], "client_from": client_from}}) as lbd:
+            with lbd.client() as client:
+                equal(ask(client, b"/", fields=fields[client_from] % b"203.0.113.5").body, b"api /", client_from)
+                equal(ask(client, b"/", fields=fields[client_from] % b"192.0.2.1").body, b"web /", f"{client_from}, another")
+                equal(ask(client, b"/", fields=fields[other] % b"203.0.113.5").body, b"web /", f"not {client_from}")
+
+
 def test_a_redirect_without_a_host():
     """HTTP/1.0 need not say where it wanted to go: a redirect that says it anew cannot."""
     for to, want in (("https://{host}/", 400), ("https://{hostname}{uri}", 400), ("/elsewhere", 308)):

@@ -118,6 +118,29 @@ test_conditions_decide_between_equals_and_give_way(void **state)
 }
 
 static void
+test_hidden_rules(void **state)
+{
+	static const struct route_rule rules[] = {
+		{ .host = STR("h"), .path = STR("/p") },
+		{ .host = STR("h"), .path = STR("/p"), .exact = true },
+		{ .host = STR("h"), .path = STR("/p"), .n_conditions = 1 },
+		{ .host = STR("h"), .path = STR("/p") },
+		{ .host = STR("*.h"), .path = STR("") },
+		{ .host = STR("h"), .path = STR("/p") },
+		{ .host = STR("*.h"), .path = STR("/") },
+	};
+	static const int hidden[] = { 3, -1, 0, 5, -1, -1, -1 };
+	struct arena *a = arena_new();
+	struct router *r = router_new(a, rules, sizeof(rules) / sizeof(*rules));
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
+		if (router_hidden(r, i) != hidden[i])
+			fail_msg("rule %u hides %d", i, router_hidden(r, i));
+	arena_free(&a);
+}
+
+static void
 test_nothing_to_find(void **state)
 {
 	static const struct route_rule rule = {
@@ -304,6 +327,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_most_specific_wins),
 		cmocka_unit_test(test_conditions_decide_between_equals_and_give_way),
+		cmocka_unit_test(test_hidden_rules),
 		cmocka_unit_test(test_nothing_to_find),
 		cmocka_unit_test(test_as_a_search_of_all),
 		cmocka_unit_test(test_many_hosts_ask_few_rules),
