@@ -21,7 +21,7 @@ BEYOND = {
     "access_both", "bind_admin", "bind_mapped_twice", "bind_twice", "bind_two_listeners", "health_port_unix",
     "health_timeout", "health_timeout_default_interval", "listener_name_twice", "tls_ciphers_1_3", "tls_clients_off", "redirect_tls", "redirect_routes", "hsts_plain", "http2_tls",
     "per_try",
-    "tcp_tls", "tcp_routes", "tcp_http2", "sni_plain", "health_send_twice",
+    "tcp_routes", "tcp_http2", "sni_plain", "health_send_twice",
     "listener_pool_unknown", "pool_twice", "server_key_long", "server_name_twice", "server_twice",
     "hash_balance_factor", "hash_key_unused", "stickiness_secret", "stickiness_secrets", "stickiness_same_site",
     "stickiness_domain", "routes_hidden",
@@ -63,7 +63,7 @@ class Validator:
         return all(self.keyword(value, schema, word, arg) for word, arg in schema.items())
 
     def keyword(self, value, schema, word, arg):
-        if word in ANNOTATIONS or word == "then":
+        if word in ANNOTATIONS or word in ("then", "else"):
             return True
         method = getattr(self, "on_" + word.replace("$", ""), None)
         if method is None:
@@ -86,7 +86,7 @@ class Validator:
         return any(self.valid(value, a) for a in arg)
 
     def on_if(self, value, arg, schema):
-        return not self.valid(value, arg) or self.valid(value, schema["then"])
+        return self.valid(value, schema.get("then" if self.valid(value, arg) else "else", True))
 
     def on_required(self, value, arg, _):
         return not isinstance(value, dict) or all(key in value for key in arg)
