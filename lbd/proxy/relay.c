@@ -58,24 +58,30 @@ how_it_ended(const struct relay *r)
 	return r->up.to->broken ? END_SERVER_RESET : END_OK;
 }
 
-/* Whose turn it is to end is given less time than two that may still speak. */
-static int64_t
-relay_patience(const struct relay *r)
+int64_t
+relay_patience(const struct timeouts_config *t, bool client_ended, bool server_ended)
 {
-	const struct timeouts_config *t = r->timeouts;
 	int64_t most = t->tunnel;
 
-	if (r->up.to->shut)
+	if (client_ended)
 		most = t->server_fin;
-	else if (r->down.to->shut)
+	else if (server_ended)
 		most = t->client_fin;
 	return most < t->tunnel ? most : t->tunnel;
+}
+
+enum termination
+relay_impatience(bool client_ended, bool server_ended)
+{
+	if (client_ended)
+		return END_SERVER_FIN_TIMEOUT;
+	return server_ended ? END_CLIENT_FIN_TIMEOUT : END_TUNNEL_IDLE;
 }
 
 static void
 relay_active(struct relay *r)
 {
-	conn_deadline(r->up.to, relay_patience(r));
+	conn_deadline(r->up.to, relay_patience(r->timeouts, r->up.to->shut, r->down.to->shut));
 }
 
 /* `to` may get more when it has what came before; the end of `from` is passed on behind that. */
@@ -222,10 +228,8 @@ relay_expired(struct relay *r)
 		return;
 	if (relay_still_delivers(r))
 		relay_active(r);
-	else if (r->up.to->shut)
-		relay_finish(r, END_SERVER_FIN_TIMEOUT);
 	else
-		relay_finish(r, r->down.to->shut ? END_CLIENT_FIN_TIMEOUT : END_TUNNEL_IDLE);
+		relay_finish(r, relay_impatience(r->up.to->shut, r->down.to->shut));
 }
 
 static void

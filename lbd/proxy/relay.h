@@ -50,4 +50,11 @@ void relay_server_readable(struct relay *);
 void relay_server_writable(struct relay *);
 void relay_expired(struct relay *); /* the server's timer */
 
+/*
+ * For whoever relays without one: how long nothing may move, and what it is when nothing did.  Whose turn it is to end,
+ * once the other side's end has been passed on, is given less time than two that may still speak.
+ */
+int64_t relay_patience(const struct timeouts_config *, bool client_ended, bool server_ended);
+enum termination relay_impatience(bool client_ended, bool server_ended);
+
 #endif

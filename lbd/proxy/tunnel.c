@@ -41,18 +41,11 @@ server_has_ended(const struct exchange *x)
 	return origin_eof(x) && !downstream_pending(x);
 }
 
-/* As the relay's. */
 static void
 tunnel_active(struct exchange *x)
 {
-	const struct timeouts_config *t = exchange_timeouts(x);
-	int64_t most = t->tunnel;
-
-	if (client_has_ended(x))
-		most = t->server_fin;
-	else if (server_has_ended(x))
-		most = t->client_fin;
-	origin_deadline(x, most < t->tunnel ? most : t->tunnel);
+	origin_deadline(
+	    x, relay_patience(exchange_timeouts(x), client_has_ended(x), server_has_ended(x)));
 }
 
 /* Over when neither side sends any more and all has been delivered. */
@@ -277,10 +270,8 @@ tunnel_expired(struct exchange *x)
 {
 	if (x->relayed)
 		relay_expired(&x->relay);
-	else if (client_has_ended(x))
-		tunnel_end(x, END_SERVER_FIN_TIMEOUT);
 	else
-		tunnel_end(x, server_has_ended(x) ? END_CLIENT_FIN_TIMEOUT : END_TUNNEL_IDLE);
+		tunnel_end(x, relay_impatience(client_has_ended(x), server_has_ended(x)));
 }
 
 void
