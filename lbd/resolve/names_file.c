@@ -100,7 +100,7 @@ job_do(struct names_file *f, const struct job *j)
 		return false;
 	code = file_replace(j->file, j->text, &err);
 	if (code && !f->failed)
-		log_err("names_not_saved", "reason=%s", log_quoted(str_of(err.text)).text);
+		log_warning("names_not_saved", "reason=%s", log_quoted(str_of(err.text)).text);
 	else if (!code && f->failed)
 		log_notice("names_saved", "file=%s", log_quoted(str_of(j->file)).text);
 	f->failed = code != 0;
