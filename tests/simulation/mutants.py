@@ -22,6 +22,9 @@ RULES = ["common/check.c"]
 MUTANTS = [
     ("claims whether the address serves or not", "claim", "!e->config.probe || e->probe.silent >= PROBES_NEEDED", "true"),
     ("claims though it may be cut off", "claim", " || is_cut_off(e)", ""),
+    ("a gateway that answered too early counts", "claim", "network_ns < missed_from(e)", "network_ns <= election_quiet_since(e)"),
+    ("dual active: nothing when the other has given way", "election", "(back || gave_way(&before, p))", "back"),
+    ("dual active: nothing when the other is back", "election", "(back || gave_way(&before, p))", "gave_way(&before, p)"),
     ("one silent probe is enough", "claim", "PROBES_NEEDED = 2", "PROBES_NEEDED = 1"),
     ("no service: without the second dead interval", "claim", "silence >= 2 * dead && ", ""),
     ("never claims where nothing serves", "claim", "e->probe.bad >= PROBES_NEEDED &&", "false &&"),
