@@ -88,7 +88,7 @@ class Postgres(Service):
         self.client, self.bench = tool("psql", *places), tool("pgbench", *places)
         initdb, postgres = tool("initdb", *places), tool("postgres", *places)
         data = os.path.join(self.directory, "data")
-        run(initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8",
+        run(initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8",
             preexec_fn=self.become, cwd=self.directory)
         self.start(postgres, "-D", data, "-p", str(self.port.port), "-h", "127.0.0.1", "-k", self.directory,
                    "-c", "fsync=off", "-c", "shared_buffers=16MB")
