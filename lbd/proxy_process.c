@@ -329,6 +329,38 @@ suspect(void *arg, uint32_t slot)
 	mailbox_post(&p->inbox, &s->letter);
 }
 
+/* A server that a check has found down, for one worker. */
+struct departure {
+	struct letter letter;
+	uint32_t slot;
+};
+
+/* Worker's thread. */
+static void
+open_departure(struct letter *l, void *owner)
+{
+	struct departure *d = (struct departure *)l;
+
+	proxy_leave_server(owner, d->slot);
+	free(d);
+}
+
+/* Without memory connections stay, as they do by default. */
+static void
+server_down(void *arg, uint32_t slot)
+{
+	struct process *p = arg;
+
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct departure *d = malloc(sizeof(*d));
+
+		if (!d)
+			return;
+		*d = (struct departure){ { .open = open_departure }, slot };
+		mailbox_post(&p->workers[i]->inbox, &d->letter);
+	}
+}
+
 static int
 workers_make(struct process *p, struct err *err)
 {
@@ -383,7 +415,7 @@ state_make(struct process *p, struct err *err)
 	p->servers.changed = servers_changed;
 	p->servers.changed_arg = p;
 	p->names = stats_names_new();
-	p->prober = prober_new(p->loop, &p->servers);
+	p->prober = prober_new(p->loop, &p->servers, server_down, p);
 	p->limits = rate_limits_new();
 	p->proxy_shared.limit = client_limit_new();
 	p->proxy_shared.suspect = suspect;

@@ -129,6 +129,9 @@ struct listener_config {
 
 enum check_type { CHECK_NONE, CHECK_TCP, CHECK_HTTP, CHECK_HTTPS };
 
+/* What becomes of connections in TCP mode to a server that is found down. */
+enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
+
 struct health_config {
 	enum check_type type;
 	struct str path, host; /* host empty: the server's address */
@@ -139,6 +142,7 @@ struct health_config {
 	int64_t interval, timeout;
 	uint32_t fall, rise;
 	uint16_t port; /* 0: the server's own */
+	enum on_down on_down;
 };
 
 struct server_config {

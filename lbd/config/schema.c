@@ -110,6 +110,20 @@ barred_expect_hex(const void *object)
 	return h->expect.n ? "has no effect beside expect" : barred_without_tcp(object);
 }
 
+static const char *
+barred_without_checks(const void *object)
+{
+	const struct health_config *h = object;
+
+	return h->type == CHECK_NONE ? "has no effect without checks" : NULL;
+}
+
+static const struct json_choice down_choices[] = {
+	{ "keep", ON_DOWN_KEEP },
+	{ "close", ON_DOWN_CLOSE },
+	{ NULL, 0 },
+};
+
 static const struct json_choice levels[] = {
 	{ "error", LOG_ERR },
 	{ "warning", LOG_WARNING },
@@ -480,6 +494,9 @@ static const struct json_field health_fields[] = {
 	{ JSON_ROW("rise", json_kind_integer, struct health_config, rise), .fallback = "2",
 	    .min = 1, .max = 100 },
 	{ JSON_ROW("port", json_kind_integer, struct health_config, port), .min = 1, .max = 65535 },
+	/* without one: keep */
+	{ JSON_ROW("on_down", json_kind_choice, struct health_config, on_down),
+	    .choices = down_choices, .barred = barred_without_checks },
 	{ 0 },
 };
 

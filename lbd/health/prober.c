@@ -32,7 +32,8 @@ struct prober {
 };
 
 struct prober *
-prober_new(struct ev_loop *loop, struct server_table *table)
+prober_new(struct ev_loop *loop, struct server_table *table, void (*down)(void *, uint32_t slot),
+    void *down_arg)
 {
 	struct prober *p = calloc(1, sizeof(*p));
 	uint64_t random;
@@ -41,7 +42,13 @@ prober_new(struct ev_loop *loop, struct server_table *table)
 		return NULL;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		random = (uint64_t)clock_ns();
-	p->site = (struct watch_site){ .loop = loop, .table = table, .random = random };
+	p->site = (struct watch_site){
+		.loop = loop,
+		.table = table,
+		.random = random,
+		.down = down,
+		.down_arg = down_arg,
+	};
 	turns_init(&p->site.turns, PROBER_CHECKS_MAX);
 	p->applies = 1;
 	p->watches = calloc(SERVER_SLOTS_MAX, sizeof(*p->watches));

@@ -27,8 +27,9 @@ enum { PROBER_CHECKS_MAX = 64 };
 
 struct prober;
 
-/* NULL: out of memory. */
-struct prober *prober_new(struct ev_loop *, struct server_table *);
+/* NULL: out of memory.  `down` hears of servers that are found down where health_check.on_down is "close". */
+struct prober *prober_new(
+    struct ev_loop *, struct server_table *, void (*down)(void *, uint32_t slot), void *down_arg);
 void prober_free(struct prober **);
 
 /*

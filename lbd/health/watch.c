@@ -93,6 +93,8 @@ judge(struct watch *w, const struct probe_result *r)
 	if ((before == HEALTH_DOWN || before == HEALTH_NEW) && state.health == HEALTH_UP)
 		server_comes_up(w->site->table, w->slot, clock_ns());
 	state_write(w, state);
+	if (changed && state.health == HEALTH_DOWN && w->pool->health.on_down == ON_DOWN_CLOSE)
+		w->site->down(w->site->down_arg, w->slot);
 	if (changed && state.health == HEALTH_DOWN)
 		log_warning("server_down", "%s", watch_text(w, r->reason).text);
 	else if (changed && before == HEALTH_DOWN)

@@ -17,6 +17,8 @@ struct watch_site {
 	struct server_table *table;
 	struct turns turns;
 	uint64_t random;
+	void (*down)(void *, uint32_t slot); /* on_down "close": that is a server to be left */
+	void *down_arg;
 };
 
 struct watch {

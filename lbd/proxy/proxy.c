@@ -249,6 +249,18 @@ proxy_close_idle(struct worker *w)
 }
 
 void
+proxy_leave_server(struct worker *w, uint32_t slot)
+{
+	struct client *c, *next;
+
+	for (c = w->proxy->clients; c; c = next) {
+		next = c->next;
+		if (c->tcp && tcp_session_is_at(c->tcp, slot))
+			tcp_session_end(c->tcp, END_SERVER_DOWN);
+	}
+}
+
+void
 proxy_cut(struct worker *w)
 {
 	struct client *c, *next;

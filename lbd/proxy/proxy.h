@@ -90,6 +90,9 @@ void proxy_drain(struct worker *);
 /* Own thread: idle connections end, gently. */
 void proxy_close_idle(struct worker *);
 
+/* Own thread: a server is down, and what is in TCP mode with it ends where its pool says so. */
+void proxy_leave_server(struct worker *, uint32_t slot);
+
 /* Own thread, or after it has ended: ends all that is left. */
 void proxy_cut(struct worker *);
 

@@ -27,6 +27,13 @@ tcp_session_end(struct tcp_session *s, enum termination why)
 	client_close(s->client, s->reset);
 }
 
+bool
+tcp_session_is_at(const struct tcp_session *s, uint32_t slot)
+{
+	return s->phase == TCP_RELAY && s->server->slot == slot &&
+	    s->pool->conf->health.on_down == ON_DOWN_CLOSE;
+}
+
 /* --- its end --- */
 
 static struct str

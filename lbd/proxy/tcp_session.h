@@ -55,6 +55,9 @@ void tcp_session_start(struct client *);
 /* client.c: the client is being closed.  Records and frees it. */
 void tcp_session_client_gone(struct tcp_session *);
 
+/* Is it connected to that server, of a pool that wants no connections to one that is down? */
+bool tcp_session_is_at(const struct tcp_session *, uint32_t slot);
+
 /* What happens to the server's connection. */
 void tcp_session_connected(struct tcp_session *); /* or it failed: looks itself */
 void tcp_session_connect_failed(struct tcp_session *, enum termination);

@@ -23,6 +23,7 @@ end_name(enum termination t)
 		[END_SERVER_BAD_RESPONSE] = "server_bad_response",
 		[END_SERVER_TIMEOUT] = "server_timeout",
 		[END_TUNNEL_IDLE] = "tunnel_idle",
+		[END_SERVER_DOWN] = "server_down",
 		[END_CLIENT_FIN_TIMEOUT] = "client_fin_timeout",
 		[END_SERVER_FIN_TIMEOUT] = "server_fin_timeout",
 		[END_CONNECTIONS_LIMIT] = "connections_limit",

@@ -25,6 +25,7 @@ enum termination {
 	END_SERVER_BAD_RESPONSE, /* 502 */
 	END_SERVER_TIMEOUT, /* 504, or cut */
 	END_TUNNEL_IDLE, /* timeouts.tunnel */
+	END_SERVER_DOWN, /* TCP mode: a check found it down, and health_check.on_down is "close" */
 	END_CLIENT_FIN_TIMEOUT, /* timeouts.client_fin: the server has ended its half, the client not */
 	END_SERVER_FIN_TIMEOUT, /* timeouts.server_fin: the other way round */
 	END_CONNECTIONS_LIMIT, /* limits.connections: an idle connection was closed, or none could be */

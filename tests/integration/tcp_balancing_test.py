@@ -66,7 +66,8 @@ def test_shares_of_pools():
 
 
 def test_drain_and_maintenance():
-    with Backend(shout) as one, Backend(shout) as two, Lbd(tcp(*weighted([one, two], (1, 1)))) as lbd:
+    with Backend(shout) as one, Backend(shout) as other, \
+            Lbd(tcp({"name": "one", "address": one.address}, {"name": "other", "address": other.address, "weight": 0})) as lbd:
         def echoes(client):
             client.send(b"x")
             equal(client.read_exactly(1), b"X", "echo")
@@ -82,14 +83,15 @@ def test_drain_and_maintenance():
         with lbd.client() as old:
             echoes(old)
             equal(len(one.connections), 1, "connections to the first")
+            lbd.command("server", name="web/other", action="weight", value=1)
             for action in "drain", "maintenance":
-                lbd.command("server", name="web/s0", action=action)
+                lbd.command("server", name="web/one", action=action)
                 equal(opened(4), 0, f"new connections to a server in {action}")
                 echoes(old)
-            lbd.command("server", name="web/s0", action="drain")
+            lbd.command("server", name="web/one", action="drain")
             start = lbd.log.count()
-        lbd.log.wait("server_drained.*s0", start=start - 1)
-        lbd.command("server", name="web/s0", action="ready")
+        lbd.log.wait("server_drained.*one", start=start - 1)
+        lbd.command("server", name="web/one", action="ready")
         equal(opened(4), 2, "new connections when it is ready")
 
 
@@ -108,6 +110,39 @@ def test_backups():
         with Lbd(tcp(*listed, pool=checks)) as lbd:
             lbd.wait_metric("lbpair_server_up", 0, server=dead.address)
             equal(asked(lbd, 3), {"s0": 3}, "when the other one is down")
+
+
+def test_connections_to_a_server_that_is_down():
+    """Its port for checks says so, while it goes on serving: a primary that has become a standby."""
+    check_pool = {"type": "tcp", "send": "?", "expect": "primary", "interval": "50ms", "timeout": "50ms", "fall": 1,
+                  "on_down": "close"}
+    role = [b"primary"]
+    with Backend(shout) as one, Backend(shout) as two, Backend(lambda c: (c.read_some(), c.send(role[0]))) as checks:
+        servers = [{"address": one.address, "name": "one"}, {"address": two.address, "name": "two", "backup": True}]
+
+        def conf(**more):
+            return logged(tcp(*servers, pool={"health_check": {**check_pool, "port": checks.port, **more}}, workers=2))
+        with Lbd(conf()) as lbd:
+            lbd.wait_metric("lbpair_server_up", 1, server="one")
+            clients = [lbd.client() for _ in range(4)]
+            for client in clients:
+                client.send(b"x")
+                equal(client.read_exactly(1), b"X", "echo")
+            role[0] = b"standby"
+            for client in clients:
+                client.read_to_end()
+                check(client.reset, "the end looks orderly")
+            equal({(r["server"], r["termination"]) for r in records(lbd, 4)}, {("one", "server_down")}, "records")
+            role[0] = b"primary"
+            lbd.wait_metric("lbpair_server_up", 1, server="one")
+            lbd.reload(conf(on_down="keep"))
+            with lbd.client() as client:
+                client.send(b"x")
+                equal(client.read_exactly(1), b"X", "echo")
+                role[0] = b"standby"
+                lbd.wait_metric("lbpair_server_up", 0, server="one")
+                client.send(b"y")
+                equal(client.read_exactly(1), b"Y", "echo where connections are kept")
 
 
 def test_slow_start():

@@ -250,7 +250,7 @@ setup(void **state)
 	loop = ev_loop_new(EVFLAG_AUTO);
 	if (!shared || !loop || server_table_init(&table, shared) < 0)
 		return -1;
-	prober = prober_new(loop, &table);
+	prober = prober_new(loop, &table, NULL, NULL);
 	return prober ? 0 : -1;
 }
 

@@ -275,7 +275,7 @@ test_crash_forgets_nothing(void **state)
 	prober_free(&prober);
 	server_table_fini(&table);
 	assert_int_equal(server_table_init(&table, shared), 0);
-	prober = prober_new(loop, &table);
+	prober = prober_new(loop, &table, NULL, NULL);
 	assert_non_null(prober);
 	f.answer = OK_ANSWER;
 	prober_use(&one.config);
