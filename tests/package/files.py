@@ -9,6 +9,10 @@ import tempfile
 
 from network import check
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+with open(os.path.join(ROOT, "Makefile")) as makefile:
+    VERSION = re.search(r"^VERSION := (\S+)$", makefile.read(), re.M)[1]
+NEWER = VERSION + "+next"
 MAINS = {"sbin/lbd": "lbd/main.c", "sbin/hafailover": "hafailover/main.c", "bin/hactl": "hafailover/hactl/main.c"}
 
 
@@ -58,7 +62,7 @@ def debug_symbols(packages):
             return found[1] if found else None
 
         for kind, has_lines in (("lbpair", False), ("lbpair-dbgsym", True)):
-            output("dpkg-deb", "--extract", the_one(packages, "deb", f"{kind}_*+next_*.deb"), root)
+            output("dpkg-deb", "--extract", the_one(packages, "deb", f"{kind}_{NEWER}_*.deb"), root)
             for program in MAINS:
                 expected = MAINS[program] if has_lines else None
                 check(line_of_main(program) == expected, f"{kind}: main of {program} is in {line_of_main(program)}")

@@ -21,9 +21,9 @@ READY_SECONDS, OUTAGE_SECONDS = 60, 10
 
 
 class Pair:
-    def __init__(self, folder, packages, version):
+    def __init__(self, folder, packages):
         self.wire = Wire()
-        self.packages, self.version = packages, version
+        self.packages = packages
         self.processes, self.record, self.witness = [], None, None
         hosts = [self.wire.host(name, number) for name, number in (("lb1", 11), ("lb2", 12))]
         self.client = self.wire.host("client", 9)
@@ -98,14 +98,14 @@ class Pair:
         except Failure as e:
             raise Failure(f"{e}: {[self.status(machine) for machine in self.machines]}") from e
 
-    def requests(self, machine):
-        """How many lbd has answered there, by its own count."""
+    def metric(self, machine, name):
+        """Of lbd there, the sum of its samples."""
         with machine.host.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
             s.settimeout(10)
             s.connect(("127.0.0.1", 9101))
             s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             said = b"".join(iter(lambda: s.recv(65536), b"")).decode()
-        return sum(int(n) for n in re.findall(r"^lbpair_requests_total\{.*\} (\d+)$", said, re.M))
+        return sum(int(n) for n in re.findall(rf"^{name}\{{.*\}} (\d+)$", said, re.M))
 
     def nothing_failed(self):
         for machine in self.machines:
@@ -141,12 +141,12 @@ class Pair:
         asked = sum(self.record.answers_by(start, end).values())
         return end, asked, self.record.failures(start, end)
 
-    @contextlib.contextmanager
-    def nobody_asks(self):
-        self.watch()
-        self.witness.send_signal(signal.SIGSTOP)
-        yield
-        self.witness.send_signal(signal.SIGCONT)
+    def be_quiet(self):
+        """The client is gone, until it is to watch again, and with it all that it had asked."""
+        self.witness.kill()
+        self.witness.wait()
+        self.record = None
+        wait_for(lambda: not any(self.metric(m, "lbpair_connections") for m in self.machines), 20, "end of connections")
 
     @contextlib.contextmanager
     def lossless(self):

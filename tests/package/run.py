@@ -12,7 +12,6 @@ bridge; tests/failover/witness.py is the client, which asks 200 times a second. 
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -41,11 +40,6 @@ STEPS = [steps.installed, steps.looked_at, steps.set_up, steps.witnessing, steps
 
 # --- the run ---
 
-def version():
-    with open(os.path.join(ROOT, "Makefile")) as f:
-        return re.search(r"^VERSION := (\S+)$", f.read(), re.M)[1]
-
-
 def build(folder):
     """Side by side: much of each is not for all CPUs."""
     def script(kind, *arguments):
@@ -59,7 +53,7 @@ def build(folder):
 
     with ThreadPoolExecutor() as pool:
         tasks = [pool.submit(timed, "Debian for the machines", debian.tree),
-                 pool.submit(timed, "debs", script, "deb", version(), steps.NEWER),
+                 pool.submit(timed, "debs", script, "deb", files.VERSION, files.NEWER),
                  pool.submit(timed, "rpm", script, "rpm")]
         for task in tasks:
             task.result()
@@ -80,7 +74,7 @@ def run_pair(packages):
     """How many steps went well; after one that did not the others would only say so again."""
     passed, start = 0, time.monotonic()
     be_preferred()
-    with tempfile.TemporaryDirectory(prefix="lbpair-machines-") as folder, Pair(folder, packages, version()) as pair:
+    with tempfile.TemporaryDirectory(prefix="lbpair-machines-") as folder, Pair(folder, packages) as pair:
         print(f"     two machines have booted  ({time.monotonic() - start:.1f} s)", flush=True)
         for step in STEPS:
             if not run_step(step, pair):

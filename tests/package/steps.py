@@ -2,7 +2,9 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
+from files import NEWER, VERSION
 from network import check, wait_for
 from pair_of_machines import VIP
 
@@ -11,7 +13,7 @@ ALL = (*UNITS, "lbpair.target")
 # Tenths of what `systemd-analyze security` says.
 EXPOSED = {"lbd.service": 20, "hafailover.service": 30, "hafailover-witness.service": 20}
 UFW = ("lbpair", "lbpair-pair", "lbpair-witness", "lbpair-metrics")
-NEWER = "0.1.0+next"
+FIREWALLD = "/usr/lib/firewalld/services/lbpair.xml"
 FILES = ("lbd.json", "hafailover.json", "secret")
 LOG, CONFFILE = "/var/log/lbpair/access.log", "/etc/logrotate.d/lbpair"
 WITNESS = '{ "pairs": [ { "name": "web", "secret_file": "/etc/lbpair/web.secret" } ] }\n'
@@ -30,7 +32,7 @@ def installed(pair):
     """Enabled, and passed over: there is no configuration yet."""
     for machine in pair.machines:
         machine.before = machine.files()
-        apt_install(machine, pair.version)
+        apt_install(machine, VERSION)
         for unit in ALL:
             check(machine.run("systemctl", "is-enabled", unit).strip() == "enabled", f"{unit} is not enabled")
         machine.run("systemctl", "start", "lbpair.target")
@@ -56,6 +58,8 @@ def looked_at(pair):
         check(re.search(r"^Ports?:\n +\S+/(tcp|udp)$", machine.run("ufw", "app", "info", name), re.M), f"ufw: {name}")
     for rule in ("lbpair", "from 192.0.2.12 to any app lbpair-pair"):
         machine.run("ufw", "--dry-run", "allow", *rule.split())
+    ports = [port.attrib for port in ElementTree.fromstring(machine.run("cat", FIREWALLD)).iter("port")]
+    check(ports == [{"protocol": "udp", "port": "5405"}], f"{FIREWALLD}: {ports}")
     machine.run("logrotate", "--debug", CONFFILE)
 
 
@@ -148,22 +152,21 @@ def frozen(pair):
 def logs_rotated(pair):
     """Every request has a line, whenever the files changed under load."""
     machine = pair.active()
-    with pair.nobody_asks():
-        for each in pair.machines:
-            config = json.loads(each.run("cat", "/etc/lbpair/lbd.json"))
-            config["log"] = {"access": {"target": "file:" + LOG, "format": "json"}}
-            each.write("/etc/lbpair/lbd.json", json.dumps(config, indent=2))
-            each.run("hactl", "reload")
-        before = pair.requests(machine)
+    pair.be_quiet()
+    for each in pair.machines:
+        config = json.loads(each.run("cat", "/etc/lbpair/lbd.json"))
+        config["log"] = {"access": {"target": "file:" + LOG, "format": "json"}}
+        each.write("/etc/lbpair/lbd.json", json.dumps(config, indent=2))
+        each.run("hactl", "reload")
+    before = pair.metric(machine, "lbpair_requests_total")
     with pair.lossless():
         for _ in range(3):
             size = int(machine.run("stat", "--format", "%s", LOG))
             machine.run("logrotate", "--force", CONFFILE)
             wait_for(lambda: int(machine.run("stat", "--format", "%s", LOG)) > 0, 20, f"log after that of {size} bytes")
-    with pair.nobody_asks():
-        asked = pair.requests(machine) - before
-        wait_for(lambda: lines_of_logs(machine) == asked, 10,
-                 f"line for each of {asked} requests, {lines_of_logs(machine)}")
+    pair.be_quiet()
+    asked = pair.metric(machine, "lbpair_requests_total") - before
+    wait_for(lambda: lines_of_logs(machine) == asked, 10, f"line for each of {asked} requests, {lines_of_logs(machine)}")
 
 
 def lines_of_logs(machine):
