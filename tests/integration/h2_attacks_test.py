@@ -234,6 +234,22 @@ def test_request_behind_windows_that_stay_shut():
         lbd.wait_metric("lbpair_rejected_total", 1, reason="client_stalled")
 
 
+def test_answers_that_are_given_up_again_and_again():
+    """Each with its server's connection: they count as resets."""
+    kept = Kept()
+    with Backend(kept) as server, Lbd(config(server, listener=ON)) as lbd, connect(lbd, *SHUT) as client:
+        try:
+            for first in range(1, 801, 16):
+                streams = range(first, first + 16, 2)
+                client.send(b"".join(headers(n, GET) for n in streams))
+                client.until(lambda s=streams: all(client.stream(n).fields for n in s), "their heads")
+                client.try_send(b"".join(map(h2.reset, streams)))
+            raise Failure("it may go on for ever")
+        except GoAway as e:
+            equal(e.code, h2.ENHANCE_YOUR_CALM, "code")
+        check(100 < len(kept.asked) < 200, f"{len(kept.asked)} requests")
+
+
 def test_client_that_goes_while_its_requests_wait():
     with shut_out(100) as (client, kept, server, lbd):
         client.close()
