@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "common/check.h"
 #include "common/daemon_kinds.h"
 #include "common/file_replace.h"
 #include "common/log.h"
