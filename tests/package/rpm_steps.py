@@ -11,6 +11,8 @@ from files import the_one
 from network import check
 from steps import ALL, CONFFILE, EDITED, UNITS, check_owners, is_left_behind
 
+WANTED = "/etc/systemd/system/multi-user.target.wants"
+
 
 def rpm(machine, *words):
     said = machine.run("sh", "-c", "rpm --force-debian --nodeps --nosignature " + " ".join(words) + " 2>&1")
@@ -65,6 +67,6 @@ def erased(pair):
         pair.wait_ready()
         rpm(machine, "--erase", "lbpair")
         is_left_behind(pair, machine, other)
-        for path in ("/usr/sbin/lbd", "/usr/lib/systemd/system/lbd.service", "/etc/systemd/system/multi-user.target.wants/lbd.service"):
+        for path in ("/usr/sbin/lbd", "/usr/lib/systemd/system/lbd.service", f"{WANTED}/lbd.service"):
             machine.run("test", "-e", path, fails=True)
     pair.nothing_failed()

@@ -1,4 +1,4 @@
-"""steps.py - what users do with the deb, and what happens to them.  Each step leaves a pair that is ready to the next."""
+"""steps.py - what users do with the deb, and what happens to them.  Until the removal each step leaves a ready pair."""
 
 import json
 import re
@@ -71,7 +71,8 @@ def set_up(pair):
     two.run("hactl", "setup", "--join", text=one.run("hactl", "setup", "--export"))
     for machine in pair.machines:
         for name in FILES:
-            check(machine.owner(f"/etc/lbpair/{name}") == "root:lbpair 640", f"{name}: {machine.owner('/etc/lbpair/' + name)}")
+            owner = machine.owner(f"/etc/lbpair/{name}")
+            check(owner == "root:lbpair 640", f"{name}: {owner}")
         machine.run("hactl", "check")
         machine.run("systemctl", "enable", "--now", "lbpair.target")
     pair.wait_ready()
@@ -166,7 +167,8 @@ def logs_rotated(pair):
             wait_for(lambda: int(machine.run("stat", "--format", "%s", LOG)) > 0, 20, f"log after that of {size} bytes")
     pair.be_quiet()
     asked = pair.metric(machine, "lbpair_requests_total") - before
-    wait_for(lambda: lines_of_logs(machine) == asked, 10, f"line for each of {asked} requests, {lines_of_logs(machine)}")
+    wait_for(lambda: lines_of_logs(machine) == asked, 10,
+             f"line for each of {asked} requests, {lines_of_logs(machine)}")
 
 
 def lines_of_logs(machine):
