@@ -10,39 +10,28 @@
 #include "lbd/http/scan.h"
 #include "lbd/http/word.h"
 
-/* Of the quoted string that ends before `end`; `start` if it has none. */
-static const char *
-opening_quote(const char *start, const char *end)
+/* Where the quoted string begins that ends before `end`; 0 if it has no beginning. */
+static size_t
+opening_quote(const char *p, size_t end)
 {
-	const char *p = end - 1;
+	size_t at = end - 1;
 
-	while (p > start && (*--p != '"' || (p > start && p[-1] == '\\')))
+	while (at > 0 && (p[--at] != '"' || (at > 0 && p[at - 1] == '\\')))
 		;
-	return p;
+	return at;
 }
 
-/* The last comma that is in no quoted string; NULL: none. */
-static const char *
-last_comma(struct str list, bool quotes)
-{
-	const char *p = list.p + list.n;
-
-	while (p > list.p) {
-		if (p[-1] == ',')
-			return p - 1;
-		p = quotes && p[-1] == '"' ? opening_quote(list.p, p) : p - 1;
-	}
-	return NULL;
-}
-
-/* Takes the last member of the list. */
+/* Takes the last member of the list, and the comma before it. */
 static struct str
 last_member(struct str *list, bool quotes)
 {
-	const char *comma = last_comma(*list, quotes);
-	struct str member = str_skip(*list, comma ? (size_t)(comma - list->p) + 1 : 0);
+	size_t at = list->n;
+	struct str member;
 
-	list->n = comma ? (size_t)(comma - list->p) : 0;
+	while (at > 0 && list->p[at - 1] != ',')
+		at = quotes && list->p[at - 1] == '"' ? opening_quote(list->p, at) : at - 1;
+	member = str_skip(*list, at);
+	list->n = at ? at - 1 : 0;
 	return scan_trim(member);
 }
 

@@ -345,6 +345,8 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 	if (denied != END_OK)
 		x->pool = NULL;
 	x->retry_after = retry_after;
+	if (x->listener->forwarded.trusted)
+		x->named_n = (uint8_t)requester_name(c, x->named);
 	why = x->pool ? affinity_read(x) : END_OK;
 	if (why == END_OK)
 		why = head_format(x, &w->head, head_size);

@@ -38,6 +38,8 @@ struct exchange {
 	const struct listener_config *listener;
 	const struct route_config *route; /* NULL: none, the listener's pool serves it */
 	const struct server_config *server; /* the present or last choice; NULL: none */
+	char named[CLIENT_ADDRESS_MAX]; /* whom a trusted proxy speaks for */
+	uint8_t named_n; /* 0: nobody, it is the client's own */
 
 	/* which server it asks for; affinity.h */
 	uint64_t hash; /* with hash algorithms */

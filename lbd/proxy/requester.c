@@ -1,6 +1,8 @@
 /* requester.c - the peer's address, and the word of a proxy that is trusted. */
 #include "lbd/proxy/requester.h"
 
+#include <arpa/inet.h>
+
 #include "lbd/http/forwarded_for.h"
 #include "lbd/limit/network_tree.h"
 
@@ -26,4 +28,17 @@ requester_ip(const struct client *c, uint8_t ip[16])
 	while (network_tree_find(f->trusted, ip) && forwarded_next(&walk, ip))
 		;
 	return true;
+}
+
+size_t
+requester_name(const struct client *c, char text[CLIENT_ADDRESS_MAX])
+{
+	uint8_t ip[16];
+	bool mapped;
+
+	if (!requester_is_trusted(c) || !requester_ip(c, ip))
+		return 0;
+	mapped = ip_is_mapped(ip);
+	inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? ip + 12 : ip, text, CLIENT_ADDRESS_MAX);
+	return strlen(text);
 }

@@ -15,4 +15,7 @@ bool requester_is_trusted(const struct client *);
  */
 bool requester_ip(const struct client *, uint8_t ip[16]);
 
+/* The same as text, where that is not the client itself; its length, or 0. */
+size_t requester_name(const struct client *, char text[CLIENT_ADDRESS_MAX]);
+
 #endif

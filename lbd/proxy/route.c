@@ -223,7 +223,8 @@ route_variables(
 
 	for (int i = 0; i < VARIABLE_COUNT; i++)
 		values[i] = (struct str){ NULL, 0 };
-	values[VARIABLE_CLIENT_IP] = client_address(c);
+	values[VARIABLE_CLIENT_IP] =
+	    x->named_n ? (struct str){ x->named, x->named_n } : client_address(c);
 	values[VARIABLE_HOST] = request->host;
 	values[VARIABLE_HOSTNAME] = without_root(authority_name(request->host));
 	values[VARIABLE_LISTENER] = x->listener->name;

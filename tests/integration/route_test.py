@@ -164,9 +164,12 @@ def test_whom_a_proxy_names():
     routes = [{"path": "/", "clients": ["203.0.113.0/24"], "pool": "api"}]
     fields = {"x_forwarded_for": b"X-Forwarded-For: %s\r\n", "forwarded": b'Forwarded: for=1.2.3.4, for="%s:80";proto=http\r\n'}
     for client_from, other in (("forwarded", "x_forwarded_for"), ("x_forwarded_for", "forwarded")):
-        with Site(routes, listener={"forwarded": {"trust": ["127.0.0.0/8"], "client_from": client_from}}) as lbd:
+        with Site(routes, listener={"forwarded": {"trust": ["127.0.0.0/8"], "client_from": client_from},
+                                    "response_headers": {"set": {"X-Client": "{client_ip}"}}}) as lbd:
             with lbd.client() as client:
-                equal(ask(client, b"/", fields=fields[client_from] % b"203.0.113.5").body, b"api /", client_from)
+                got = ask(client, b"/", fields=fields[client_from] % b"203.0.113.5")
+                equal((got.body, got.one(b"x-client")), (b"api /", b"203.0.113.5"), client_from)
+                equal(ask(client, b"/").one(b"x-client"), b"127.0.0.1", "the proxy's own")
                 equal(ask(client, b"/", fields=fields[client_from] % b"192.0.2.1").body, b"web /", f"{client_from}, another")
                 equal(ask(client, b"/", fields=fields[other] % b"203.0.113.5").body, b"web /", f"not {client_from}")
 
