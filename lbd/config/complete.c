@@ -57,10 +57,9 @@ hsts_value(struct arena *a, const struct hsts_config *h)
 	return arena_str(a, (struct str){ text, (size_t)n });
 }
 
-static const struct template *
-redirect_location(struct arena *a, const struct redirect_config *r)
+static void
+complete_redirect(struct arena *a, struct redirect_config *r)
 {
-	const struct template *location = NULL;
 	char text[64], port[8] = "";
 	struct err err;
 	int n;
@@ -69,8 +68,7 @@ redirect_location(struct arena *a, const struct redirect_config *r)
 		snprintf(port, sizeof(port), ":%u", r->port);
 	n = snprintf(text, sizeof(text), "https://{hostname}%s{uri}", port);
 	template_new(
-	    a, arena_str(a, (struct str){ text, (size_t)n }), VARIABLES_ALL, &location, &err);
-	return location;
+	    a, arena_str(a, (struct str){ text, (size_t)n }), VARIABLES_ALL, &r->location, &err);
 }
 
 static void
@@ -87,7 +85,7 @@ complete_listener(struct lbd_config *c, struct listener_config *l)
 	if (l->hsts.max_age)
 		l->hsts_value = hsts_value(c->arena, &l->hsts);
 	if (l->redirect.status)
-		l->redirect.location = redirect_location(c->arena, &l->redirect);
+		complete_redirect(c->arena, &l->redirect);
 	if (l->name.n == 0 && l->n_bind > 0)
 		l->name = texts[0];
 }
