@@ -53,8 +53,7 @@ retry_budget_take(const struct retry_budget *b, int64_t now_ns)
 	do {
 		next = count_now(word, now_ns);
 		if ((next & COUNT_MAX) == COUNT_MAX ||
-		    (lately(next) >= RETRY_BUDGET_MIN &&
-			(lately(next) + 1) * 100 > requests * b->percent))
+		    (lately(next) >= b->least && (lately(next) + 1) * 100 > requests * b->percent))
 			return false;
 	} while (!atomic_compare_exchange_weak(b->retries, &word, next + 1));
 	return true;

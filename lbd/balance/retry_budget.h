@@ -3,7 +3,7 @@
  * worse.  Pure; one per pool, over all workers.
  *
  * Over the last ten seconds (in two halves) at most `percent` of the requests may be retried, and always
- * RETRY_BUDGET_MIN.  Counted when the retry is decided.  Each worker counts requests by itself, so that the
+ * `least` of them.  Counted when the retry is decided.  Each worker counts requests by itself, so that the
  * request path shares nothing; who retries adds them up.
  */
 #ifndef LBD_BALANCE_RETRY_BUDGET_H
@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RETRY_BUDGET_MIN = 3 };
-
 /* How many there were lately: which five seconds the present half is 24 bits, in the half before 20, in this one 20. */
 typedef _Atomic uint64_t retry_count;
 
@@ -23,7 +21,7 @@ struct retry_budget {
 	retry_count *retries; /* all workers write it */
 	const retry_count *requests; /* the first worker's; the others' are `stride` apart */
 	uint32_t n_workers, stride;
-	uint32_t percent;
+	uint32_t percent, least;
 };
 
 /* Nobody else writes this one. */

@@ -147,7 +147,7 @@ struct health_config {
 
 struct server_config {
 	struct str name; /* default: the address as written */
-	struct str of; /* of a member of a name, which are next to each other: its name; else empty */
+	struct str of; /* of members of a name, one behind the other: that; else empty */
 	struct str address_text;
 	struct str host; /* of that, without the port; empty: a unix socket */
 	struct address
@@ -182,7 +182,8 @@ struct retry_config {
 	uint32_t attempts; /* tries after the first */
 	unsigned on; /* bits of enum retry_on */
 	bool non_idempotent;
-	uint32_t budget_percent;
+	uint32_t budget_percent; /* of the requests of ten seconds */
+	uint32_t budget_min; /* however few those were */
 	int64_t per_try_timeout; /* 0: none */
 };
 

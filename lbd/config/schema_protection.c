@@ -36,6 +36,8 @@ const struct json_field config_retry_fields[] = {
 	    .fallback = "false" },
 	{ JSON_ROW("budget_percent", json_kind_integer, struct retry_config, budget_percent),
 	    .fallback = "20", .max = 100 },
+	{ JSON_ROW("budget_min", json_kind_integer, struct retry_config, budget_min),
+	    .fallback = "30", .max = 100000 },
 	{ JSON_ROW("per_try_timeout", json_kind_duration, struct retry_config, per_try_timeout),
 	    .min = 1 * MS, .max = 30 * DAY, .barred = barred_per_try },
 	{ 0 },

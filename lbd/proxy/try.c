@@ -90,6 +90,7 @@ budget_of(const struct exchange *x)
 		.n_workers = shared->n_workers,
 		.stride = SERVER_POOLS_MAX,
 		.percent = p->retry.budget_percent,
+		.least = p->retry.budget_min,
 	};
 }
 

@@ -234,7 +234,8 @@ def test_a_try_may_last_only_so_long():
 
 def test_what_was_in_flight_to_a_server_that_is_spared_costs_no_budget():
     """Ten requests hang at once, more than the budget has: three open the circuit, the others are the last there."""
-    pool = {"retry": {"attempts": 1, "on": ["timeout"], "budget_percent": 0, "per_try_timeout": "500ms"}, **breaker()}
+    pool = {"retry": {"attempts": 1, "on": ["timeout"], "budget_percent": 0, "budget_min": 3, "per_try_timeout": "500ms"},
+            **breaker()}
     with Backend(hangs) as bad, BackendProcess() as good, Lbd(config(bad, good, pool=pool, workers=2)) as lbd:
         clients = [lbd.client() for _ in range(20)]
         for client in clients:
