@@ -47,7 +47,10 @@ word_lower(uint64_t word)
 	return word | ((from_a & ~above_z & ~word & 0x80 * each) >> 2);
 }
 
-/* The last bytes of a name, fewer than a word, and zeros. */
+/*
+ * The last bytes of a name, fewer than a word, and zeros.  Of a word that ends with the name those before them are the
+ * low ones, and fall out.
+ */
 static uint64_t
 word_end(struct str name)
 {
@@ -56,8 +59,7 @@ word_end(struct str name)
 
 	if (left == 0)
 		return 0;
-	if (name.n >
-	    WORD) /* bytes at lower addresses, which are the low ones of a word, fall out */
+	if (name.n > WORD)
 		return htole64(le64toh(word_at(name.p + name.n - WORD)) >> 8 * (WORD - left));
 	for (size_t i = 0; i < left; i++)
 		bytes[i] = name.p[i];
