@@ -25,6 +25,9 @@ extern const struct json_field config_request_edit_fields[], config_response_edi
 extern const struct json_field config_tls_fields[];
 extern const struct json_field config_server_tls_fields[]; /* pools[].tls */
 
+/* pools[].health_check; schema_health.c. */
+extern const struct json_field config_health_fields[];
+
 /* pools[].retry, circuit_breaker, queue; schema_protection.c. */
 extern const struct json_field config_retry_fields[], config_breaker_fields[],
     config_queue_fields[];
