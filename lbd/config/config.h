@@ -231,7 +231,7 @@ struct lbd_config {
 	uint32_t n_pools;
 	const struct str *reserved; /* fields that lbd alone may write: all client_headers */
 	uint32_t n_reserved;
-	char digest[17]; /* hex; over what decides behaviour, not paths of sockets and logs; contents.h */
+	char digest[17]; /* hex; over what decides behaviour, not paths of logs; contents.h */
 	struct arena *arena; /* all of this lies in it */
 	/* private: config.c */
 	struct lbd_config *original; /* of a copy; else NULL */
