@@ -4,7 +4,8 @@
  * It pins the snapshot it started with, finds its pool (by the name in the client's TLS hello, if routes ask for one),
  * chooses a server, connects, tries others where that fails, and later the same ones, waits in the pool's queue where
  * all are full; then the relay passes bytes until both sides have ended.  What the client says before there is a server
- * waits for it, within reason.  Beside the client's exchange, which it stands for: the same pools, counts, limits and records.
+ * waits for it, within reason.  Beside the client's exchange, which it stands for: the same pools, counts, limits and
+ * records.
  *
  *   tcp_session.c  start, relay, end      tcp_try.c  a server, another server, none
  *   tcp_hello.c    what name is asked for

@@ -5,7 +5,7 @@ from resource import RLIMIT_AS, prlimit
 
 import h2
 from h2 import GET
-from harness import Backend, Lbd, Skip, check, config, equal, request, sanitizer
+from harness import Backend, Lbd, Skip, check, config, equal, request, sanitizer, wait_for
 from tcp_test import shout
 from tls_peers import TlsClient, tls_config
 
@@ -128,8 +128,10 @@ def test_connections_in_tcp_mode():
             close(clients)
             lbd.wait_metric(REFUSED, 3, reason="rate_limit")
             equal(len(server.connections), 6, "connections at the server")
-            lines = lbd.log.text().split("\n")
-            got = [json.loads(line) for line in lines if '"termination":"rate_limit"' in line]
+            def refused():
+                found = [line for line in lbd.log.text().split("\n") if '"termination":"rate_limit"' in line]
+                return found if len(found) >= 3 else None
+            got = [json.loads(line) for line in wait_for(refused, "three records")]
             equal([(r["protocol"], r["client"], r["status"], r["listener"], r["bytes_in"]) for r in got],
                   [("TCP", "127.0.0.9", 0, "in", 0)] * 3, "records")
             check(reset_at_once(lbd, "127.0.0.9"), "closing connections gave tokens back")
