@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lbd/tls/upstream.h"
+#include "lbd/tls/tls.h"
+
+/* Not in OpenSSL's public headers beyond the list of numbers in bio.h; the same from 1.1.1 on. */
+enum { BIO_CTRL_SET_KTLS = 72 };
 
 static int
 bio_read(BIO *bio, char *p, size_t n, size_t *got)
@@ -43,12 +46,20 @@ bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 	return 1;
 }
 
+/* A key for sending; its first record is the next one.  It is not the BIO that seals with it, so: 0. */
+static long
+key_offered(struct tls_engine *e, const void *info)
+{
+	ktls_key_take(&e->current->key, info, e->ktls);
+	e->out_keyed = e->out_n;
+	return 0;
+}
+
 static long
 bio_ctrl(BIO *bio, int command, long number, void *p)
 {
-	(void)bio;
-	(void)number;
-	(void)p;
+	if (command == BIO_CTRL_SET_KTLS && number)
+		return key_offered(BIO_get_data(bio), p);
 	return command == BIO_CTRL_FLUSH; /* all else: not here */
 }
 

@@ -4,7 +4,7 @@
  * A library context of its own for each worker: OpenSSL 3.0 takes locks in what threads share.  The engine has
  * no socket: whoever has bytes of a connection points `in` at them, lets OpenSSL work, and sends what lies in
  * `out` afterwards.  So one BIO serves all connections, which cost no memory for it, and one recv can bring
- * many records.  Kernel TLS would need a BIO with a socket for each connection, and a send for each record.
+ * many records.  Where the kernel can make records too, the BIO keeps the key that it could do so with (ktls.h).
  * The main thread makes it, the one that loads a configuration puts certificates
  * into its library context; all else is the worker's.
  */
@@ -31,6 +31,8 @@ struct tls_engine {
 	BIO *bio;
 	struct str in; /* received, not yet taken */
 	size_t out_n; /* bytes in `out` to be sent */
+	size_t out_keyed; /* from here on: sealed with the key that the connection at work keeps */
+	unsigned ktls; /* kinds of keys that the kernel takes (ktls.h); 0: none */
 	struct tls *current; /* the connection at work, for OpenSSL's callbacks */
 	struct tls_upstream *upstreams; /* upstream.h; the main thread's */
 	char *in_buffer; /* TLS_IN_SIZE, for whoever receives */

@@ -68,10 +68,39 @@ tls_free(struct tls **tp)
 	if (t->target) /* however it ended: else OpenSSL takes the session for spoilt */
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	ktls_key_forget(&t->key);
 	tls_peer_free(&t->peer);
 	tls_context_unref(&t->context);
 	tls_upstream_unref(&t->upstream);
 	free(t);
+}
+
+/* OpenSSL's turn: what it writes comes behind what is there. */
+static void
+turn_begin(struct tls *t)
+{
+	t->engine->current = t;
+	t->engine->out_keyed = t->engine->out_n;
+}
+
+static void
+turn_end(struct tls *t)
+{
+	const struct tls_engine *e = t->engine;
+
+	ktls_key_count(&t->key, e->out + e->out_keyed, e->out_n - e->out_keyed);
+}
+
+/* After the handshake.  Any step of its state machine may bring another key (RFC 8446 4.6.3). */
+static void
+on_info(const SSL *ssl, int where, int value)
+{
+	const struct tls_engine *e = BIO_get_data(SSL_get_rbio(ssl));
+
+	if (where == SSL_CB_WRITE_ALERT)
+		e->current->alert = (uint16_t)value;
+	else if (where & SSL_CB_LOOP)
+		ktls_key_forget(&e->current->key);
 }
 
 int
@@ -79,10 +108,13 @@ tls_handshake(struct tls *t, enum tls_failure *why)
 {
 	int r;
 
-	t->engine->current = t;
+	turn_begin(t);
 	r = SSL_do_handshake(t->ssl);
+	turn_end(t);
 	if (r == 1) {
 		t->secured = true;
+		if (ktls_key_is_kept(&t->key))
+			SSL_set_info_callback(t->ssl, on_info);
 		return 0;
 	}
 	switch (SSL_get_error(t->ssl, r)) {
@@ -97,15 +129,35 @@ tls_handshake(struct tls *t, enum tls_failure *why)
 	return -EPROTO;
 }
 
+/* OpenSSL's own words are sealed with a key that is the kernel's now: an alert can be said again, another key not. */
+static void
+words_take_back(struct tls *t)
+{
+	struct tls_engine *e = t->engine;
+
+	if (e->out_n == e->out_keyed && SSL_get_key_update_type(t->ssl) == SSL_KEY_UPDATE_NONE)
+		return;
+	e->out_n = e->out_keyed;
+	if (!t->alert) {
+		t->alert = SSL3_AL_FATAL << 8 | SSL_AD_INTERNAL_ERROR;
+		t->failed = true;
+	}
+}
+
 ssize_t
 tls_read(struct tls *t, char *p, size_t n)
 {
 	size_t got;
+	int r;
 
 	if (t->failed)
 		return -EPROTO;
-	t->engine->current = t;
-	if (SSL_read_ex(t->ssl, p, n, &got) == 1)
+	turn_begin(t);
+	r = SSL_read_ex(t->ssl, p, n, &got);
+	turn_end(t);
+	if (t->offloaded)
+		words_take_back(t);
+	if (r == 1)
 		return (ssize_t)got;
 	switch (SSL_get_error(t->ssl, 0)) {
 	case SSL_ERROR_WANT_READ:
@@ -123,10 +175,13 @@ int
 tls_write(struct tls *t, const char *p, size_t n)
 {
 	size_t put;
+	int r;
 
-	CHECK(n > 0 && n <= TLS_WRITE_MAX && t->engine->out_n == 0);
-	t->engine->current = t;
-	if (SSL_write_ex(t->ssl, p, n, &put) == 1)
+	CHECK(n > 0 && n <= TLS_WRITE_MAX && t->engine->out_n == 0 && !t->offloaded);
+	turn_begin(t);
+	r = SSL_write_ex(t->ssl, p, n, &put);
+	turn_end(t);
+	if (r == 1)
 		return 0;
 	ERR_clear_error();
 	return -EPROTO;
@@ -135,9 +190,18 @@ tls_write(struct tls *t, const char *p, size_t n)
 void
 tls_shutdown(struct tls *t)
 {
+	CHECK(!t->offloaded);
 	t->engine->current = t;
 	if (SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error();
+}
+
+void
+tls_offloaded(struct tls *t)
+{
+	ktls_key_forget(&t->key);
+	t->offloaded = true;
+	t->alert = 0;
 }
 
 bool

@@ -12,6 +12,7 @@
 
 #include "lbd/tls/context.h"
 #include "lbd/tls/failure.h"
+#include "lbd/tls/ktls.h"
 #include "lbd/tls/upstream.h"
 
 struct tls_peer;
@@ -27,6 +28,13 @@ struct tls {
 	uint32_t set; /* of its sets, by the name that the client asked for */
 	bool secured; /* the handshake is over */
 	bool failed; /* what came is no TLS: nothing more can be read */
+	bool offloaded; /* the kernel seals: nothing of OpenSSL's may leave any more */
+	uint16_t alert; /* that OpenSSL has sent, or would have: level and description; 0: none */
+	struct ktls_key key; /* the kernel could go on with it */
+	/* For lbd/proxy/conn_ktls.c: */
+	uint64_t bulk; /* bytes of large sends, lately */
+	uint64_t offloaded_at; /* bytes that were sent before */
+	int queued; /* in the socket, when it was looked at */
 };
 
 /* NULL: out of memory.  The target is borrowed, and outlives the connection. */
@@ -45,6 +53,13 @@ int tls_write(struct tls *, const char *p, size_t n);
 
 /* We end: close_notify. */
 void tls_shutdown(struct tls *);
+
+/*
+ * The kernel has the key and seals from now on: no more tls_write and tls_shutdown.  tls_read leaves what OpenSSL
+ * would say itself in `alert`, for the kernel to send.  A peer that asks for another key has failed: the kernel
+ * keeps the one that it has.
+ */
+void tls_offloaded(struct tls *);
 
 /* Plaintext, the peer's end or its fault is here and was not read yet. */
 bool tls_has_more(const struct tls *);
