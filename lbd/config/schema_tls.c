@@ -90,6 +90,12 @@ static const struct json_field peer_fields[] = {
 	{ 0 },
 };
 
+static const struct json_choice ktls_uses[] = {
+	{ "off", TLS_KTLS_OFF },
+	{ "auto", TLS_KTLS_AUTO },
+	{ NULL, 0 },
+};
+
 const struct json_field config_tls_fields[] = {
 	{ JSON_ROW("certificates", json_kind_array, struct tls_config, certificates),
 	    .beside = offsetof(struct tls_config, n_certificates), .required = true, .min = 1,
@@ -120,6 +126,8 @@ const struct json_field config_tls_fields[] = {
 	    .fallback = "true" },
 	{ JSON_ROW("ticket_secret_file", json_kind_string, struct tls_config, ticket_secret_file),
 	    .min = 2, .max = 4095, .expects = "an absolute path", .check = check_absolute_path },
+	{ JSON_ROW("ktls", json_kind_choice, struct tls_config, ktls), .fallback = "\"auto\"",
+	    .choices = ktls_uses },
 	{ 0 },
 };
 

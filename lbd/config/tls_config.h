@@ -42,6 +42,9 @@ alpn_holds(struct str wire, struct str name)
 	return false;
 }
 
+/* May the kernel make records? */
+enum tls_ktls { TLS_KTLS_OFF, TLS_KTLS_AUTO };
+
 enum tls_verify { TLS_VERIFY_OFF, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRE };
 
 /* What servers are told of a client's certificate. */
@@ -72,6 +75,7 @@ struct tls_config {
 	struct str client_ca, client_crl; /* paths of PEM files */
 	struct tls_peer_fields client_headers;
 	struct alpn_config alpn;
+	enum tls_ktls ktls;
 };
 
 /* Of a pool: how lbd speaks to its servers. */

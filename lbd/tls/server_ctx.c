@@ -163,6 +163,9 @@ tls_server_ctx_configure(
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 		SSL_OP_PRIORITIZE_CHACHA);
+	if (config->ktls == TLS_KTLS_AUTO &&
+	    c->engine->ktls) /* keys are offered to the BIO, which keeps them */
+		SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
 	/* two allocations a request, 40 ns; without it an idle connection keeps 33 KiB */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets alone */
