@@ -33,6 +33,8 @@ struct process {
 	struct lbd_config *written; /* the same with names; without, it is `config` */
 	int64_t config_loaded_wall_ns;
 	struct tls_shelf *shelf; /* its certificates */
+	unsigned ktls; /* kinds of keys that the kernel takes */
+	bool ktls_asked;
 	struct server_table servers;
 	struct stats_names *names;
 	struct rate_limits *limits;

@@ -16,6 +16,7 @@
 #include "common/problems.h"
 #include "common/text.h"
 #include "lbd/process.h"
+#include "lbd/proxy/conn_ktls.h"
 #include "lbd/resolve/members.h"
 #include "lbd/supervisor/log_files.h"
 #include "lbd/tls/context.h"
@@ -109,15 +110,39 @@ shelf_make(const struct process *p, const struct lbd_config *config, const struc
 	return shelf;
 }
 
+/* Once: a module that is loaded later is for the next process. */
+static void
+ktls_ask(struct process *p)
+{
+	int why;
+
+	if (p->ktls_asked)
+		return;
+	p->ktls_asked = true;
+	p->ktls = conn_ktls_probe(&why);
+	if (p->ktls)
+		log_info("kernel_tls", "aes_gcm=%s chacha20_poly1305=%s",
+		    p->ktls & KTLS_AES_GCM ? "yes" : "no",
+		    p->ktls & KTLS_CHACHA20_POLY1305 ? "yes" : "no");
+	else
+		log_info("kernel_tls", "none=\"%s\"", strerror(why));
+}
+
 /* Before a thread is started that needs them. */
 static int
 engines_make(struct process *p, const struct lbd_config *config, struct err *err)
 {
+	struct tls_engine *e;
+
 	if (!has_tls(config))
 		return 0;
-	for (unsigned i = 0; i < p->n_workers; i++)
-		if (!worker_tls(p->workers[i], err))
+	ktls_ask(p);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		e = worker_tls(p->workers[i], err);
+		if (!e)
 			return err->code;
+		e->ktls = p->ktls;
+	}
 	return 0;
 }
 

@@ -66,6 +66,24 @@ http2_resets(const struct metrics *m, const struct listener_config *l)
 	return sum.http2_resets;
 }
 
+static uint64_t
+ktls_connections(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.ktls_connections;
+}
+
+static uint64_t
+ktls_bytes(const struct metrics *m, const struct listener_config *l)
+{
+	struct stats_listener_sum sum;
+
+	stats_sum_listener(m->source->stats, l->id, &sum);
+	return sum.ktls_bytes;
+}
+
 /* --- one number a pool --- */
 
 static uint64_t
@@ -262,6 +280,13 @@ static const struct family {
 	{ "lbpair_tls_handshake_failures_total", "counter",
 	    "TLS handshakes with clients that failed, by reason.",
 	    .series = metrics_write_handshake_failures },
+	{ "lbpair_tls_ktls_connections_total", "counter",
+	    "Connections of clients that gave their key to the kernel, because they were sent "
+	    "much.",
+	    .listener = ktls_connections },
+	{ "lbpair_tls_ktls_bytes_total", "counter",
+	    "Bytes sent to clients after that; also part of lbpair_bytes_total.",
+	    .listener = ktls_bytes },
 	{ "lbpair_proxy_protocol_failures_total", "counter",
 	    "Connections refused because they did not begin with a proper PROXY header, by reason.",
 	    .series = metrics_write_proxy_faults },

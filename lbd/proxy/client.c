@@ -9,6 +9,7 @@
 #include "lbd/proxy/admission.h"
 #include "lbd/proxy/client_limit.h"
 #include "lbd/proxy/client_parts.h"
+#include "lbd/proxy/conn_ktls.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
 #include "lbd/proxy/handshake.h"
@@ -40,6 +41,16 @@ client_become(struct client *c, enum client_state state)
 		client_idle_link(c);
 }
 
+static void
+count_ktls(struct client *c)
+{
+	uint64_t sent = c->conn.bytes_sent - c->conn.tls->offloaded_at;
+
+	counter_add(&c->stats->ktls_connections, c->counted_ktls == 0 && sent > 0);
+	counter_add(&c->stats->ktls_bytes, sent - c->counted_ktls);
+	c->counted_ktls = sent;
+}
+
 void
 client_count_bytes(struct client *c)
 {
@@ -47,6 +58,8 @@ client_count_bytes(struct client *c)
 	counter_add(&c->stats->bytes_out, c->conn.bytes_sent - c->counted_out);
 	c->counted_in = c->conn.bytes_read;
 	c->counted_out = c->conn.bytes_sent;
+	if (c->conn.offloaded)
+		count_ktls(c);
 }
 
 void
@@ -108,14 +121,37 @@ client_linger(struct client *c)
 	conn_read_on(&c->conn);
 }
 
+void
+client_finish(struct client *c)
+{
+	if (c->conn.offloaded)
+		client_linger(c);
+	else
+		client_close(c, false);
+}
+
 static void
 linger_readable(struct client *c)
 {
 	struct span data;
 	ssize_t n = conn_read(&c->conn, &data, SCRATCH_READ);
 
+	if (n == 0 && c->conn.out && !c->conn.broken)
+		return; /* who sends no more still gets the rest */
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		client_close(c, false);
+}
+
+/* While the kernel holds a record, a client that takes some of what came before has time. */
+static void
+linger_expired(struct client *c)
+{
+	bool waits = c->conn.offloaded && c->conn.out;
+
+	if (waits && conn_ktls_moves(&c->conn))
+		conn_deadline(&c->conn, client_timeouts(c)->client_body);
+	else
+		client_close(c, waits);
 }
 
 static void
@@ -183,8 +219,10 @@ on_expired(struct timer *t)
 		exchange_client_expired(c->exchange);
 		break;
 	case CLIENT_IDLE:
+		client_finish(c);
+		break;
 	case CLIENT_LINGER:
-		client_close(c, false);
+		linger_expired(c);
 		break;
 	}
 }

@@ -49,7 +49,7 @@ struct client {
 	struct client *next, **prev; /* all of the worker's */
 	struct client *older, *newer; /* idle ones; those that wait for their handshake */
 	int64_t accepted, head_started;
-	uint64_t counted_in, counted_out; /* bytes that are in `stats` already */
+	uint64_t counted_in, counted_out, counted_ktls; /* bytes that are in `stats` already */
 	uint32_t requests;
 };
 

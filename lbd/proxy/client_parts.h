@@ -7,6 +7,7 @@
 /* client.c */
 void client_become(struct client *, enum client_state);
 void client_linger(struct client *); /* our last word is said */
+void client_finish(struct client *); /* the same; at once where that loses nothing (conn_ktls.h) */
 
 /* client_requests.c: in CLIENT_IDLE and CLIENT_HEAD; `fed`: there is nothing to read, it was kept. */
 void client_head_readable(struct client *, bool fed);

@@ -103,8 +103,8 @@ client_head_readable(struct client *c, bool fed)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0)
-		client_close(
-		    c, false); /* between requests, or in the middle of a head: no answer is due */
+		client_finish(
+		    c); /* between requests, or in the middle of a head: no answer is due */
 	else
 		client_head_parse(c, data, kept);
 }
@@ -133,7 +133,7 @@ static void
 client_next(struct client *c)
 {
 	if (!c->conn.in && c->conn.eof) {
-		client_close(c, false);
+		client_finish(c);
 		return;
 	}
 	conn_read_on(&c->conn);
@@ -160,5 +160,5 @@ client_exchange_ended(struct client *c, bool keep_alive, bool linger)
 	else if (linger || c->conn.in || c->conn.out)
 		client_linger(c);
 	else
-		client_close(c, false);
+		client_finish(c);
 }

@@ -11,6 +11,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "lbd/proxy/conn_ktls.h"
 #include "lbd/proxy/conn_tls.h"
 
 enum { KEEPALIVE_PROBES = 3 };
@@ -135,10 +136,12 @@ conn_break(struct conn *c, int err)
 static ssize_t
 socket_send(struct conn *c, const char *p, size_t n)
 {
-	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL | (c->ending ? MSG_MORE : 0));
+	int more =
+	    c->ending && !c->offloaded ? MSG_MORE : 0; /* the kernel would leave a record open */
+	ssize_t sent = send(c->write.fd, p, n, MSG_NOSIGNAL | more);
 
 	if (sent >= 0) {
-		if (!c->tls) /* else plaintext counts */
+		if (conn_takes_plain(c)) /* else plaintext counts */
 			c->bytes_sent += (uint64_t)sent;
 		return sent;
 	}
@@ -198,11 +201,11 @@ conn_flush(struct conn *c)
 		return -EPIPE;
 	if (!b)
 		return 0;
-	sent = socket_send(c, b->data + b->start, b->end - b->start);
+	sent = buffer_used(b) ? socket_send(c, b->data + b->start, b->end - b->start) : 0;
 	if (sent < 0)
 		return conn_break(c, errno);
 	b->start += (uint32_t)sent;
-	if (b->start < b->end)
+	if (b->start < b->end || (c->offloaded && c->shut && conn_ktls_finish(c) < 0))
 		return -EAGAIN;
 	buffer_put(&c->worker->buffers, &c->out);
 	ev_io_stop(c->worker->loop, &c->write);

@@ -5,7 +5,7 @@
  * socket at once; what it does not take waits in `out`, and only then is there a write watcher.  The read
  * watcher stays armed for the socket's whole life, except while the other side must drain first.  Knows
  * nothing of HTTP.  Embedded in struct client and struct upstream.  With TLS all of this stays true of the
- * plaintext; `out` then holds records.
+ * plaintext; `out` then holds records, unless the kernel makes them.
  */
 #ifndef LBD_PROXY_CONN_H
 #define LBD_PROXY_CONN_H
@@ -28,6 +28,7 @@ struct conn {
 	bool ending; /* FIN follows in this turn: may leave with what is sent before it */
 	bool broken; /* a send or read failed: nothing more can be sent */
 	bool shut; /* we send no more */
+	bool offloaded; /* TLS: the kernel makes records of what is sent; conn_ktls.h */
 };
 
 struct conn_events {

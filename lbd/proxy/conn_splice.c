@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "common/check.h"
+#include "lbd/proxy/conn_ktls.h"
 #include "lbd/proxy/conn_tls.h"
 
 ssize_t
@@ -29,7 +30,7 @@ conn_splice_out(struct conn *c, struct pipe *p)
 {
 	ssize_t n;
 
-	CHECK(!c->tls && !c->out);
+	CHECK(conn_takes_plain(c) && !c->out);
 	if (c->broken)
 		return -EPIPE;
 	n = splice(p->out, NULL, c->write.fd, NULL, p->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);

@@ -1,6 +1,6 @@
 /*
  * conn_splice.h - bytes of a plain connection into a pipe, and out of one: what conn_read and conn_send do, without
- * a copy.
+ * a copy.  Out of one also where the kernel makes the records of TLS.
  */
 #ifndef LBD_PROXY_CONN_SPLICE_H
 #define LBD_PROXY_CONN_SPLICE_H

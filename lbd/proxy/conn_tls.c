@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/check.h"
+#include "lbd/proxy/conn_ktls.h"
 
 /* In front of what the engine wrote. */
 static size_t
@@ -197,6 +198,8 @@ conn_tls_read(struct conn *c, struct span *data, size_t most)
 		n = -ENOMEM;
 	if (engine_send(c) < 0 && n <= 0)
 		n = -EPIPE;
+	if (c->offloaded)
+		conn_ktls_speak(c);
 	if (n > 0) {
 		data->n += (size_t)n;
 		c->bytes_read += (uint64_t)n;
@@ -212,6 +215,10 @@ conn_tls_send(struct conn *c, const char *p, size_t n)
 	size_t done = 0, piece;
 	int err;
 
+	if (!c->offloaded)
+		conn_ktls_consider(c, n);
+	if (c->offloaded)
+		return conn_send_raw(c, p, n);
 	for (; done < n; done += piece) {
 		piece = n - done < TLS_WRITE_MAX ? n - done : TLS_WRITE_MAX;
 		err = tls_write(c->tls, p + done, piece);
@@ -233,6 +240,11 @@ conn_tls_shutdown(struct conn *c)
 {
 	if (c->broken || !c->tls->secured)
 		return;
+	if (c->offloaded) {
+		if (!c->out) /* else conn_flush does, behind that */
+			conn_ktls_finish(c);
+		return;
+	}
 	tls_shutdown(c->tls);
 	(void)engine_send(c);
 }
@@ -245,5 +257,6 @@ conn_tls_close(struct conn *c, bool reset)
 		conn_tls_shutdown(c);
 	buffer_put(&c->worker->buffers, &c->sealed);
 	buffer_put(&c->worker->buffers, &c->held);
+	c->offloaded = false;
 	tls_free(&c->tls);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "lbd/proxy/conn_ktls.h"
 #include "lbd/proxy/conn_splice.h"
 #include "lbd/proxy/proxy.h"
 
@@ -101,12 +102,21 @@ flow_balance(struct relay_flow *f)
 	}
 }
 
+/* Where the kernel makes records it may still hold one: that is known only after the last word. */
+static void
+flow_settle(struct relay_flow *f)
+{
+	if (f->to->offloaded && f->from->eof && !f->from->broken && !flow_waits(f))
+		conn_shutdown(f->to);
+}
+
 /* Something has moved.  At the very end both are closed, which says more than passing the last FIN on. */
 static void
 relay_balance(struct relay *r)
 {
 	if (r->ended)
 		return;
+	flow_settle(&r->down);
 	if (flow_is_over(&r->up) && flow_is_over(&r->down)) {
 		relay_finish(r, how_it_ended(r));
 		return;
@@ -156,7 +166,7 @@ flow_copy(struct relay_flow *f)
 static bool
 flow_is_large(const struct relay_flow *f)
 {
-	return f->large >= LARGE_READS && !f->from->tls && !f->to->tls;
+	return f->large >= LARGE_READS && !f->from->tls && conn_takes_plain(f->to);
 }
 
 static void

@@ -3,8 +3,8 @@
  *
  * What comes from one side goes to the other.  Its end (FIN) is passed on, and the other direction goes on until it
  * ends too.  Nothing more is taken from a side before the other has taken what was: what waits is bounded by one read.
- * Large flows between plain connections go through a pipe (pipe.h), everything else through scratch memory, which
- * costs less where it is little.
+ * Large flows from plain connections to those that take plaintext (conn_ktls.h) go through a pipe (pipe.h), everything
+ * else through scratch memory, which costs less where it is little.
  *
  * A side that breaks is told of only when the other has got what came before that.  Embedded in its owner, who passes
  * the events of both connections in and hears of the end once; it then closes both, and calls relay_fini.  The server's

@@ -69,6 +69,7 @@ struct stats_listener {
 	counter http2_cut[H2_OFFENCES]; /* connections */
 	counter tls_handshakes[STATS_HANDSHAKES];
 	counter tls_failures[TLS_FAILURES];
+	counter ktls_connections, ktls_bytes; /* of which the kernel made the records */
 	counter proxy_faults[PROXY_FAULTS]; /* connections refused for want of a PROXY header */
 };
 

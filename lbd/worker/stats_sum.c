@@ -178,6 +178,8 @@ stats_sum_listener(struct stats_blocks blocks, uint32_t id, struct stats_listene
 			sum->tls_handshakes[h] += counter_get(&l->tls_handshakes[h]);
 		for (unsigned f = 0; f < TLS_FAILURES; f++)
 			sum->tls_failures[f] += counter_get(&l->tls_failures[f]);
+		sum->ktls_connections += counter_get(&l->ktls_connections);
+		sum->ktls_bytes += counter_get(&l->ktls_bytes);
 		for (unsigned f = 0; f < PROXY_FAULTS; f++)
 			sum->proxy_faults[f] += counter_get(&l->proxy_faults[f]);
 	}

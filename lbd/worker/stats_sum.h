@@ -46,6 +46,7 @@ struct stats_listener_sum {
 	uint64_t http2_streams, http2_streams_total, http2_held, http2_resets;
 	uint64_t http2_cut[H2_OFFENCES];
 	uint64_t tls_handshakes[STATS_HANDSHAKES], tls_failures[TLS_FAILURES];
+	uint64_t ktls_connections, ktls_bytes;
 	uint64_t proxy_faults[PROXY_FAULTS];
 };
 void stats_sum_listener(struct stats_blocks, uint32_t listener_id, struct stats_listener_sum *);
