@@ -146,12 +146,10 @@ linger_readable(struct client *c)
 static void
 linger_expired(struct client *c)
 {
-	bool waits = c->conn.offloaded && c->conn.out;
-
-	if (waits && conn_ktls_moves(&c->conn))
+	if (conn_ktls_moves(&c->conn))
 		conn_deadline(&c->conn, client_timeouts(c)->client_body);
 	else
-		client_close(c, waits);
+		client_close(c, c->conn.offloaded && c->conn.out);
 }
 
 static void

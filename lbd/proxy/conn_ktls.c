@@ -2,12 +2,10 @@
 #include "lbd/proxy/conn_ktls.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/crypto.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -162,10 +160,11 @@ conn_ktls_finish(struct conn *c)
 bool
 conn_ktls_moves(struct conn *c)
 {
-	int queued = 0;
+	size_t before;
 
-	if (ioctl(c->write.fd, SIOCOUTQ, &queued) < 0 || queued == c->tls->queued)
+	if (!c->offloaded || !c->out)
 		return false;
-	c->tls->queued = queued;
-	return true;
+	before = c->tls->unsent;
+	c->tls->unsent = conn_unsent(c);
+	return c->tls->unsent != before;
 }

@@ -29,7 +29,7 @@ void conn_ktls_speak(struct conn *);
 /* close_notify, behind everything else.  0: it is on its way, or nothing can be; -EAGAIN: `out` waits for it. */
 int conn_ktls_finish(struct conn *);
 
-/* While `out` waits: has the peer taken something since this was asked last? */
+/* `out` waits for the kernel, and the peer has taken something since this was asked last. */
 bool conn_ktls_moves(struct conn *);
 
 /* What is sent need not become records here. */

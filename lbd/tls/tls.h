@@ -34,7 +34,7 @@ struct tls {
 	/* For lbd/proxy/conn_ktls.c: */
 	uint64_t bulk; /* bytes of large sends, lately */
 	uint64_t offloaded_at; /* bytes that were sent before */
-	int queued; /* in the socket, when it was looked at */
+	size_t unsent; /* in the socket, when it was looked at */
 };
 
 /* NULL: out of memory.  The target is borrowed, and outlives the connection. */

@@ -141,7 +141,8 @@ def test_no_nonce_twice():
 def test_http_2():
     here()
     with Backend(parts) as server, Lbd(tls_config(server)) as lbd:
-        with h2.H2(client(lbd, alpn=["h2"]).sock) as c:
+        with h2.H2(client(lbd, alpn=["h2"]).sock, (4, 1 << 24)) as c:  # a window, so that much comes at once
+            c.send(h2.window(0, 1 << 24))
             for stream in (1, 3, 5):
                 fields = [(":method", "GET"), (":scheme", "https"), (":authority", "test"), (":path", f"/{len(BULK)}")]
                 check(bytes(c.request(stream, fields).body) == BULK, "the body was changed")
