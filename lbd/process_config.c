@@ -141,7 +141,8 @@ engines_make(struct process *p, const struct lbd_config *config, struct err *err
 		e = worker_tls(p->workers[i], err);
 		if (!e)
 			return err->code;
-		e->ktls = p->ktls;
+		if (e->ktls != p->ktls) /* written once: workers read it */
+			e->ktls = p->ktls;
 	}
 	return 0;
 }
