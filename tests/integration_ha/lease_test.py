@@ -334,7 +334,8 @@ def test_a_fight_is_not_fought_without_end():
         fighter.wait()
         restored = station.show()["restored"]
         print(f"     {restored:.0f} times put back in 2 s")
-        check(20 <= restored <= 160, f"put back {restored} times")
+        at_least = 20 if SLOWER == 1 else 1  # as often as the other one manages to delete it
+        check(at_least <= restored <= 160, f"put back {restored} times")
         wait_for(lambda: host.holds(V4), 1, "address after the fight")
 
 

@@ -1,10 +1,12 @@
 """The BPF program of planned moves, frame by frame (BPF_PROG_TEST_RUN): what it does with each, and to each."""
 
+import os
+import re
 import socket
 import struct
 
 from network import Skip, Wire, check, wait_for
-from station import Station
+from station import ROOT, Station
 
 V4, V6 = "192.0.2.100", "2001:db8::64"  # steered to the peer
 H4, H6 = "192.0.2.101", "2001:db8::65"  # hushed
@@ -143,6 +145,25 @@ class Node:
     def end(self):
         self.station.do("detach")
         self.station.end()
+
+
+# ---- rights ----
+
+def test_the_rights_of_the_unit_suffice():
+    """Without CAP_PERFMON the verifier is stricter, and how strict is another matter with each kernel."""
+    with open(os.path.join(ROOT, "systemd/hafailover.service"), encoding="utf-8") as f:
+        names = re.search(r"^CapabilityBoundingSet=(.+)$", f.read(), re.M)[1].lower().split()
+    only = "-all," + ",".join("+" + name.removeprefix("cap_") for name in names)
+    host = Wire().host("lb2", 11)
+    if "failed" in (usual := attached(Station(host))):
+        raise Skip(f"no BPF here: {usual}")
+    answer = attached(Station(host, ("setpriv", f"--bounding-set={only}", f"--inh-caps={only}")))
+    check("done" in answer, answer)
+
+
+def attached(station):
+    with station:
+        return station.do("attach eth0", "done|failed").text
 
 
 # ---- TCP ----
