@@ -31,6 +31,8 @@
 #include "hafailover/steering/steering_map.h"
 
 #define INLINE static __attribute__((always_inline)) inline
+/* Keeps branches that differ in an offset from becoming one with a sum: the verifier refuses that. */
+#define APART(branch) asm volatile("" ::"i"(branch) : "memory")
 
 /* linux/icmp.h and linux/if_arp.h bring the C library with them. */
 enum { ARP_ASKS = 1 };
@@ -71,7 +73,11 @@ struct {
 	__type(value, struct steering_fragment);
 } fragments SEC(".maps");
 
-/* What a packet turned out to be. */
+/*
+ * What a packet turned out to be, and what is made of it for calls of the kernel.  Not on the stack:
+ * without CAP_PERFMON the verifier of Linux 6.1 lets nobody write half of a word there whose other
+ * half holds a number that it knows something of.
+ */
 struct packet {
 	struct steering_key key; /* our end */
 	__u8 from[16]; /* the other's */
@@ -80,7 +86,22 @@ struct packet {
 	__u32 fragment_id;
 	__u8 protocol;
 	__u8 first, more; /* fragments: this is the first; others follow */
+	__u8 hops[2]; /* IPv4: and the protocol, to fill a word of the sum */
+	__u8 macs[2 * ETH_ALEN];
+	struct bpf_sock_tuple tuple;
+	struct steering_fragment_key fragment_key;
+	struct steering_fragment fragment;
 };
+
+/* The way out may be taken in the middle of the way in: bpf_clone_redirect. */
+enum { ON_ITS_WAY_IN, ON_ITS_WAY_OUT, WAYS };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WAYS);
+	__type(key, __u32);
+	__type(value, struct packet);
+} packets SEC(".maps");
 
 struct arp_ether {
 	__be16 hardware, protocol;
@@ -107,6 +128,19 @@ idle(void)
 	__u32 zero = 0, *n = bpf_map_lookup_elem(&busy, &zero);
 
 	return !n || !*n;
+}
+
+/* Never none; the verifier wants to see that looked at. */
+INLINE struct packet *
+packet_of(struct __sk_buff *skb, __u32 way)
+{
+	struct packet *p = bpf_map_lookup_elem(&packets, &way);
+
+	if (p) {
+		__builtin_memset(p, 0, sizeof(*p));
+		p->key.link = skb->ifindex;
+	}
+	return p;
 }
 
 INLINE struct steering_rule *
@@ -161,46 +195,43 @@ came_from(struct __sk_buff *skb, const struct steering_rule *r)
 
 /* A router in the eyes of the packet: no loop lives longer than its hops. */
 INLINE int
-hop(struct __sk_buff *skb, const struct packet *p)
+hop(struct __sk_buff *skb, struct packet *p)
 {
 	__u32 at = p->at +
 	    (p->key.family == INET ? offsetof(struct iphdr, ttl)
 				   : offsetof(struct ipv6hdr, hop_limit));
-	__u8 hops[2]; /* IPv4: and the protocol, to fill a word of the sum */
 	__be16 was, now;
 
-	if (bpf_skb_load_bytes(skb, at, hops, sizeof(hops)) < 0 || hops[0] <= 1)
+	if (bpf_skb_load_bytes(skb, at, p->hops, sizeof(p->hops)) < 0 || p->hops[0] <= 1)
 		return -1;
-	__builtin_memcpy(&was, hops, sizeof(was));
-	hops[0]--;
-	__builtin_memcpy(&now, hops, sizeof(now));
+	__builtin_memcpy(&was, p->hops, sizeof(was));
+	p->hops[0]--;
+	__builtin_memcpy(&now, p->hops, sizeof(now));
 	if (p->key.family == INET &&
 	    bpf_l3_csum_replace(skb, p->at + offsetof(struct iphdr, check), was, now, sizeof(now)) <
 		0)
 		return -1;
-	return bpf_skb_store_bytes(skb, at, hops, 1, 0);
+	return bpf_skb_store_bytes(skb, at, p->hops, 1, 0);
 }
 
 /* Our own MAC, which it came to, is now its sender: switches must not learn the client's here. */
 INLINE int
-address_to(struct __sk_buff *skb, const struct packet *p, const struct steering_rule *r)
+address_to(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 {
-	__u8 macs[2 * ETH_ALEN];
-
-	if (bpf_skb_load_bytes(skb, 0, macs + ETH_ALEN, ETH_ALEN) < 0 || hop(skb, p) < 0) {
+	if (bpf_skb_load_bytes(skb, 0, p->macs + ETH_ALEN, ETH_ALEN) < 0 || hop(skb, p) < 0) {
 		count(STEERING_EXPIRED);
 		return -1;
 	}
 	for (int i = 0; i < ETH_ALEN; i++)
-		macs[i] = r->peer[i];
-	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0) < 0)
+		p->macs[i] = r->peer[i];
+	if (bpf_skb_store_bytes(skb, 0, p->macs, sizeof(p->macs), 0) < 0)
 		return -1;
 	count(STEERING_STEERED);
 	return 0;
 }
 
 INLINE int
-steer(struct __sk_buff *skb, const struct packet *p, const struct steering_rule *r)
+steer(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 {
 	if (address_to(skb, p, r) < 0)
 		return TC_ACT_SHOT;
@@ -210,27 +241,28 @@ steer(struct __sk_buff *skb, const struct packet *p, const struct steering_rule 
 /* --- who knows the connection? --- */
 
 INLINE struct bpf_sock *
-socket_of(struct __sk_buff *skb, const struct packet *p, __be16 from_port, __be16 to_port)
+socket_of(struct __sk_buff *skb, struct packet *p, __be16 from_port, __be16 to_port)
 {
-	struct bpf_sock_tuple t = {};
+	struct bpf_sock_tuple *t = &p->tuple;
 
 	if (p->key.family == INET) {
-		__builtin_memcpy(&t.ipv4.saddr, p->from, 4);
-		__builtin_memcpy(&t.ipv4.daddr, p->key.address, 4);
-		t.ipv4.sport = from_port;
-		t.ipv4.dport = to_port;
-		return bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+		__builtin_memcpy(&t->ipv4.saddr, p->from, 4);
+		__builtin_memcpy(&t->ipv4.daddr, p->key.address, 4);
+		t->ipv4.sport = from_port;
+		t->ipv4.dport = to_port;
+		APART(INET);
+		return bpf_skc_lookup_tcp(skb, t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
 	}
-	__builtin_memcpy(t.ipv6.saddr, p->from, 16);
-	__builtin_memcpy(t.ipv6.daddr, p->key.address, 16);
-	t.ipv6.sport = from_port;
-	t.ipv6.dport = to_port;
-	return bpf_skc_lookup_tcp(skb, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+	__builtin_memcpy(t->ipv6.saddr, p->from, 16);
+	__builtin_memcpy(t->ipv6.daddr, p->key.address, 16);
+	t->ipv6.sport = from_port;
+	t->ipv6.dport = to_port;
+	APART(INET6);
+	return bpf_skc_lookup_tcp(skb, t, sizeof(t->ipv6), BPF_F_CURRENT_NETNS, 0);
 }
 
 INLINE int
-is_cookie(
-    struct __sk_buff *skb, const struct packet *p, struct bpf_sock *listener, struct tcphdr *tcp)
+is_cookie(struct __sk_buff *skb, struct packet *p, struct bpf_sock *listener, struct tcphdr *tcp)
 {
 	struct iphdr ip4;
 	struct ipv6hdr ip6;
@@ -243,7 +275,7 @@ is_cookie(
 }
 
 INLINE int
-is_kept(struct __sk_buff *skb, const struct packet *p, struct tcphdr *tcp)
+is_kept(struct __sk_buff *skb, struct packet *p, struct tcphdr *tcp)
 {
 	struct bpf_sock *sk;
 	__u32 state;
@@ -266,7 +298,7 @@ is_kept(struct __sk_buff *skb, const struct packet *p, struct tcphdr *tcp)
 
 /* An error of the network speaks of what we sent: the addresses and ports in it are turned round. */
 INLINE int
-is_kept_error(struct __sk_buff *skb, const struct packet *p, __u32 ports_at)
+is_kept_error(struct __sk_buff *skb, struct packet *p, __u32 ports_at)
 {
 	struct bpf_sock *sk;
 	__be16 ports[2];
@@ -283,7 +315,7 @@ is_kept_error(struct __sk_buff *skb, const struct packet *p, __u32 ports_at)
 }
 
 INLINE int
-decide(struct __sk_buff *skb, const struct packet *p, const struct steering_rule *r, int kept)
+decide(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r, int kept)
 {
 	if (!kept)
 		return steer(skb, p, r);
@@ -293,25 +325,24 @@ decide(struct __sk_buff *skb, const struct packet *p, const struct steering_rule
 
 /* --- TCP --- */
 
-INLINE void
-fragment_key(struct __sk_buff *skb, const struct packet *p, struct steering_fragment_key *key)
+INLINE struct steering_fragment_key *
+fragment_key(struct packet *p)
 {
-	__builtin_memset(key, 0, sizeof(*key));
-	key->link = skb->ifindex;
+	struct steering_fragment_key *key = &p->fragment_key;
+
+	key->link = p->key.link;
 	key->id = p->fragment_id;
 	__builtin_memcpy(key->from, p->from, 16);
 	__builtin_memcpy(key->to, p->key.address, 16);
+	return key;
 }
 
 /* Goes where the first went.  That did not come yet: to both, who has no first lets it lie. */
 INLINE int
-later_fragment(struct __sk_buff *skb, const struct packet *p, const struct steering_rule *r)
+later_fragment(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 {
-	struct steering_fragment_key key;
-	struct steering_fragment *f;
+	struct steering_fragment *f = bpf_map_lookup_elem(&fragments, fragment_key(p));
 
-	fragment_key(skb, p, &key);
-	f = bpf_map_lookup_elem(&fragments, &key);
 	if (f && bpf_ktime_get_ns() < f->until_ns)
 		return decide(skb, p, r, !f->to_peer);
 	if (address_to(skb, p, r) == 0)
@@ -320,10 +351,8 @@ later_fragment(struct __sk_buff *skb, const struct packet *p, const struct steer
 }
 
 INLINE int
-on_tcp(struct __sk_buff *skb, const struct packet *p, const struct steering_rule *r)
+on_tcp(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 {
-	struct steering_fragment_key key;
-	struct steering_fragment f = {};
 	struct tcphdr tcp;
 	int kept;
 
@@ -333,10 +362,9 @@ on_tcp(struct __sk_buff *skb, const struct packet *p, const struct steering_rule
 		return TC_ACT_UNSPEC;
 	kept = is_kept(skb, p, &tcp);
 	if (p->more) {
-		fragment_key(skb, p, &key);
-		f.until_ns = bpf_ktime_get_ns() + FRAGMENT_NS;
-		f.to_peer = !kept;
-		bpf_map_update_elem(&fragments, &key, &f, BPF_ANY);
+		p->fragment.until_ns = bpf_ktime_get_ns() + FRAGMENT_NS;
+		p->fragment.to_peer = !kept;
+		bpf_map_update_elem(&fragments, fragment_key(p), &p->fragment, BPF_ANY);
 	}
 	return decide(skb, p, r, kept);
 }
@@ -418,6 +446,8 @@ skip_extensions(struct __sk_buff *skb, struct packet *p)
 {
 	struct extension e;
 
+	/* The verifier follows wrong guesses of a processor too, and those never leave a loop. */
+#pragma clang loop unroll(full)
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
 		if (p->protocol != IPPROTO_HOPOPTS && p->protocol != IPPROTO_ROUTING &&
 		    p->protocol != IPPROTO_DSTOPTS && p->protocol != IPPROTO_FRAGMENT)
@@ -443,7 +473,6 @@ INLINE int
 on_icmp6(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 {
 	__u32 at = p->payload + ERROR_HEADER;
-	struct packet inner = { .first = 1 };
 	struct ipv6hdr ip;
 	__u8 type;
 
@@ -452,25 +481,24 @@ on_icmp6(struct __sk_buff *skb, struct packet *p, const struct steering_rule *r)
 		return TC_ACT_UNSPEC;
 	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0)
 		return TC_ACT_UNSPEC;
-	inner.protocol = ip.nexthdr;
-	inner.payload = at + sizeof(ip);
-	if (skip_extensions(skb, &inner) < 0 || inner.protocol != IPPROTO_TCP || !inner.first)
+	p->protocol = ip.nexthdr; /* from here on the packet is the one that the error speaks of */
+	p->payload = at + sizeof(ip);
+	if (skip_extensions(skb, p) < 0 || p->protocol != IPPROTO_TCP || !p->first)
 		return TC_ACT_UNSPEC;
 	__builtin_memcpy(p->from, &ip.daddr, 16);
-	return decide(skb, p, r, is_kept_error(skb, p, inner.payload));
+	return decide(skb, p, r, is_kept_error(skb, p, p->payload));
 }
 
 /* Who asks for the address where it must not be learned? */
 INLINE int
-is_solicited(struct __sk_buff *skb, const struct packet *p, const struct ipv6hdr *ip)
+is_solicited(struct __sk_buff *skb, struct packet *p, const struct ipv6hdr *ip)
 {
-	struct steering_key key = { .link = skb->ifindex, .family = INET6 };
 	__u8 type;
 
 	return ip->nexthdr == IPPROTO_ICMPV6 &&
 	    bpf_skb_load_bytes(skb, p->payload, &type, sizeof(type)) == 0 && type == ND_SOLICIT &&
-	    bpf_skb_load_bytes(skb, p->payload + ND_TARGET, key.address, 16) == 0 &&
-	    rule_of(&key, STEERING_HUSH);
+	    bpf_skb_load_bytes(skb, p->payload + ND_TARGET, p->key.address, 16) == 0 &&
+	    rule_of(&p->key, STEERING_HUSH);
 }
 
 INLINE int
@@ -484,11 +512,11 @@ on_ip6(struct __sk_buff *skb, struct packet *p)
 	p->payload = p->at + sizeof(ip);
 	p->protocol = ip.nexthdr;
 	p->first = 1;
+	p->key.family = INET6;
 	if (is_solicited(skb, p, &ip)) {
 		count(STEERING_HUSHED);
 		return TC_ACT_SHOT;
 	}
-	p->key.family = INET6;
 	__builtin_memcpy(p->key.address, &ip.daddr, 16);
 	r = rule_of(&p->key, STEERING_STEER);
 	if (!r || skip_extensions(skb, p) < 0)
@@ -507,20 +535,22 @@ SEC("tc")
 int
 steering_ingress(struct __sk_buff *skb)
 {
-	struct packet p = {};
+	struct packet *p;
 	__be16 protocol;
 
 	if (idle() || skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
-	p.at = network_header(skb, &protocol);
-	p.key.link = skb->ifindex;
-	if (!p.at)
+	p = packet_of(skb, ON_ITS_WAY_IN);
+	if (!p)
+		return TC_ACT_UNSPEC;
+	p->at = network_header(skb, &protocol);
+	if (!p->at)
 		return TC_ACT_UNSPEC;
 	if (protocol == bpf_htons(ETH_P_ARP))
-		return on_arp(skb, &p);
+		return on_arp(skb, p);
 	if (protocol == bpf_htons(ETH_P_IP))
-		return skb->pkt_type == PACKET_HOST ? on_ip4(skb, &p) : TC_ACT_UNSPEC;
-	return protocol == bpf_htons(ETH_P_IPV6) ? on_ip6(skb, &p) : TC_ACT_UNSPEC;
+		return skb->pkt_type == PACKET_HOST ? on_ip4(skb, p) : TC_ACT_UNSPEC;
+	return protocol == bpf_htons(ETH_P_IPV6) ? on_ip6(skb, p) : TC_ACT_UNSPEC;
 }
 
 /* --- on the way out --- */
@@ -537,21 +567,22 @@ is_zero(const __u8 *address, int n)
 
 /* A question keeps its sense with another sender.  Whatever else names the address is a claim. */
 INLINE int
-out_arp(struct __sk_buff *skb, __u32 at)
+out_arp(struct __sk_buff *skb, struct packet *p)
 {
-	struct steering_key key = { .link = skb->ifindex, .family = INET };
 	struct steering_rule *r;
 	struct arp_ether arp;
 
-	if (bpf_skb_load_bytes(skb, at, &arp, sizeof(arp)) < 0)
+	if (bpf_skb_load_bytes(skb, p->at, &arp, sizeof(arp)) < 0)
 		return TC_ACT_UNSPEC;
-	__builtin_memcpy(key.address, arp.sender, 4);
-	r = rule_of(&key, STEERING_HUSH);
+	p->key.family = INET;
+	__builtin_memcpy(p->key.address, arp.sender, 4);
+	r = rule_of(&p->key, STEERING_HUSH);
 	if (!r)
 		return TC_ACT_UNSPEC;
 	if (arp.operation != bpf_htons(ARP_ASKS) || !__builtin_memcmp(arp.sender, arp.target, 4) ||
 	    is_zero(r->own, 4) ||
-	    bpf_skb_store_bytes(skb, at + offsetof(struct arp_ether, sender), r->own, 4, 0) < 0) {
+	    bpf_skb_store_bytes(skb, p->at + offsetof(struct arp_ether, sender), r->own, 4, 0) <
+		0) {
 		count(STEERING_HUSHED);
 		return TC_ACT_SHOT;
 	}
@@ -564,16 +595,15 @@ out_solicit(struct __sk_buff *skb, __u32 at, const struct steering_rule *r)
 {
 	__u32 sum_at = at + sizeof(struct ipv6hdr) + offsetof(struct icmp6hdr, icmp6_cksum);
 	__u32 from_at = at + offsetof(struct ipv6hdr, saddr);
-	__be32 was[4], now[4];
+	__be32 was[4];
 	__s64 difference;
 
-	__builtin_memcpy(now, r->own, sizeof(now));
 	if (bpf_skb_load_bytes(skb, from_at, was, sizeof(was)) < 0)
 		return TC_ACT_SHOT;
-	difference = bpf_csum_diff(was, sizeof(was), now, sizeof(now), 0);
+	difference = bpf_csum_diff(was, sizeof(was), (void *)r->own, sizeof(r->own), 0);
 	if (is_zero(r->own, 16) || difference < 0 ||
 	    bpf_l4_csum_replace(skb, sum_at, 0, difference, BPF_F_PSEUDO_HDR) < 0 ||
-	    bpf_skb_store_bytes(skb, from_at, now, sizeof(now), 0) < 0) {
+	    bpf_skb_store_bytes(skb, from_at, r->own, sizeof(r->own), 0) < 0) {
 		count(STEERING_HUSHED);
 		return TC_ACT_SHOT;
 	}
@@ -582,24 +612,25 @@ out_solicit(struct __sk_buff *skb, __u32 at, const struct steering_rule *r)
 }
 
 INLINE int
-out_ip6(struct __sk_buff *skb, __u32 at)
+out_ip6(struct __sk_buff *skb, struct packet *p)
 {
-	struct steering_key key = { .link = skb->ifindex, .family = INET6 };
 	struct steering_rule *r;
 	struct ipv6hdr ip;
+	__u32 at = p->at;
 	__u8 type;
 
 	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.nexthdr != IPPROTO_ICMPV6 ||
 	    bpf_skb_load_bytes(skb, at + sizeof(ip), &type, sizeof(type)) < 0)
 		return TC_ACT_UNSPEC;
+	p->key.family = INET6;
 	if (type == ND_SOLICIT) {
-		__builtin_memcpy(key.address, &ip.saddr, 16);
-		r = rule_of(&key, STEERING_HUSH);
+		__builtin_memcpy(p->key.address, &ip.saddr, 16);
+		r = rule_of(&p->key, STEERING_HUSH);
 		return r ? out_solicit(skb, at, r) : TC_ACT_UNSPEC;
 	}
 	if (type != ND_ADVERT ||
-	    bpf_skb_load_bytes(skb, at + sizeof(ip) + ND_TARGET, key.address, 16) < 0 ||
-	    !rule_of(&key, STEERING_HUSH))
+	    bpf_skb_load_bytes(skb, at + sizeof(ip) + ND_TARGET, p->key.address, 16) < 0 ||
+	    !rule_of(&p->key, STEERING_HUSH))
 		return TC_ACT_UNSPEC;
 	count(STEERING_HUSHED);
 	return TC_ACT_SHOT;
@@ -609,18 +640,21 @@ SEC("tc")
 int
 steering_egress(struct __sk_buff *skb)
 {
+	struct packet *p;
 	__be16 protocol;
-	__u32 at;
 
 	if (idle() ||
 	    (skb->protocol != bpf_htons(ETH_P_ARP) && skb->protocol != bpf_htons(ETH_P_IPV6)))
 		return TC_ACT_UNSPEC;
-	at = network_header(skb, &protocol);
-	if (!at)
+	p = packet_of(skb, ON_ITS_WAY_OUT);
+	if (!p)
+		return TC_ACT_UNSPEC;
+	p->at = network_header(skb, &protocol);
+	if (!p->at)
 		return TC_ACT_UNSPEC;
 	if (protocol == bpf_htons(ETH_P_ARP))
-		return out_arp(skb, at);
-	return protocol == bpf_htons(ETH_P_IPV6) ? out_ip6(skb, at) : TC_ACT_UNSPEC;
+		return out_arp(skb, p);
+	return protocol == bpf_htons(ETH_P_IPV6) ? out_ip6(skb, p) : TC_ACT_UNSPEC;
 }
 
 const char terms[] SEC("license") = "Dual BSD/GPL";
