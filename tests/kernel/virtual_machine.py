@@ -74,13 +74,14 @@ def settle():
 
 def run(kernel, command, seconds, folder):
     """Its exit code."""
-    with open(os.path.join(folder, "initramfs"), "wb") as f:
-        f.write(initramfs(kernel, command))
+    for name, what in (("initramfs", initramfs(kernel, command)), ("console", b""), ("status", b"")):
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(what)
     machine = subprocess.Popen(qemu(kernel, folder), stdin=subprocess.PIPE, preexec_fn=settle)
     try:
         machine.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise Failure(f"no end after {seconds} s") from None
+        raise Failure(f"no end after {seconds:.0f} s; its console: {console(folder)}") from None
     finally:
         machine.kill()
         machine.wait()
