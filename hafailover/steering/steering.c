@@ -47,7 +47,9 @@ on_said(enum libbpf_print_level level, const char *format, va_list values)
 static int
 fail(struct err *err, int code, const char *what)
 {
-	if (code == -EPERM || code == -EACCES)
+	if (code == -EACCES)
+		return err_set(err, code, "%s: this kernel's verifier refuses it", what);
+	if (code == -EPERM)
 		return err_set(
 		    err, code, "%s: not permitted (needs CAP_BPF and CAP_NET_ADMIN)", what);
 	return err_set(err, code, "%s: %s", what, strerror(-code));
