@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import h2
-from harness import Backend, Lbd, Skip, answer, check, equal
+from harness import Backend, Lbd, Skip, answer, check, equal, request
 from tcp_tls_test import ended
 from tls_peers import client, context, tls_config
 from wire import PATIENCE, Stream
@@ -165,21 +165,29 @@ def test_slow_reader():
     here()
     with Backend(gushing()) as server, Lbd(ended(server)) as lbd:
         for _ in range(4):
-            with Slow(lbd.address()) as c:
+            with Slow(lbd.address(), b"%d\n" % len(BULK)) as c:
                 check(c.read_slowly() == BULK, "the bytes were changed")
         offloaded(lbd, 4)
+
+
+def test_slow_reader_of_the_last_answer():
+    here()
+    with Backend(parts) as server, Lbd(tls_config(server)) as lbd:
+        with Slow(lbd.address(), request("GET", f"/{len(BULK)}", "Connection: close")) as c:
+            check(c.read_slowly().endswith(BULK), "the body was changed")
+        offloaded(lbd, 1)
 
 
 class Slow:
     """A client with a small receive buffer that reads little at a time."""
 
-    def __init__(self, address):
+    def __init__(self, address, word):
         plain = socket.socket()
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         plain.settimeout(PATIENCE)
         plain.connect(address)
         self.sock = context().wrap_socket(plain, server_hostname="www.example.org", suppress_ragged_eofs=False)
-        self.sock.sendall(b"%d\n" % len(BULK))
+        self.sock.sendall(word)
 
     def __enter__(self):
         return self
