@@ -242,18 +242,32 @@ witness_json(const struct ha_view *v)
 
 /* --- the rest --- */
 
+/* 0: that one is not known. */
 static json_t *
-config_json(const struct ha_view *v)
+digests_json(uint64_t ours, uint64_t theirs)
 {
 	char own[DIGEST_TEXT_SIZE], peer[DIGEST_TEXT_SIZE];
-	uint64_t ours = v->config->digest, theirs = v->election->peer.last.digest;
 
 	digest_text(ours, own);
 	digest_text(theirs, peer);
-	if (!peer_known(v)) /* with VRRP: never */
-		return json_pack("{s:s, s:n, s:n}", "digest", own, "peer_digest", "match");
-	return json_pack(
-	    "{s:s, s:s, s:b}", "digest", own, "peer_digest", peer, "match", theirs == ours);
+	return json_pack("{s:s?, s:s?, s:o}", "digest", ours ? own : NULL, "peer_digest",
+	    theirs ? peer : NULL, "match",
+	    ours && theirs ? json_boolean(ours == theirs) : json_null());
+}
+
+static json_t *
+config_json(const struct ha_view *v)
+{
+	return digests_json(v->config->digest, v->election->peer.last.digest);
+}
+
+/* Of the peer's lbd's configuration, as it said last; with VRRP never. */
+static uint64_t
+peer_lbd_digest(const struct ha_view *v)
+{
+	const struct wire_packet *w = v->link ? peer_link_last(v->link) : NULL;
+
+	return w ? w->lbd_digest : 0;
 }
 
 static json_t *
@@ -261,9 +275,10 @@ lbd_json(const struct ha_view *v)
 {
 	const struct track_lbd_state *s = v->track.lbd;
 
-	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "ready", (int)s->ready, "draining",
+	return json_pack("{s:b, s:b, s:I, s:I, s:I, s:o}", "ready", (int)s->ready, "draining",
 	    (int)s->draining, "servers_up", (json_int_t)s->servers_up, "servers_unchecked",
-	    (json_int_t)s->servers_unchecked, "servers_total", (json_int_t)s->servers_total);
+	    (json_int_t)s->servers_unchecked, "servers_total", (json_int_t)s->servers_total,
+	    "config", digests_json(s->digest, peer_lbd_digest(v)));
 }
 
 /* null: none is configured. */
@@ -390,6 +405,17 @@ trouble_add(const struct ha_view *v, json_t **list)
 	}
 }
 
+/* The same services from both nodes? */
+static void
+lbd_add(const struct ha_view *v, json_t **list)
+{
+	uint64_t ours = v->track.lbd->digest, theirs = peer_lbd_digest(v);
+
+	if (ours && theirs && ours != theirs && peer_reachable(v))
+		alarm_add(
+		    list, "lbd_config_differs", "the configurations of lbd on the nodes differ");
+}
+
 static void
 hook_add(const struct ha_view *v, json_t **list)
 {
@@ -419,6 +445,7 @@ ha_status_alarms(const struct ha_view *v)
 		refused_add(v, &list);
 	else
 		trouble_add(v, &list);
+	lbd_add(v, &list);
 	hook_add(v, &list);
 	if (!v->track.eligible)
 		alarm_add(&list, "not_eligible", v->track.text);

@@ -13,7 +13,7 @@
  *            priority, ready, lbd { ready, draining }, servers_up, servers_unchecked, servers_total },
  *            ready: it could take over now
  *     config { digest, peer_digest, match },
- *     lbd { ready, draining, servers_up, servers_unchecked, servers_total },
+ *     lbd { ready, draining, servers_up, servers_unchecked, servers_total, config { as above } },
  *     handover { steering, no_steering, drain_ms, connections, packets_steered,
  *                phase: idle, moving, emptying, draining or steering },
  *     alarms [ { name, text } ]

@@ -254,7 +254,8 @@ on_tracked(void *owner)
 		return;
 	r = track_report(n->track);
 	if (n->link)
-		peer_link_set_servers(n->link, r.lbd->servers_total, r.lbd->servers_unchecked);
+		peer_link_set_lbd(
+		    n->link, r.lbd->servers_total, r.lbd->servers_unchecked, r.lbd->digest);
 	if (n->begun)
 		nested_add(n, NESTED_TRACKED);
 	else if (r.settled)

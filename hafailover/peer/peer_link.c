@@ -39,6 +39,7 @@ struct peer_link {
 	uint8_t macs[WIRE_MACS_MAX][WIRE_MAC];
 	uint8_t n_macs;
 	uint16_t servers_total, servers_unchecked;
+	uint64_t lbd_digest;
 	struct wire_packet last;
 	bool heard;
 	struct peer_link_trouble trouble;
@@ -88,6 +89,7 @@ packet_init(struct peer_link *l, struct wire_packet *w, enum wire_type type, uin
 	w->n_macs = l->n_macs;
 	w->servers_total = l->servers_total;
 	w->servers_unchecked = l->servers_unchecked;
+	w->lbd_digest = l->lbd_digest;
 	session_stamp(&l->sessions, w, sequence);
 }
 
@@ -439,10 +441,11 @@ at_most_u16(uint32_t n)
 }
 
 void
-peer_link_set_servers(struct peer_link *l, uint32_t total, uint32_t unchecked)
+peer_link_set_lbd(struct peer_link *l, uint32_t servers, uint32_t unchecked, uint64_t digest)
 {
-	l->servers_total = at_most_u16(total);
+	l->servers_total = at_most_u16(servers);
 	l->servers_unchecked = at_most_u16(unchecked);
+	l->lbd_digest = digest;
 }
 
 unsigned

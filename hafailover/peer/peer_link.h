@@ -62,7 +62,7 @@ int peer_link_configure(struct peer_link *, const struct peer_link_options *, st
 
 /* What is said beside the heartbeat.  At most WIRE_MACS_MAX MACs are kept. */
 void peer_link_set_macs(struct peer_link *, const uint8_t (*macs)[WIRE_MAC], size_t n);
-void peer_link_set_servers(struct peer_link *, uint32_t total, uint32_t unchecked);
+void peer_link_set_lbd(struct peer_link *, uint32_t servers, uint32_t unchecked, uint64_t digest);
 
 /* On all paths. */
 void peer_link_send(struct peer_link *, const struct heartbeat *);

@@ -117,6 +117,7 @@ wire_encode(uint8_t bytes[WIRE_SIZE], const struct wire_packet *w, const struct 
 		wire_put(&p, w->servers_total, 2);
 		wire_put(&p, w->servers_unchecked, 2);
 		put_heartbeat(&p, &w->heartbeat);
+		wire_put(&p, w->lbd_digest, 8);
 	}
 	CHECK(p <= bytes + SEALED);
 	return seal_make(bytes, key, bytes + SEALED);
@@ -204,7 +205,10 @@ get_packet(struct wire_packet *w, const uint8_t *p)
 	w->servers_unchecked = (uint16_t)wire_get(&p, 2);
 	w->heartbeat.session = w->session;
 	w->heartbeat.sequence = w->sequence;
-	return w->type == WIRE_HEARTBEAT && get_heartbeat(&p, &w->heartbeat);
+	if (w->type != WIRE_HEARTBEAT || !get_heartbeat(&p, &w->heartbeat))
+		return false;
+	w->lbd_digest = wire_get(&p, 8);
+	return true;
 }
 
 enum wire_verdict

@@ -8,7 +8,7 @@
  *   0  "LBHA"           4  version       5  type        6  path        7  count of MACs
  *   8  session         16  sequence     24  echo_session              32  echo_sequence
  *  40  MACs, 4 of 6 bytes                              64  name of the sender, 64 bytes
- * 128  servers_total, servers_unchecked, 2 bytes each; the heartbeat (all 0 in a hello)
+ * 128  servers_total, servers_unchecked, 2 bytes each; the heartbeat; lbd_digest, 8 bytes (all 0 in a hello)
  * 224  HMAC, 32 bytes
  */
 #ifndef HAFAILOVER_PEER_WIRE_H
@@ -35,8 +35,9 @@ struct wire_packet {
 	uint8_t n_macs;
 	uint64_t session, sequence; /* of the sender */
 	uint64_t echo_session, echo_sequence; /* newest of the receiver's that arrived; or 0 */
-	/* with heartbeat.servers_up, for the operator alone */
+	/* of the sender's lbd, with heartbeat.servers_up, for the operator alone */
 	uint16_t servers_total, servers_unchecked;
+	uint64_t lbd_digest; /* of its configuration; 0: not known */
 	struct heartbeat heartbeat; /* its session and sequence are those above */
 };
 

@@ -71,6 +71,15 @@ count(const json_t *o, const char *key)
 	return n < 0 ? 0 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+/* "config":{"digest":"HEX"} */
+static uint64_t
+digest_read(const json_t *o)
+{
+	const char *s = json_string_value(json_object_get(json_object_get(o, "config"), "digest"));
+
+	return s ? strtoull(s, NULL, 16) : 0;
+}
+
 bool
 track_lbd_parse(struct track_lbd_state *s, struct str line)
 {
@@ -90,6 +99,7 @@ track_lbd_parse(struct track_lbd_state *s, struct str line)
 	s->servers_up = count(o, "servers_up");
 	s->servers_unchecked = count(o, "servers_unchecked");
 	s->servers_total = count(o, "servers_total");
+	s->digest = digest_read(o);
 	json_array_foreach(json_object_get(o, "listeners"), i, listener) services_read(s, listener);
 	if (!s->ready)
 		snprintf(s->why, sizeof(s->why), "lbd is %s", why ? why : "not ready");
@@ -146,8 +156,8 @@ state_equal(const struct track_lbd_state *a, const struct track_lbd_state *b)
 {
 	return a->heard == b->heard && a->ready == b->ready && a->draining == b->draining &&
 	    a->servers_up == b->servers_up && a->servers_unchecked == b->servers_unchecked &&
-	    a->servers_total == b->servers_total && strcmp(a->why, b->why) == 0 &&
-	    services_equal(a, b);
+	    a->servers_total == b->servers_total && a->digest == b->digest &&
+	    strcmp(a->why, b->why) == 0 && services_equal(a, b);
 }
 
 static void
@@ -180,6 +190,7 @@ state_lose(struct track_lbd *t, const char *why)
 
 	now.ready = now.heard = now.draining = false;
 	now.servers_up = now.servers_unchecked = now.servers_total = 0;
+	now.digest = 0;
 	snprintf(now.why, sizeof(now.why), "%s", why);
 	state_set(t, &now);
 }

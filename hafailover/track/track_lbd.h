@@ -25,6 +25,7 @@ struct track_lbd_state {
 	bool heard; /* something was ever heard, and it is not taken for dead */
 	bool ready, draining;
 	uint32_t servers_up, servers_unchecked, servers_total; /* 0 while nothing is heard */
+	uint64_t digest; /* of its configuration; the same */
 	struct track_lbd_service services[TRACK_LBD_SERVICES_MAX];
 	unsigned n_services;
 	char why[160]; /* if not ready */

@@ -153,7 +153,7 @@ drop_local(json_t *document)
 	json_object_del(document, "workers");
 	json_object_del(document, "user");
 	json_object_del(document, "log");
-	json_object_del(json_object_get(document, "admin"), "socket");
+	json_object_del(document, "admin");
 	json_object_del(json_object_get(document, "resolver"), "state_file");
 }
 

@@ -71,6 +71,22 @@ def another_configuration(lab, active, backup):
     active.hactl("failover", fails=True)
 
 
+def another_configuration_of_lbd(lab, active, backup):
+    """Of which hafailover only tells."""
+    backup.write("lbd.json", {**lab.lbd_configuration(backup), "timeouts": {"connect": "3s"}})
+    backup.hactl("reload", "lbd")
+    for node, other in ((active, backup), (backup, active)):
+        wait_alarm(node, "lbd_config_differs")
+        digests = [n.status()["lbd"]["config"] for n in (node, other)]
+        check(digests[0]["match"] is False and digests[0]["peer_digest"] == digests[1]["digest"], f"{digests}")
+        shown(node, "not the same on both nodes, the peer has " + digests[1]["digest"])
+    backup.write("lbd.json", lab.lbd_configuration(backup))
+    backup.hactl("reload", "lbd")
+    for node in (active, backup):
+        wait_for(lambda node=node: node.status()["lbd"]["config"]["match"], SECONDS, "the same again")
+        check("lbd_config_differs" not in alarms(node), f"{alarms(node)}")
+
+
 def another_version(lab, active, backup):
     """The peer has been upgraded, and speaks what this node does not."""
     backup.hafailover.terminate()
@@ -91,7 +107,8 @@ def test_a_peer_that_does_not_fit_is_shown_as_that():
         backup = lab.other(active)
         with open(backup.path("hafailover.json")) as f:
             right = json.load(f)
-        for misfit in (another_secret, another_name, another_configuration, another_version):
+        for misfit in (another_secret, another_name, another_configuration, another_configuration_of_lbd,
+                       another_version):
             misfit(lab, active, backup)
             backup.write("hafailover.json", right)
             begin(backup)

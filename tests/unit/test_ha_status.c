@@ -46,7 +46,8 @@ test_alone(void **state)
 	assert_member(o, "config",
 	    "{\"digest\": \"0000000000001234\", \"match\": null, \"peer_digest\": null}");
 	assert_member(o, "lbd",
-	    "{\"draining\": false, \"ready\": true, \"servers_total\": 3, "
+	    "{\"config\": {\"digest\": null, \"match\": null, \"peer_digest\": null}, "
+	    "\"draining\": false, \"ready\": true, \"servers_total\": 3, "
 	    "\"servers_unchecked\": 1, \"servers_up\": 2}");
 	assert_member(o, "peer",
 	    "{\"name\": \"lb2\", \"paths\": ["
@@ -257,6 +258,58 @@ test_alarm_details(void **state)
 	json_decref(list);
 }
 
+static bool
+has_alarm(const json_t *list, const char *name)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(list, i, a)
+	{
+		if (strcmp(json_string_value(json_object_get(a, "name")), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Digests of both lbd: the alarm only while the peer is heard, and both are known. */
+static void
+test_lbd_digests(void **state)
+{
+	static const struct {
+		uint64_t ours, theirs;
+		bool silent;
+		const char *match;
+		bool alarm;
+	} rows[] = {
+		{ 0, 0, false, "null", false },
+		{ 7, 0, false, "null", false },
+		{ 0, 7, false, "null", false },
+		{ 7, 7, false, "true", false },
+		{ 7, 8, false, "false", true },
+		{ 7, 8, true, "false", false },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *o, *list;
+
+		fixture_init(&f);
+		fixture_meet(&f);
+		f.lbd.digest = rows[i].ours;
+		f.link.last.lbd_digest = rows[i].theirs;
+		f.view.now_ns += rows[i].silent ? NS_PER_S : 0;
+		o = status(&f);
+		assert_member(
+		    json_object_get(json_object_get(o, "lbd"), "config"), "match", rows[i].match);
+		json_decref(o);
+		list = ha_status_alarms(&f.view);
+		assert_int_equal(has_alarm(list, "lbd_config_differs"), rows[i].alarm);
+		json_decref(list);
+	}
+}
+
 /* What makes this node unfit, and packets that come from the peer's address but cannot be its. */
 static void
 test_trouble(void **state)
@@ -338,6 +391,7 @@ main(void)
 		cmocka_unit_test(test_witness),
 		cmocka_unit_test(test_alarms),
 		cmocka_unit_test(test_alarm_details),
+		cmocka_unit_test(test_lbd_digests),
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_history),
 	};

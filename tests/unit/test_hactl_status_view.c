@@ -188,7 +188,8 @@ test_what_more_the_peer_tells(void **state)
 	       "'since':'2026-11-23T05:29:00Z','cause':'operator','term':2,'priority':50,"
 	       "'ready':true,'servers_up':4,'draining':true},'config':{'digest':'1','peer_digest':'"
 	       "2','match':false},"
-	       "'lbd':{'ready':true,'draining':true,'servers_up':1,'servers_total':1}}",
+	       "'lbd':{'ready':true,'draining':true,'servers_up':1,'servers_total':1,"
+	       "'config':{'digest':'fedcba9876543210','peer_digest':'3','match':false}}}",
 	    lbd_good, plain,
 	    "NODE      ROLE     FOR        CAUSE     PRIORITY  TERM  LBD       SERVERS\n"
 	    "a (here)  standby  1 min 0 s  standby          1     1  draining  1 of 1 up\n"
@@ -198,7 +199,7 @@ test_what_more_the_peer_tells(void **state)
 	    "lbd 0.1.0 on lb1: ready, up for 10 min 0 s, 2 of 3 servers up, 12 connections, 3456 "
 	    "requests so far\n"
 	    "configuration of lbd: fedcba9876543210 from /etc/lbpair/lbd.json, loaded 5 min 0 s "
-	    "ago\n");
+	    "ago, not the same on both nodes, the peer has 3\n");
 }
 
 static void

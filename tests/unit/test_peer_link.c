@@ -113,7 +113,7 @@ test_meet(void **state)
 	end_open(&a, false, 1, secret, 11);
 	end_open(&b, true, 1, secret, 22);
 	peer_link_set_macs(a.link, macs, 1);
-	peer_link_set_servers(a.link, 70000, 9);
+	peer_link_set_lbd(a.link, 70000, 9, 0xd16e57);
 	assert_null(peer_link_last(b.link));
 	send_one(&b);
 	send_one(&a);
@@ -122,6 +122,7 @@ test_meet(void **state)
 	assert_true(peer_link_is_peer_mac(b.link, macs[0]));
 	assert_int_equal(peer_link_last(b.link)->servers_total, 65535);
 	assert_int_equal(peer_link_last(b.link)->servers_unchecked, 9);
+	assert_true(peer_link_last(b.link)->lbd_digest == 0xd16e57);
 	send_one(&b);
 	assert_true(a.heard >= 1 && a.last.heartbeat.term == 22);
 	assert_int_equal(peer_link_count(a.link, 0)->sent[PACKET_OK], 1);

@@ -81,7 +81,8 @@ say(int fd, const char *text)
 
 static const char ready[] =
     "{\"ok\":true,\"ready\":true,\"draining\":false,\"servers_up\":2,"
-    "\"servers_unchecked\":1,\"servers_total\":3,\"listeners\":[{\"bind\":[\"0.0.0.0:80\","
+    "\"servers_unchecked\":1,\"servers_total\":3,"
+    "\"config\":{\"digest\":\"fedc000000000001\"},\"listeners\":[{\"bind\":[\"0.0.0.0:80\","
     "\"unix:/x\",\"[::]:443\"]},{\"bind\":[\"10.0.0.1:25\"],"
     "\"protocol\":\"tcp\"}]}\n";
 
@@ -97,6 +98,7 @@ test_parse(void **state)
 	assert_int_equal(s.servers_up, 2);
 	assert_int_equal(s.servers_total, 3);
 	assert_int_equal(s.servers_unchecked, 1);
+	assert_true(s.digest == 0xfedc000000000001);
 	assert_int_equal(s.n_services, 3);
 	address_format(&s.services[1].address, text);
 	assert_string_equal(text, "[::]:443");

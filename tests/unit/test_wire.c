@@ -33,6 +33,7 @@ example(void)
 		.echo_sequence = 0x3333333344444444,
 		.servers_total = 12,
 		.servers_unchecked = 9,
+		.lbd_digest = 0xfedc000000000001,
 		.heartbeat = {
 			.session = 0x0123456789abcdef,
 			.sequence = 0xfedcba9876543210,
@@ -151,6 +152,7 @@ test_all_fields(void **state)
 	assert_true(out.echo_session == in.echo_session && out.echo_sequence == in.echo_sequence);
 	assert_int_equal(out.servers_total, in.servers_total);
 	assert_int_equal(out.servers_unchecked, in.servers_unchecked);
+	assert_true(out.lbd_digest == in.lbd_digest);
 	assert_same(&out.heartbeat, &in.heartbeat);
 }
 
