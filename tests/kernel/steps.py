@@ -18,7 +18,7 @@ STEPS = (
     # BPF at clsact, leases and their marks
     ("integration_ha/run.py", "-j", "2", "steering", "lease."),
     # splice; sockets on one port that come and go, and are handed on to the next process
-    ("integration/run.py", "-j", "2", "tcp.", "reload.", "crash."),
+    ("integration/run.py", "-j", "2", "tcp.", "reload.a_listener_is", "reload.workers", "crash.a_new", "crash.control"),
     # a pair with all of it: dead daemons, and moves under more clients than an emulated processor can serve
     ("failover/run.py", "--check", "--scenario", "a,b" if SLOW else "a,b,m"),
 )
