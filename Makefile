@@ -191,7 +191,7 @@ $(O)/bench/%: $(O)/tests/bench/%.o
 
 # The BPF program becomes a part of hafailover.  Nothing in it tells where or when it was compiled.
 BPF_CLANG ?= clang
-$(O)/%.bpf.o: %.bpf.c %_map.h Makefile
+$(O)/%.bpf.o: %.bpf.c %_packet.bpf.h %_map.h Makefile
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(BPF_CLANG) -target bpf -O2 -g -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra $(WERROR) \
 		-I. -idirafter /usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<

@@ -10,8 +10,8 @@
 bool requester_is_trusted(const struct client *);
 
 /*
- * Of the request in worker->head, IPv4 as ::ffff:a.b.c.d.  False, and all bytes are 0: it has no address, it came through
- * a unix socket.
+ * Of the request in worker->head, IPv4 as ::ffff:a.b.c.d.  False, and all bytes are 0: it has no address, it came
+ * through a unix socket.
  */
 bool requester_ip(const struct client *, uint8_t ip[16]);
 

@@ -2,8 +2,8 @@
  * resolver.h - the names of a configuration's servers, and the addresses that they have now.
  *
  * Each name is asked for when it is new and whenever its answer has lived its time; a failure is tried again after a
- * pause that grows.  What is known stays over reloads, and as text over a crash of the process or a restart.  A name with
- * another bound (resolve_max) is another one here.  Main thread, on its loop.
+ * pause that grows.  What is known stays over reloads, and as text over a crash of the process or a restart.  A name
+ * with another bound (resolve_max) is another one here.  Main thread, on its loop.
  */
 #ifndef LBD_RESOLVE_RESOLVER_H
 #define LBD_RESOLVE_RESOLVER_H
