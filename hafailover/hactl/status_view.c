@@ -294,14 +294,16 @@ witness_print(const struct status_view *v, struct text *out)
 	table_print(&t, out, v->look);
 }
 
-/* What hafailover knows of the peer's configuration, which is of one of the daemons. */
 static void
-match_print(const struct status_view *v, const json_t *config, struct text *out)
+config_print(const struct status_view *v, struct text *out)
 {
+	const json_t *config = json_object_get(v->ha, "config");
 	bool heard = member_is(json_object_get(v->ha, "peer"), "reachable");
 	bool match = member_is(config, "match");
 	enum style style = !heard ? STYLE_PLAIN : match ? STYLE_GOOD : STYLE_BAD;
 
+	text_append(out, STR("\nconfiguration of hafailover: "));
+	clean_member(out, config, "digest");
 	text_append(out, STR(", "));
 	if (!member_has(config, "match"))
 		styled(out, v->look, STYLE_PLAIN, "the peer's is not known");
@@ -315,16 +317,6 @@ match_print(const struct status_view *v, const json_t *config, struct text *out)
 		clean_member(out, config, "peer_digest");
 	}
 	text_append(out, STR("\n"));
-}
-
-static void
-config_print(const struct status_view *v, struct text *out)
-{
-	const json_t *config = json_object_get(v->ha, "config");
-
-	text_append(out, STR("\nconfiguration of hafailover: "));
-	clean_member(out, config, "digest");
-	match_print(v, config, out);
 }
 
 /* --- lbd --- */
@@ -344,11 +336,31 @@ lbd_readiness(const struct status_view *v, struct text *out)
 	}
 }
 
+/* What hafailover knows of the peer's lbd: nothing, where it was not heard yet. */
+static void
+lbd_match_print(const struct status_view *v, struct text *out)
+{
+	const json_t *config = json_object_get(json_object_get(v->ha, "lbd"), "config");
+	bool heard = member_is(json_object_get(v->ha, "peer"), "reachable");
+	bool match = member_is(config, "match");
+	enum style style = !heard ? STYLE_PLAIN : match ? STYLE_GOOD : STYLE_BAD;
+
+	if (!member_has(config, "match"))
+		return;
+	text_append(out, STR("the peer's lbd "));
+	styled(out, v->look, style,
+	    match ? "has the same configuration" : "has another configuration");
+	if (!match) {
+		text_append(out, STR(": "));
+		clean_member(out, config, "peer_digest");
+	}
+	text_append(out, heard ? STR("\n") : STR(" when it was last heard\n"));
+}
+
 static void
 lbd_print(const struct status_view *v, struct text *out)
 {
 	const json_t *config = json_object_get(v->lbd, "config");
-	const json_t *both = json_object_get(json_object_get(v->ha, "lbd"), "config");
 	int64_t up_ns = member_scaled(v->lbd, "uptime_s", NS_PER_S);
 	struct when_text loaded = when_since(member_text(config, "loaded_at"), v->now_wall_ns);
 
@@ -370,11 +382,8 @@ lbd_print(const struct status_view *v, struct text *out)
 	clean_member(out, config, "digest");
 	text_append(out, STR(" from "));
 	clean_member(out, config, "file");
-	text_printf(out, ", loaded %s ago", loaded.text[0] ? loaded.text : "some time");
-	if (both)
-		match_print(v, both, out);
-	else
-		text_append(out, STR("\n"));
+	text_printf(out, ", loaded %s ago\n", loaded.text[0] ? loaded.text : "some time");
+	lbd_match_print(v, out);
 }
 
 static void

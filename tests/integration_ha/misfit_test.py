@@ -79,7 +79,7 @@ def another_configuration_of_lbd(lab, active, backup):
         wait_alarm(node, "lbd_config_differs")
         digests = [n.status()["lbd"]["config"] for n in (node, other)]
         check(digests[0]["match"] is False and digests[0]["peer_digest"] == digests[1]["digest"], f"{digests}")
-        shown(node, "not the same on both nodes, the peer has " + digests[1]["digest"])
+        shown(node, "the peer's lbd has another configuration: " + digests[1]["digest"])
     backup.write("lbd.json", lab.lbd_configuration(backup))
     backup.hactl("reload", "lbd")
     for node in (active, backup):

@@ -199,7 +199,8 @@ test_what_more_the_peer_tells(void **state)
 	    "lbd 0.1.0 on lb1: ready, up for 10 min 0 s, 2 of 3 servers up, 12 connections, 3456 "
 	    "requests so far\n"
 	    "configuration of lbd: fedcba9876543210 from /etc/lbpair/lbd.json, loaded 5 min 0 s "
-	    "ago, not the same on both nodes, the peer has 3\n");
+	    "ago\n"
+	    "the peer's lbd has another configuration: 3\n");
 }
 
 static void
