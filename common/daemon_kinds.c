@@ -1,11 +1,8 @@
-/* daemon_kinds.c - one function per direction; a file is read into a buffer that doubles. */
+/* daemon_kinds.c - one function per direction. */
 #include "common/daemon_kinds.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/address.h"
 #include "common/log.h"
@@ -95,46 +92,6 @@ const char *
 check_absolute_path(struct str s)
 {
 	return s.p[0] == '/' ? NULL : "is not an absolute path";
-}
-
-static int
-read_all(int fd, const char *file, size_t max, char **text, size_t *n, struct err *err)
-{
-	size_t size = 4096;
-	ssize_t got = 1;
-	char *grown;
-
-	for (*n = 0; got > 0; *n += (size_t)got) {
-		if (*n > max)
-			return err_set(err, -EFBIG, "%s is larger than %zu bytes", file, max);
-		size = *n == size || !*text ? size * 2 : size;
-		grown = realloc(*text, size);
-		if (!grown)
-			return err_set(err, -ENOMEM, "out of memory for %s", file);
-		*text = grown;
-		got = read(fd, *text + *n, size - *n);
-		if (got < 0)
-			return err_set(err, -errno, "cannot read %s: %s", file, strerror(errno));
-	}
-	return 0;
-}
-
-int
-file_read(const char *file, size_t max, char **text, size_t *n, struct err *err)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	int rc;
-
-	*text = NULL;
-	if (fd < 0)
-		return err_set(err, -errno, "cannot open %s: %s", file, strerror(errno));
-	rc = read_all(fd, file, max, text, n, err);
-	close(fd);
-	if (rc < 0) {
-		free(*text);
-		*text = NULL;
-	}
-	return rc;
 }
 
 /* A stream remembers that it failed; json_dumps leaves out pieces and says nothing. */

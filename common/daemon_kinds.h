@@ -1,6 +1,6 @@
 /*
  * daemon_kinds.h - kinds of configuration values that every daemon has: where its log goes, where
- * it serves HTTP to its operator; and the reading of a file and the printing of a document.
+ * it serves HTTP to its operator; and the printing of a document.
  */
 #ifndef COMMON_DAEMON_KINDS_H
 #define COMMON_DAEMON_KINDS_H
@@ -16,9 +16,6 @@ extern const struct json_kind json_kind_listen_or_off;
 
 /* For json_field.check: NULL when it is one. */
 const char *check_absolute_path(struct str);
-
-/* Reads a whole file of at most `max` bytes; the caller frees *text.  0 or -errno with a reason. */
-int file_read(const char *file, size_t max, char **text, size_t *n, struct err *);
 
 /*
  * As json_dumps with these flags, but never silently incomplete; `end` follows.  The caller

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/sd_notify.h"
 #include "common/unix_socket.h"
 #include "hafailover/admin/service.h"

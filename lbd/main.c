@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "lbd/config/config.h"

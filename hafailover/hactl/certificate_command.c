@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "hafailover/hactl/arguments.h"
 #include "hafailover/hactl/certificates_view.h"
 #include "hafailover/hactl/commands.h"

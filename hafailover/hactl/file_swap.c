@@ -9,30 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 
 enum { FILE_MAX = 1 << 20 };
-
-static bool
-write_all(int fd, struct str s)
-{
-	ssize_t n;
-
-	while (s.n) {
-		n = write(fd, s.p, s.n);
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			s = str_skip(s, (size_t)n);
-	}
-	return true;
-}
 
 /* Mode last: chown may clear bits of it. */
 static bool
 fill(int fd, const struct stat *like, struct str content)
 {
-	return write_all(fd, content) && fchown(fd, like->st_uid, like->st_gid) == 0 &&
+	return file_write(fd, content) && fchown(fd, like->st_uid, like->st_gid) == 0 &&
 	    fchmod(fd, like->st_mode & 07777) == 0 && fsync(fd) == 0;
 }
 

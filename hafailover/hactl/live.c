@@ -15,28 +15,16 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/file.h"
 
 static const char enter[] = "\033[?1049h\033[?25l";
 static const char leave[] = "\033[?25h\033[?1049l";
 static struct termios before;
 
 static void
-write_all(struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(STDOUT_FILENO, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return;
-		if (n > 0)
-			s = str_skip(s, (size_t)n);
-	}
-}
-
-static void
 terminal_restore(void)
 {
-	write_all((struct str){ leave, sizeof(leave) - 1 });
+	(void)file_write(STDOUT_FILENO, (struct str){ leave, sizeof(leave) - 1 });
 	tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
@@ -90,7 +78,7 @@ live_open(void)
 	raw.c_cc[VTIME] = 0;
 	raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* a stopped process would leave its screen behind */
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-	write_all((struct str){ enter, sizeof(enter) - 1 });
+	(void)file_write(STDOUT_FILENO, (struct str){ enter, sizeof(enter) - 1 });
 	return true;
 }
 
@@ -146,7 +134,7 @@ live_draw(struct str page)
 	}
 	if (row < rows)
 		text_append(&out, STR("\033[J"));
-	write_all((struct str){ out.p, out.n });
+	(void)file_write(STDOUT_FILENO, (struct str){ out.p, out.n });
 	text_fini(&out);
 }
 

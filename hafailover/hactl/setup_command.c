@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/text.h"
 #include "hafailover/hactl/arguments.h"
 #include "hafailover/hactl/commands.h"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/file.h"
 
 enum { FILE_MODE = 0640 };
 
@@ -88,25 +89,12 @@ setup_files_open(struct setup_files *f, const char *directory, struct err *err)
 	return err->code;
 }
 
-static bool
-bytes_write(int fd, struct str text)
-{
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0)
-			return false;
-		text = str_skip(text, (size_t)n);
-	}
-	return true;
-}
-
 /* -errno. */
 static int
 file_fill(const struct setup_files *f, int fd, struct str text)
 {
 	bool done = fchown(fd, (uid_t)-1, f->group) == 0 && fchmod(fd, FILE_MODE) == 0 &&
-	    bytes_write(fd, text) && fsync(fd) == 0;
+	    file_write(fd, text) && fsync(fd) == 0;
 
 	return done ? 0 : -errno;
 }

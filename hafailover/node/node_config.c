@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "hafailover/node/node_private.h"
 
 enum { MOVES = 8, HANDOVER_MS = 3000 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "hafailover/state/wall_time.h"
 
 enum { FILE_MAX = 1 << 22 };

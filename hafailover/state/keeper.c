@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "hafailover/state/history.h"
 

@@ -8,8 +8,7 @@
 
 #include <jansson.h>
 
-#include "common/daemon_kinds.h"
-#include "common/file_replace.h"
+#include "common/file.h"
 
 enum { TERM_SIZE_MAX = 4096 };
 

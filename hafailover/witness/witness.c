@@ -14,7 +14,7 @@
 #include "common/admin_http.h"
 #include "common/check.h"
 #include "common/clock.h"
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/sd_notify.h"
 #include "common/text.h"
 #include "hafailover/admin/metrics.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/sd_notify.h"
 #include "hafailover/admin/service.h"
 #include "hafailover/witness/witness.h"

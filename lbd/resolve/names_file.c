@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "common/daemon_kinds.h"
-#include "common/file_replace.h"
+#include "common/file.h"
 #include "common/log.h"
 
 enum { NAMES_FILE_MAX = 8 << 20, PAUSE_S = 10 };

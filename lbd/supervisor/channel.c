@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/file.h"
+
 enum { WIRE_MAGIC = 0x6c626368, INLINE_MAX = 16384, NAMED_FDS = 4 };
 enum { FDS_MAX = NAMED_FDS + CHANNEL_SOCKETS_MAX };
 
@@ -65,21 +67,6 @@ channel_message_fini(struct channel_message *m)
 	channel_message_init(m, m->type);
 }
 
-static bool
-memfd_append(int fd, struct str text)
-{
-	ssize_t n;
-
-	while (text.n) {
-		n = write(fd, text.p, text.n);
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			text = str_skip(text, (size_t)n);
-	}
-	return true;
-}
-
 /* fd or -errno. */
 static int
 text_to_memfd(const struct channel_message *m, struct err *err)
@@ -88,7 +75,7 @@ text_to_memfd(const struct channel_message *m, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make a memfd: %s", strerror(errno));
-	if (!memfd_append(fd, m->text)) {
+	if (!file_write(fd, m->text)) {
 		err_set(err, -errno, "cannot fill a memfd: %s", strerror(errno));
 		close(fd);
 		return err->code;

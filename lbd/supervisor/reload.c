@@ -14,7 +14,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/problems.h"
 #include "common/sd_notify.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "lbd/config/contents.h"
 
 enum { SECRET_SIZE = 32 };

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/problems.h"
 
 enum { GOLDEN_SIZE_MAX = 1 << 20 };

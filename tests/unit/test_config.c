@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/daemon_kinds.h"
+#include "common/file.h"
 #include "common/problems.h"
 #include "lbd/config/config.h"
 

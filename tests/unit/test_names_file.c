@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/file_replace.h"
 #include "lbd/resolve/names_file.h"
+
+#include "common/file.h"
 
 static char folder[] = "/tmp/test_names_file.XXXXXX";
 

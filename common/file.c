@@ -1,26 +1,67 @@
-/* file_replace.c - write, fsync, rename, fsync. */
-#include "common/file_replace.h"
+/* file.c - a buffer that doubles; write, fsync, rename, fsync. */
+#include "common/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static int
-write_all(int fd, struct str s)
+read_all(int fd, const char *file, size_t max, char **text, size_t *n, struct err *err)
+{
+	size_t size = 4096;
+	ssize_t got = 1;
+	char *grown;
+
+	for (*n = 0; got > 0; *n += (size_t)got) {
+		if (*n > max)
+			return err_set(err, -EFBIG, "%s is larger than %zu bytes", file, max);
+		size = *n == size || !*text ? size * 2 : size;
+		grown = realloc(*text, size);
+		if (!grown)
+			return err_set(err, -ENOMEM, "out of memory for %s", file);
+		*text = grown;
+		got = read(fd, *text + *n, size - *n);
+		if (got < 0)
+			return err_set(err, -errno, "cannot read %s: %s", file, strerror(errno));
+	}
+	return 0;
+}
+
+int
+file_read(const char *file, size_t max, char **text, size_t *n, struct err *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	*text = NULL;
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open %s: %s", file, strerror(errno));
+	rc = read_all(fd, file, max, text, n, err);
+	close(fd);
+	if (rc < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return rc;
+}
+
+bool
+file_write(int fd, struct str s)
 {
 	ssize_t n;
 
 	while (s.n) {
 		n = write(fd, s.p, s.n);
 		if (n < 0 && errno != EINTR)
-			return -1;
+			return false;
 		if (n > 0)
 			s = str_skip(s, (size_t)n);
 	}
-	return 0;
+	return true;
 }
 
 static int
@@ -31,7 +72,7 @@ write_synced(const char *file, struct str content, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, -errno, "cannot create %s: %s", file, strerror(errno));
-	if (write_all(fd, content) < 0 || fsync(fd) < 0)
+	if (!file_write(fd, content) || fsync(fd) < 0)
 		code = err_set(err, -errno, "cannot write %s: %s", file, strerror(errno));
 	if (close(fd) < 0 && !code)
 		code = err_set(err, -errno, "cannot write %s: %s", file, strerror(errno));
