@@ -77,6 +77,10 @@ struct process {
 
 void process_send(struct process *, struct channel_message *);
 
+/* Each worker runs `tell` with that slot in its own thread.  False: out of memory, and not all of them do. */
+bool
+process_tell_workers(struct process *, void (*tell)(struct worker *, uint32_t slot), uint32_t slot);
+
 /* Connections end with their next answer, idle ones after `idle_ns`; at most for so long. */
 void process_yield(struct process *, bool on, int64_t idle_ns, int64_t for_ns);
 /* The workers exist.  0, or -1: out of memory. */

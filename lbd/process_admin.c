@@ -193,36 +193,18 @@ admin_list(void *owner, struct admin_listing *answer)
 
 /* --- idle connections --- */
 
-struct idle_end {
-	struct letter letter;
-	uint32_t slot;
-};
-
 /* Worker's thread. */
 static void
-open_idle_end(struct letter *l, void *owner)
+idle_end(struct worker *w, uint32_t slot)
 {
-	struct idle_end *end = (struct idle_end *)l;
-	struct worker *w = owner;
-
-	upstream_close_idle_at(w->proxy, end->slot);
-	free(end);
+	upstream_close_idle_at(w->proxy, slot);
 }
 
 /* Without memory they end by their time-out. */
 static void
 admin_close_idle(void *owner, uint32_t slot)
 {
-	struct process *p = owner;
-
-	for (unsigned i = 0; i < p->n_workers; i++) {
-		struct idle_end *end = malloc(sizeof(*end));
-
-		if (!end)
-			return;
-		*end = (struct idle_end){ { .open = open_idle_end }, slot };
-		mailbox_post(&p->workers[i]->inbox, &end->letter);
-	}
+	(void)process_tell_workers(owner, idle_end, slot);
 }
 
 /* --- start and end --- */

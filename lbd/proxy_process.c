@@ -329,36 +329,42 @@ suspect(void *arg, uint32_t slot)
 	mailbox_post(&p->inbox, &s->letter);
 }
 
-/* A server that a check has found down, for one worker. */
-struct departure {
+/* Of a server, for one worker. */
+struct tiding {
 	struct letter letter;
+	void (*tell)(struct worker *, uint32_t slot);
 	uint32_t slot;
 };
 
 /* Worker's thread. */
 static void
-open_departure(struct letter *l, void *owner)
+open_tiding(struct letter *l, void *owner)
 {
-	struct departure *d = (struct departure *)l;
+	struct tiding *t = (struct tiding *)l;
 
-	proxy_leave_server(owner, d->slot);
-	free(d);
+	t->tell(owner, t->slot);
+	free(t);
+}
+
+bool
+process_tell_workers(struct process *p, void (*tell)(struct worker *, uint32_t slot), uint32_t slot)
+{
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct tiding *t = malloc(sizeof(*t));
+
+		if (!t)
+			return false;
+		*t = (struct tiding){ { .open = open_tiding }, tell, slot };
+		mailbox_post(&p->workers[i]->inbox, &t->letter);
+	}
+	return true;
 }
 
 /* Without memory connections stay, as they do by default. */
 static void
 server_down(void *arg, uint32_t slot)
 {
-	struct process *p = arg;
-
-	for (unsigned i = 0; i < p->n_workers; i++) {
-		struct departure *d = malloc(sizeof(*d));
-
-		if (!d)
-			return;
-		*d = (struct departure){ { .open = open_departure }, slot };
-		mailbox_post(&p->workers[i]->inbox, &d->letter);
-	}
+	(void)process_tell_workers(arg, proxy_leave_server, slot);
 }
 
 static int

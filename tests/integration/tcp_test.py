@@ -162,6 +162,16 @@ def pipes_of(lbd):
     return sum(os.readlink(f"{directory}/{fd}").startswith("pipe:") for fd in os.listdir(directory))
 
 
+def pour(connection):
+    """More than anybody reads."""
+    connection.sock.settimeout(60)
+    try:
+        while True:
+            connection.sock.sendall(b"x" * (1 << 20))
+    except OSError:
+        pass
+
+
 def check_splice(lbd, client, before):
     """The kernel says so, sooner or later: lbd has one pipe more than before for what the client reads."""
     for _ in range(100):
@@ -172,15 +182,7 @@ def check_splice(lbd, client, before):
 
 
 def test_large_flows_are_spliced():
-    def script(connection):
-        connection.sock.settimeout(60)
-        try:
-            while True:
-                connection.sock.sendall(b"x" * (1 << 20))
-        except OSError:
-            pass
-
-    with Backend(script) as server, Lbd(tcp(server)) as lbd:
+    with Backend(pour) as server, Lbd(tcp(server)) as lbd:
         before = pipes_of(lbd)
         with lbd.client(receive_buffer=1 << 20) as client:
             check_splice(lbd, client, before)

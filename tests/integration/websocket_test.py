@@ -8,7 +8,7 @@ import wire
 from harness import Backend, Lbd, check, config, echo, equal, request
 from proxy_protocol_test import V1, V2, Told
 from sticky_test import Servers, sticky, word
-from tcp_test import check_splice, pipes_of
+from tcp_test import check_splice, pipes_of, pour
 
 ASK = request("GET", "/chat", "Connection: Upgrade", "Upgrade: websocket",
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
@@ -177,11 +177,7 @@ def test_large_tunnels_are_spliced():
     def script(connection):
         connection.request()
         connection.send(SWITCH)
-        try:
-            while True:
-                connection.sock.sendall(b"x" * (1 << 20))
-        except OSError:
-            pass
+        pour(connection)
 
     with Backend(script) as server, Lbd(config(server)) as lbd:
         before = pipes_of(lbd)
