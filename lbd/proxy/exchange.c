@@ -11,7 +11,7 @@
 #include "lbd/proxy/affinity.h"
 #include "lbd/proxy/downstream.h"
 #include "lbd/proxy/edit.h"
-#include "lbd/proxy/h2_shut.h"
+#include "lbd/proxy/h2_line.h"
 #include "lbd/proxy/origin.h"
 #include "lbd/proxy/queue.h"
 #include "lbd/proxy/requester.h"
@@ -223,6 +223,13 @@ exchange_await_reader(struct exchange *x)
 	exchange_client_timer(x);
 }
 
+void
+exchange_reader_came(struct exchange *x)
+{
+	x->take_by = TIMER_NEVER;
+	exchange_client_timer(x);
+}
+
 /* The last byte for the client is with its socket. */
 static void
 exchange_end(struct exchange *x)
@@ -246,7 +253,7 @@ exchange_complete(struct exchange *x)
 	exchange_release_server(x, x->server_keep_alive && x->request_body.done);
 	downstream_finish(x);
 	if (x->stream)
-		h2_shut_leave(x->stream);
+		h2_line_leave(x->stream);
 	if (downstream_broken(x)) {
 		downstream_cut(x, false);
 	} else if (downstream_pending(x)) {
@@ -364,11 +371,12 @@ exchange_start(struct client *c, struct h2_stream *stream, size_t head_size, str
 	}
 	retry_budget_request(
 	    &w->proxy->shared->requests[w->id * SERVER_POOLS_MAX + x->pool->conf->id], w->now);
-	if (stream && h2_shut_waits(stream))
-		exchange_await_reader(x);
-	else
-		exchange_try_first(x);
-	if (!stream && c->exchange == x)
+	if (stream) {
+		h2_line_add(stream);
+		return;
+	}
+	exchange_try_first(x);
+	if (c->exchange == x)
 		watch_client_later(c);
 }
 
@@ -444,8 +452,7 @@ exchange_client_writable(struct exchange *x)
 		downstream_cut(x, false);
 		return;
 	}
-	x->take_by = TIMER_NEVER;
-	exchange_client_timer(x);
+	exchange_reader_came(x);
 	if (x->response_done)
 		exchange_end(x);
 	else

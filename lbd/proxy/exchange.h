@@ -163,6 +163,9 @@ void exchange_client_timer(struct exchange *);
 /* exchange.c: something waits for the client, or it took some of it: it has this long to take more. */
 void exchange_await_reader(struct exchange *);
 
+/* exchange.c: it took all of it. */
+void exchange_reader_came(struct exchange *);
+
 /* exchange.c: ends at once; the client must see that the message is not complete. */
 void exchange_cut(struct exchange *, enum termination);
 

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/exchange.h"
-#include "lbd/proxy/h2_shut.h"
+#include "lbd/proxy/h2_line.h"
 #include "lbd/proxy/h2_wire.h"
 
 static const int64_t GOAWAY_NS = NS_PER_S; /* to hear that the client knows we are ending */
@@ -203,14 +203,13 @@ connection_turn(struct late_work *w)
 	if (!work_output(h))
 		h2_connection_wake(h);
 	work_progressed(h);
-	if (h->shut)
-		h2_shut_serve(h);
 	client_count_bytes(c);
 	if (c->conn.broken) {
 		client_close(c, false);
 	} else if (!c->conn.out && h2_session_over(h->session)) {
 		connection_end(h);
 	} else {
+		h2_line_serve(h); /* behind the output: what had to be reset has left the line */
 		idle_update(h);
 		reading_update(h);
 		timer_update(h);
@@ -347,6 +346,7 @@ h2_connection_start(struct client *c, struct span data)
 	*h = (struct h2_connection){
 		.magic = H2_CONNECTION_MAGIC,
 		.client = c,
+		.line_end = &h->line,
 		.turn = { .run = connection_turn },
 		.idle_since = w->now,
 		.head_since = w->now,

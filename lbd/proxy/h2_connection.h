@@ -24,8 +24,8 @@ struct h2_connection {
 	struct h2_stream *streams; /* all of them */
 	struct h2_stream *ready; /* something of their request may be read */
 	struct h2_stream *progressed; /* the client took something of their answer */
-	struct h2_stream *shut; /* they wait for a window: h2_shut.h */
-	unsigned on_credit; /* and so many went on without one */
+	struct h2_stream *line, **line_end; /* for a server: h2_line.h */
+	unsigned on_credit; /* so many left it without a window */
 	struct h2_stream *wide; /* it may send more ahead than others: h2_upload.h; or NULL */
 	size_t held; /* memory of what waits for the client, over all streams */
 	size_t ahead; /* and what servers may send before the client reads, of HTTP/2 */

@@ -8,7 +8,7 @@
 #include "lbd/http/body.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
-#include "lbd/proxy/h2_shut.h"
+#include "lbd/proxy/h2_line.h"
 #include "lbd/proxy/h2_upload.h"
 
 enum {
@@ -379,7 +379,7 @@ h2_stream_exchange_ended(struct h2_stream *s)
 	size_t unread = buffer_used(s->incoming.body);
 
 	timer_clear(&s->timer);
-	h2_shut_leave(s);
+	h2_line_leave(s);
 	h2_upload_end(s);
 	if (unread)
 		consumed(s, unread);
@@ -415,7 +415,7 @@ on_take(void *arg, char *to, size_t n)
 	if (n == 0)
 		return;
 	if (s->on_credit)
-		h2_shut_leave(s);
+		h2_line_leave(s);
 	if (buffer_take(s->out, to, n)) {
 		s->connection->held -= s->out->size;
 		buffer_put(pool_of(s), &s->out);

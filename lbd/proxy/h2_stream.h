@@ -24,7 +24,8 @@ struct h2_stream {
 	struct h2_connection *connection;
 	struct exchange *exchange; /* NULL: refused, or it has ended */
 	struct h2_stream *next, **prev; /* of the connection */
-	struct h2_stream *next_ready, *next_progressed, *next_shut;
+	struct h2_stream *next_ready, *next_progressed;
+	struct h2_stream *next_in_line, **prev_in_line; /* h2_line.h; NULL: it is not */
 	struct timer timer;
 	struct h2_incoming incoming; /* the request's body */
 	uint64_t taken; /* of it, by the exchange */
@@ -32,7 +33,8 @@ struct h2_stream {
 	struct buffer *trailers_out; /* as lines */
 	size_t heads; /* its share of connection->heads */
 	uint64_t bytes_sent; /* in frames */
-	bool ready, progressed, shut; /* in those lists */
+	bool ready, progressed; /* in those lists */
+	bool held; /* it had to wait in line for a window */
 	bool on_credit; /* its exchange went on without a window */
 	bool reading; /* its exchange wants to know what comes */
 	bool finished; /* all of the answer was sent to us */
