@@ -75,7 +75,8 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	if (!s->block)
 		return h2_session_offend(s, H2_MEMORY);
 	s->in_head = true;
-	s->begun += frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		s->work += H2_FEED_REQUEST;
 	h2_block_start(s->block, block_kind(s, frame));
 	return 0;
 }
@@ -103,10 +104,8 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 	if (s->block->decoded > BOMB * (uint64_t)s->limits.head_size + BOMB_FREE)
 		return h2_session_offend(s, H2_HEADER_BLOCK);
 	s->budget.payload += n.n + v.n;
-	if (s->begun <= H2_TURN_REQUESTS)
-		return 0;
-	s->begun = 0;
-	return NGHTTP2_ERR_PAUSE;
+	s->work += (uint32_t)(n.n + v.n);
+	return s->work < H2_FEED_WORK || s->client ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 /* What nghttp2 finds wrong with a field it would leave out; we refuse the request. */

@@ -159,7 +159,7 @@ session_receive(struct h2_session *s, const char *p, size_t n)
 {
 	ssize_t r;
 
-	s->begun = 0;
+	s->work = 0;
 	s->busy = true;
 	r = nghttp2_session_mem_recv(s->ng, (const uint8_t *)p, n);
 	s->busy = false;
@@ -237,6 +237,12 @@ bool
 h2_session_in_head(const struct h2_session *s)
 {
 	return s->in_head;
+}
+
+uint32_t
+h2_session_work(const struct h2_session *s)
+{
+	return s->work;
 }
 
 enum h2_offence

@@ -31,7 +31,8 @@ enum {
 	H2_WINDOW_SHUT = 1024, /* on whose stream we may send less could as well not read */
 	H2_MEMORY_MAX = 512 * 1024, /* what nghttp2 may allocate for a connection */
 	H2_OUTPUT_MIN = 20 * 1024, /* room that h2_session_output needs: a frame */
-	H2_TURN_REQUESTS = 16 /* that one h2_session_feed begins */
+	H2_FEED_REQUEST = 4096, /* the work that a head is, besides its bytes */
+	H2_FEED_WORK = 17 * H2_FEED_REQUEST /* that one h2_session_feed does of a client's */
 };
 
 /* How a stream ended that was ours. */
@@ -95,6 +96,9 @@ bool h2_session_over(const struct h2_session *);
 
 /* A header block has begun and not ended. */
 bool h2_session_in_head(const struct h2_session *);
+
+/* What the last feed did: requests and bytes of fields, see H2_FEED_REQUEST. */
+uint32_t h2_session_work(const struct h2_session *);
 
 /* Why it was ended before its time. */
 enum h2_offence h2_session_offence(const struct h2_session *);

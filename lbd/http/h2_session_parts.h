@@ -38,7 +38,7 @@ struct h2_session {
 	struct h2_block *block; /* the head that is being received; NULL: none yet */
 	bool in_head;
 	unsigned continuations; /* of the present block */
-	unsigned begun; /* requests, in this feed */
+	uint32_t work; /* of this feed */
 	bool busy; /* in feed or output */
 	enum h2_ending ending;
 	enum h2_offence offence;

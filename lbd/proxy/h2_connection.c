@@ -10,6 +10,7 @@
 #include "lbd/proxy/conn_tls.h"
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_line.h"
+#include "lbd/proxy/h2_round.h"
 #include "lbd/proxy/h2_wire.h"
 
 static const int64_t GOAWAY_NS = NS_PER_S; /* to hear that the client knows we are ending */
@@ -209,7 +210,8 @@ connection_turn(struct late_work *w)
 	} else if (!c->conn.out && h2_session_over(h->session)) {
 		connection_end(h);
 	} else {
-		h2_line_serve(h); /* behind the output: what had to be reset has left the line */
+		if (!c->conn.in) /* all that came was looked at, and what had to be reset is gone */
+			h2_line_serve(h);
 		idle_update(h);
 		reading_update(h);
 		timer_update(h);
@@ -217,18 +219,6 @@ connection_turn(struct late_work *w)
 }
 
 /* --- the socket --- */
-
-/* The rest is fed in the next round of events, after those of others. */
-static void
-behind_add(struct h2_connection *h)
-{
-	struct proxy *proxy = h->client->conn.worker->proxy;
-
-	h->behind = true;
-	h->next_behind = proxy->h2_behind;
-	proxy->h2_behind = h;
-	ev_idle_start(proxy->worker->loop, &proxy->h2_next);
-}
 
 static void
 connection_feed(struct h2_connection *h, struct span data)
@@ -240,28 +230,12 @@ connection_feed(struct h2_connection *h, struct span data)
 
 	if (!in_head)
 		h->head_since = w->now;
+	h2_round_worked(w->proxy, h2_session_work(h->session) / H2_FEED_REQUEST);
 	h2_connection_wake(h);
 	if (conn_keep(c, w->proxy->h2_bytes + used, data.n - used) < 0)
 		c->broken = true;
-	else if (used < data.n)
-		behind_add(h);
-}
-
-static void
-on_next(struct ev_loop *loop, ev_idle *i, int revents)
-{
-	struct proxy *proxy = i->data;
-	struct h2_connection *h;
-
-	(void)revents;
-	proxy->h2_feeding = proxy->h2_behind;
-	proxy->h2_behind = NULL;
-	ev_idle_stop(loop, i);
-	while ((h = proxy->h2_feeding)) {
-		proxy->h2_feeding = h->next_behind;
-		h->behind = false;
-		connection_feed(h, conn_kept(&h->client->conn));
-	}
+	else if (used < data.n || h->unread)
+		h2_round_put(h);
 }
 
 static struct client *
@@ -274,23 +248,46 @@ client_of(struct conn *c)
 }
 
 static void
-on_readable(struct ev_loop *loop, ev_io *io, int revents)
+connection_read(struct h2_connection *h)
 {
-	struct client *c = client_of(io->data);
+	struct client *c = h->client;
 	struct span data;
-	ssize_t n;
+	ssize_t n = conn_read(&c->conn, &data, H2_READ_MAX);
 
-	(void)loop;
-	(void)revents;
-	if (c->h2->behind) /* it is in line for this round */
-		return;
-	n = conn_read(&c->conn, &data, H2_READ_MAX);
+	h->unread = false;
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0)
 		client_close(c, false);
 	else
-		connection_feed(c->h2, data);
+		connection_feed(h, data);
+}
+
+void
+h2_connection_go_on(struct h2_connection *h)
+{
+	struct conn *c = &h->client->conn;
+	struct span kept = conn_kept(c);
+
+	h2_connection_wake(h);
+	if (kept.n)
+		connection_feed(h, kept);
+	else if (h->unread && !c->out)
+		connection_read(h);
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = client_of(io->data);
+
+	(void)loop;
+	(void)revents;
+	c->h2->unread = h2_round_over(c->conn.worker->proxy);
+	if (c->h2->unread)
+		h2_round_put(c->h2);
+	else if (!c->h2->prev_behind)
+		connection_read(c->h2);
 }
 
 static void
@@ -385,15 +382,6 @@ h2_connection_retire(struct h2_connection *h)
 }
 
 static void
-behind_remove(struct h2_connection **list, const struct h2_connection *h)
-{
-	while (*list && *list != h)
-		list = &(*list)->next_behind;
-	if (*list)
-		*list = h->next_behind;
-}
-
-static void
 count_offence(struct h2_connection *h)
 {
 	enum h2_offence offence = h->session ? h2_session_offence(h->session) : H2_NO_OFFENCE;
@@ -408,10 +396,7 @@ h2_connection_free(struct h2_connection **hp)
 	struct h2_connection *h = *hp;
 	struct proxy *proxy = h->client->conn.worker->proxy;
 
-	if (h->behind) {
-		behind_remove(&proxy->h2_behind, h);
-		behind_remove(&proxy->h2_feeding, h);
-	}
+	h2_round_remove(h);
 	for (struct h2_stream *s = h->streams, *next; s; s = next) {
 		next = s->next;
 		s->closed = true; /* nothing more is said of it */
@@ -424,12 +409,4 @@ h2_connection_free(struct h2_connection **hp)
 	h2_session_free(&h->session);
 	h->magic = 0;
 	free(h);
-}
-
-void
-h2_connections_init(struct proxy *proxy)
-{
-	ev_idle_init(&proxy->h2_next, on_next);
-	proxy->h2_next.data = proxy;
-	ev_set_priority(&proxy->h2_next, EV_MAXPRI); /* in each round, not in idle ones alone */
 }

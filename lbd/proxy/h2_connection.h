@@ -31,8 +31,8 @@ struct h2_connection {
 	size_t ahead; /* and what servers may send before the client reads, of HTTP/2 */
 	size_t heads; /* and of their heads and trailers, which no window holds back */
 	struct late_work turn;
-	struct h2_connection *next_behind;
-	bool behind; /* in proxy->h2_behind: conn.in is for the next turn */
+	struct h2_connection *next_behind, **prev_behind; /* h2_round.h; NULL: it is not */
+	bool unread; /* the socket was readable, and was left alone */
 	bool ending; /* no new streams, once the client knows */
 	bool insisted; /* it did not say that it does */
 	int64_t head_since, idle_since, out_since, ending_since;
@@ -58,7 +58,7 @@ void h2_connection_wake(struct h2_connection *);
 /* For h2_stream.c: a request, or what was understood of one, is in the worker's head. */
 void *h2_connection_request(void *arg, int32_t id, enum refusal, size_t size);
 
-/* For proxy_init. */
-void h2_connections_init(struct proxy *);
+/* For h2_round.c: with what was left over. */
+void h2_connection_go_on(struct h2_connection *);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "lbd/proxy/exchange.h"
 #include "lbd/proxy/h2_connection.h"
+#include "lbd/proxy/h2_round.h"
+#include "lbd/proxy/origin.h"
 
 enum { CREDIT = 2 /* of a connection: so many exchanges without a window */ };
 
@@ -56,21 +58,37 @@ wait(struct h2_stream *s)
 	exchange_await_reader(s->exchange);
 }
 
+/* The work that it was. */
+static unsigned
+go(struct h2_stream *s)
+{
+	const struct exchange *x;
+
+	line_remove(s);
+	if (s->held)
+		exchange_reader_came(s->exchange);
+	exchange_try_first(s->exchange);
+	x = s->exchange;
+	return x && x->upstream && origin_opening(x) ? H2_WORK_OPENING : H2_WORK_REQUEST;
+}
+
 /* No stream is freed meanwhile: that is only done while the session is fed or gives output. */
 void
 h2_line_serve(struct h2_connection *h)
 {
-	for (struct h2_stream *s = h->line, *next; s; s = next) {
+	struct h2_stream *s = h->line, *next;
+	unsigned work = 0;
+
+	for (; s && work < H2_WORK_SLICE; s = next) {
 		next = s->next_in_line;
-		if (!may_go(s)) {
+		if (may_go(s))
+			work += go(s);
+		else
 			wait(s);
-			continue;
-		}
-		line_remove(s);
-		if (s->held)
-			exchange_reader_came(s->exchange);
-		exchange_try_first(s->exchange);
 	}
+	h2_round_worked(h->client->conn.worker->proxy, work);
+	if (s)
+		h2_round_put(h);
 }
 
 void

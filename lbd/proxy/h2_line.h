@@ -17,7 +17,7 @@
 /* A new exchange of that stream, behind all others. */
 void h2_line_add(struct h2_stream *);
 
-/* In the turn of its connection: those go on that may. */
+/* In the turn of its connection: those go on that may, but no more than a slice. */
 void h2_line_serve(struct h2_connection *);
 
 /* The client took some of the answer, or its server is free again: it counts no more. */

@@ -189,7 +189,7 @@ proxy_init(struct worker *w, struct proxy_shared *shared)
 	w->proxy = proxy;
 	queue_init(proxy);
 	late_work_init(proxy);
-	h2_connections_init(proxy);
+	h2_round_init(proxy);
 	return 0;
 }
 

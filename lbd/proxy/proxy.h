@@ -8,6 +8,7 @@
 #define LBD_PROXY_PROXY_H
 
 #include "lbd/limit/keyed_hash.h"
+#include "lbd/proxy/h2_round.h"
 #include "lbd/proxy/pipe.h"
 #include "lbd/worker/worker.h"
 
@@ -44,8 +45,7 @@ struct proxy {
 	ev_async server_free; /* an exchange gave its server up, here or in another worker */
 	struct late_work *late, *late_now; /* to be done; late_turn is at these */
 	ev_async late_turn; /* is fed when there is the first */
-	struct h2_connection *h2_behind, *h2_feeding; /* have input left from the round before */
-	ev_idle h2_next; /* runs when one of them has; it is at `h2_feeding` */
+	struct h2_round h2_round;
 	char *h2_bytes; /* SCRATCH_READ: what a session reads or writes; made on first use */
 	char *edit_room; /* EDIT_ROOM: values of header fields; made on first use */
 	char *cookie_room; /* COOKIE_ROOM: cookies; likewise */

@@ -248,7 +248,7 @@ test_a_request_and_its_answer(void **state)
 static void
 test_many_requests_at_once_take_turns(void **state)
 {
-	enum { N = 3 * H2_TURN_REQUESTS };
+	enum { N = 3 * (H2_FEED_WORK / H2_FEED_REQUEST - 1) };
 	static char bytes[N * 64];
 	size_t n = 0;
 
