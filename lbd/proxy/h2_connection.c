@@ -201,6 +201,7 @@ connection_turn(struct late_work *w)
 	if (!h->ending && must_end(h))
 		h2_connection_retire(h);
 	work_ready(h);
+	h2_line_release(h);
 	if (!work_output(h))
 		h2_connection_wake(h);
 	work_progressed(h);

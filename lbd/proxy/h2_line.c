@@ -6,7 +6,7 @@
 #include "lbd/proxy/h2_round.h"
 #include "lbd/proxy/origin.h"
 
-enum { CREDIT = 2 /* of a connection: so many exchanges without a window */ };
+enum { CREDIT = 1 /* of a connection: so many exchanges without a window */ };
 
 void
 h2_line_add(struct h2_stream *s)
@@ -33,13 +33,14 @@ line_remove(struct h2_stream *s)
 	s->prev_in_line = NULL;
 }
 
-/* It needs none, has one, or has credit from now on. */
+/* It needs none, has or had one, or has credit from now on. */
 static bool
 may_go(struct h2_stream *s)
 {
 	struct h2_connection *h = s->connection;
 
-	if (s->exchange->method == METHOD_HEAD || !h2_session_shut(h->session, s->id))
+	if (s->released || s->exchange->method == METHOD_HEAD ||
+	    !h2_session_shut(h->session, s->id))
 		return true;
 	if (h->on_credit == CREDIT)
 		return false;
@@ -58,18 +59,21 @@ wait(struct h2_stream *s)
 	exchange_await_reader(s->exchange);
 }
 
-/* The work that it was. */
+static bool
+is_opening(const struct exchange *x)
+{
+	return x && x->upstream && origin_opening(x);
+}
+
+/* The work that it was; the exchange may be over. */
 static unsigned
 go(struct h2_stream *s)
 {
-	const struct exchange *x;
-
 	line_remove(s);
 	if (s->held)
 		exchange_reader_came(s->exchange);
 	exchange_try_first(s->exchange);
-	x = s->exchange;
-	return x && x->upstream && origin_opening(x) ? H2_WORK_OPENING : H2_WORK_REQUEST;
+	return is_opening(s->exchange) ? H2_WORK_OPENING : H2_WORK_REQUEST;
 }
 
 /* No stream is freed meanwhile: that is only done while the session is fed or gives output. */
@@ -89,6 +93,13 @@ h2_line_serve(struct h2_connection *h)
 	h2_round_worked(h->client->conn.worker->proxy, work);
 	if (s)
 		h2_round_put(h);
+}
+
+void
+h2_line_release(struct h2_connection *h)
+{
+	for (struct h2_stream *s = h->line; s && s->held; s = s->next_in_line)
+		s->released = s->released || !h2_session_shut(h->session, s->id);
 }
 
 void

@@ -34,7 +34,7 @@ struct h2_stream {
 	size_t heads; /* its share of connection->heads */
 	uint64_t bytes_sent; /* in frames */
 	bool ready, progressed; /* in those lists */
-	bool held; /* it had to wait in line for a window */
+	bool held, released; /* it had to wait in line for a window; and got one */
 	bool on_credit; /* its exchange went on without a window */
 	bool reading; /* its exchange wants to know what comes */
 	bool finished; /* all of the answer was sent to us */
