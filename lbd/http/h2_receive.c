@@ -89,12 +89,20 @@ text_of(nghttp2_rcbuf *b)
 	return (struct str){ (const char *)v.base, v.len };
 }
 
+/* Only where more of the same head must follow: nghttp2 goes on when it is given bytes. */
+static bool
+may_pause(const struct h2_session *s)
+{
+	return s->block->kind == H2_REQUEST && s->block->decoded == 0;
+}
+
 static int
 on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
     nghttp2_rcbuf *value, uint8_t flags, void *arg)
 {
 	struct h2_session *s = h2_session_of(arg);
 	struct str n = text_of(name), v = text_of(value);
+	bool pause = may_pause(s) && s->work >= H2_FEED_WORK;
 
 	(void)ng;
 	(void)frame;
@@ -105,7 +113,7 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 		return h2_session_offend(s, H2_HEADER_BLOCK);
 	s->budget.payload += n.n + v.n;
 	s->work += (uint32_t)(n.n + v.n);
-	return s->work < H2_FEED_WORK || s->client ? 0 : NGHTTP2_ERR_PAUSE;
+	return pause ? NGHTTP2_ERR_PAUSE : 0;
 }
 
 /* What nghttp2 finds wrong with a field it would leave out; we refuse the request. */

@@ -13,7 +13,7 @@ enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, PING = 6, GOAWAY = 7 };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 enum { INTERNAL_ERROR = 2, ENHANCE_YOUR_CALM = 11, FRAMES = 8192 };
 
-static const struct http_limits limits = { .head_size = 4096, .target_size = 64, .fields = 8 };
+static const struct http_limits limits = { .head_size = 16384, .target_size = 64, .fields = 8 };
 static const char get[] = "\x82\x86\x84\x41\x04test"; /* GET http://test/, by HPACK's tables */
 
 /* The session's owner: what it was told, and what it answers. */
@@ -259,6 +259,28 @@ test_many_requests_at_once_take_turns(void **state)
 	assert_int_equal(owner.requests, N);
 }
 
+/* nghttp2 would end a head that it pauses at its last field only when more bytes come. */
+static void
+test_the_last_field_of_all_is_too_much_for_a_turn(void **state)
+{
+	enum { N = 8, VALUE = 5000 };
+	static const char field[] = "\x00\x01x\x7f\x89\x26"; /* x, and VALUE bytes */
+	static char bytes[N * (VALUE + 64)], head[VALUE + 64];
+	size_t n = 0, size = sizeof(get) - 1;
+
+	(void)state;
+	memcpy(head, get, size);
+	memcpy(head + size, field, sizeof(field) - 1);
+	size += sizeof(field) - 1;
+	memset(head + size, 'y', VALUE);
+	size += VALUE;
+	for (int32_t i = 0; i < N; i++)
+		n += frame_write(bytes + n, HEADERS, END_STREAM | END_HEADERS, 2 * i + 1,
+		    (struct str){ head, size });
+	feed(bytes, n);
+	assert_int_equal(owner.requests, N);
+}
+
 /* There being no room even for a refusal must not keep the connection alive. */
 static void
 test_out_of_memory_it_ends(void **state)
@@ -367,6 +389,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_request_and_its_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_many_requests_at_once_take_turns, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_the_last_field_of_all_is_too_much_for_a_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_out_of_memory_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_refusals_count_before_they_are_sent, setup, teardown),
